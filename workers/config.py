@@ -1,0 +1,59 @@
+"""Every setting of a host: one INI file, made by `flask add-host`, read by worker and agent."""
+
+import configparser
+import dataclasses
+from pathlib import Path
+
+
+def setting(sentence: str, default=dataclasses.MISSING):
+    """A field with the sentence that explains it."""
+    return dataclasses.field(default=default, metadata={"sentence": sentence})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostConfig:
+    """What a host must know of itself."""
+
+    name: str = setting("The host's name, as the portal knows it: [a-z0-9-], not ending in -.")
+    key: str = setting("The Fernet key that seals what travels between portal and this host.")
+    redis_url: str = setting("The wire to the conductor: unix:///path, or rediss://host:port.")
+    state_directory: Path = setting("Locks, notes and disks of this host; survives reboots.")
+    driver: str = setting("What runs the guests: libvirt, or fake.", "libvirt")
+    image_store: Path | None = setting(
+        "The portal's image store, where this host shares that file system; else it fetches.",
+        None,
+    )
+    libvirt_uri: str = setting("The libvirt daemon of this host.", "qemu:///system")
+    accelerator: str = setting("kvm, qemu (slow emulation), or auto: kvm where it works.", "auto")
+    emulator: str = setting("The QEMU binary.", "/usr/bin/qemu-system-x86_64")
+    runtime_directory: Path = setting(
+        "Sockets of consoles and running services; emptied by a reboot.", Path("/run/portico")
+    )
+    short_workers: int = setting("How many short jobs run at a time.", 2)
+    long_workers: int = setting("How many long jobs (copies of images) run at a time.", 1)
+
+
+def read(path: Path) -> HostConfig:
+    """The settings in section [host] of `path`. Raises ValueError for a key that is unknown,
+    missing or malformed, naming it."""
+    parser = configparser.ConfigParser(interpolation=None)
+    with open(path) as file:
+        parser.read_file(file)
+    if not parser.has_section("host"):
+        raise ValueError(f"{path}: there is no section [host]")
+    given = dict(parser["host"])
+    fields = {field.name: field for field in dataclasses.fields(HostConfig)}
+    if unknown := given.keys() - fields.keys():
+        raise ValueError(f"{path}: unknown setting {', '.join(sorted(unknown))}")
+    try:
+        return HostConfig(**{name: _parse(fields[name].type, text) for name, text in given.items()})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _parse(kind, text: str):
+    if kind is int:
+        return int(text)
+    if kind in (Path, Path | None):
+        return Path(text)
+    return text

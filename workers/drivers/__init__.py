@@ -1,0 +1,156 @@
+"""What a host must be able to do, one protocol per concern: a driver author needs no other page.
+
+Every `ensure_` makes a thing so and changes nothing when it is so already. Every `remove_`
+makes it gone and is content when it is not there. Both may be killed at any instruction and run
+again, and both may run twice at once. `observe_` only looks. A driver raises
+`workers.errors.Permanent` for what can never work, `Busy` for what must wait, and lets any other
+error out: the job is then tried again.
+
+`libvirt`, `qcow2`, `netlink`, `nftables` and `dnsmasq` drive a real host; `fake` keeps all of it
+in one SQLite file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.specs import (
+    FirewallSpec,
+    Guest,
+    Held,
+    HostFacts,
+    ImageSpec,
+    InstanceSpec,
+    NetworkSpec,
+)
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all; raises Superseded to stop
+
+
+class Lock(Protocol):
+    """A thing that this job holds alone."""
+
+    newest: bool  # whether no newer spec of it had been seen when the lock was taken
+
+    def check(self) -> None:
+        """Raises `Superseded` once a newer spec of the thing has reached this host."""
+
+
+class Locks(Protocol):
+    """One lock a thing, and the newest generation that was seen of it."""
+
+    def hold(
+        self, thing_id: str, generation: int, *, gone: bool = False
+    ) -> AbstractContextManager[Lock]:
+        """Note `generation` (and, when `gone`, that the thing shall not exist), then wait.
+
+        The note is written before waiting, so that whoever holds the lock sees it at its next
+        `check`. Raises `Busy` when the lock is not free within 5 s."""
+
+
+class Storage(Protocol):
+    """Images in the cache, disks of guests."""
+
+    def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
+        """The cache holds `image`, and its SHA-256 is what the spec says. Raises `Permanent`
+        when the content at its source is another."""
+
+    def ensure_disk(self, spec: InstanceSpec) -> None:
+        """The guest's root disk exists: a copy-on-write overlay of its image, `disk_gib` large
+        or as large as the image if that is larger. An existing disk is left as it is."""
+
+    def ensure_seed(self, spec: InstanceSpec) -> None:
+        """The guest's config disk (an ISO 9660 volume `config-2` in OpenStack's layout) says
+        what the spec says."""
+
+    def remove_instance(self, instance_id: str) -> None:
+        """Nothing of this guest is left on the disks: root disk, seed, boot log."""
+
+    def observe_images(self) -> tuple[str, ...]:
+        """SHA-256 of each image in the cache."""
+
+    def observe_instances(self) -> tuple[str, ...]:
+        """Id of each guest that has files on the disks."""
+
+    def observe_capacity(self) -> tuple[int, int]:
+        """GiB in all and GiB free where the disks of guests are."""
+
+
+class Hypervisor(Protocol):
+    """Guests."""
+
+    def ensure_domain(self, spec: InstanceSpec) -> None:
+        """The guest is defined as the spec says and carries its generation. A running guest
+        keeps running; it has the new definition from its next boot on."""
+
+    def ensure_power(self, spec: InstanceSpec) -> None:
+        """The guest runs or is off as `spec.power` says, and was booted `spec.boots` times.
+
+        Stopping and rebooting press the ACPI power button first and raise `Busy` while the
+        guest goes down; `grace_seconds` after the button the plug is pulled."""
+
+    def remove_domain(self, instance_id: str) -> None:
+        """No guest of this id runs or is defined."""
+
+    def observe_guest(self, instance_id: str) -> Guest | None:
+        """What is there of this guest, or None."""
+
+    def observe_guests(self) -> tuple[Guest, ...]:
+        """Every guest of ours on this host."""
+
+    def observe_boot_log(self, instance_id: str) -> str:
+        """What the guest wrote to its serial port: the newest 256 KiB, of this boot and of the
+        last; kept while the guest is off."""
+
+    def observe_host(self) -> HostFacts:
+        """What this host is and has."""
+
+
+class Network(Protocol):
+    """Bridges, DHCP, DNS and the way out."""
+
+    def ensure_network(self, spec: NetworkSpec) -> None:
+        """This host serves the network exactly as the table says."""
+
+    def remove_network(self, network_id: str) -> None:
+        """Nothing of this network is left on this host."""
+
+    def ensure_ports(self, spec: InstanceSpec) -> None:
+        """The bridges that the guest's ports are to be plugged into exist."""
+
+    def observe_networks(self) -> tuple[Held, ...]:
+        """Which table of which network this host holds; a damaged one is not reported."""
+
+
+class Firewall(Protocol):
+    """What may pass between guests and everything else. Fails closed."""
+
+    def ensure_firewall(self, spec: FirewallSpec) -> None:
+        """The kernel filters exactly by this table: one transaction, none half-way."""
+
+    def observe_firewall(self) -> tuple[Held, ...]:
+        """Which table this host holds, or nothing when it is damaged or absent."""
+
+
+class Sequence(Protocol):
+    """What orders the observations of this host."""
+
+    boot_id: str
+
+    def take(self) -> int:
+        """A number larger than all before it, across restarts and reboots."""
+
+
+@dataclass(frozen=True)
+class HostDrivers:
+    """Everything that a job may touch on a host."""
+
+    locks: Locks
+    sequence: Sequence
+    storage: Storage
+    hypervisor: Hypervisor
+    network: Network
+    firewall: Firewall

@@ -1,0 +1,26 @@
+"""What things of ours are called on a host. Interface names are at most 15 bytes (IFNAMSIZ)."""
+
+
+def domain(instance_id: str) -> str:
+    """The libvirt domain of an instance."""
+    return f"instance-{instance_id}"
+
+
+def bridge(segment_id: int) -> str:
+    """The bridge of a network: at most 3 + 8 digits, since a VXLAN id has 24 bits (RFC 7348)."""
+    return f"pbr{segment_id}"
+
+
+def tap(port_id: str) -> str:
+    """The tap of a port. The filter takes everything that begins with `ptap` for a guest's."""
+    return f"ptap{port_id.replace('-', '')[:11]}"
+
+
+def network_namespace(network_id: str) -> str:
+    """Where dnsmasq of a network lives."""
+    return f"pnet-{network_id}"
+
+
+def router_namespace(network_id: str) -> str:
+    """Where the gateway of a network lives."""
+    return f"prouter-{network_id}"

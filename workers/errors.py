@@ -1,0 +1,17 @@
+"""What a job may answer besides "done"; anything else that is raised may work next time."""
+
+
+class Permanent(Exception):
+    """It will never work: the sentence goes to the person who asked, so it says what to change."""
+
+
+class Busy(Exception):
+    """Not now, but nothing is wrong: the job is sent again without using up an attempt."""
+
+    def __init__(self, reason: str, *, after_seconds: float = 1.0):
+        super().__init__(reason)
+        self.after_seconds = after_seconds
+
+
+class Superseded(Exception):
+    """A newer spec of the same thing has reached this host, so this one changes nothing more."""

@@ -1,0 +1,19 @@
+"""The table of contents of the boundary: what a host does for the portal, and nothing else.
+
+A job is a function from the host's drivers and a complete spec to an observation. It does not
+do steps, it makes things so: run twice it changes nothing, killed anywhere and run again it ends
+in the same place. One law-test proves it for everything listed here.
+"""
+
+from workers.jobs import firewall, hosts, images, instances, networks
+from workers.specs import FirewallSpec, ImageSpec, InstanceSpec, NetworkSpec, ObserveSpec
+
+JOBS = {
+    "hosts.observe": (hosts.observe, ObserveSpec),
+    "images.apply": (images.apply, ImageSpec),
+    "instances.apply": (instances.apply, InstanceSpec),
+    "instances.remove": (instances.remove, InstanceSpec),
+    "networks.apply": (networks.apply, NetworkSpec),
+    "networks.remove": (networks.remove, NetworkSpec),
+    "firewall.apply": (firewall.apply, FirewallSpec),
+}

@@ -1,0 +1,45 @@
+"""Guests: made as an instance is wanted, or made gone."""
+
+from workers.drivers import HostDrivers
+from workers.specs import InstanceSpec, Observation
+
+
+def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
+    """Make this host agree with `spec`, whatever it holds now.
+
+    Run twice, it changes nothing the second time; killed half-way, it finishes the next time.
+    It has no other way of being undone than another `apply`. An older spec changes nothing and
+    learns what is there.
+    """
+    with host.locks.hold(spec.id, spec.generation) as lock:
+        if lock.newest:
+            host.storage.ensure_disk(spec)
+            lock.check()
+            host.storage.ensure_seed(spec)
+            lock.check()
+            host.network.ensure_ports(spec)
+            lock.check()
+            host.hypervisor.ensure_domain(spec)
+            lock.check()
+            host.hypervisor.ensure_power(spec)
+        return observe(host, spec.id)
+
+
+def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
+    """Nothing of this guest is left here, and no spec that comes late brings it back."""
+    with host.locks.hold(spec.id, spec.generation, gone=True):
+        host.hypervisor.remove_domain(spec.id)
+        host.storage.remove_instance(spec.id)
+        return observe(host, spec.id)
+
+
+def observe(host: HostDrivers, instance_id: str) -> Observation:
+    """What is here of one guest."""
+    sequence = host.sequence.take()
+    guest = host.hypervisor.observe_guest(instance_id)
+    return Observation(
+        boot_id=host.sequence.boot_id,
+        sequence=sequence,
+        guests=(guest,) if guest else (),
+        absent=() if guest else (instance_id,),
+    )
