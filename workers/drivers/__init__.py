@@ -154,3 +154,4 @@ class HostDrivers:
     hypervisor: Hypervisor
     network: Network
     firewall: Firewall
+    say: Callable[[str], None] = print  # one line for whoever watches the operation

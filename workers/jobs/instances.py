@@ -13,15 +13,20 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
+            host.storage.ensure_image(spec.image, lambda done, total: lock.check())
+            lock.check()
             host.storage.ensure_disk(spec)
+            host.say(f"The root disk is there, {spec.disk_gib} GiB.")
             lock.check()
             host.storage.ensure_seed(spec)
             lock.check()
             host.network.ensure_ports(spec)
             lock.check()
             host.hypervisor.ensure_domain(spec)
+            host.say("The guest is defined.")
             lock.check()
             host.hypervisor.ensure_power(spec)
+            host.say(f"The guest is {spec.power}.")
         return observe(host, spec.id)
 
 
@@ -29,7 +34,9 @@ def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """Nothing of this guest is left here, and no spec that comes late brings it back."""
     with host.locks.hold(spec.id, spec.generation, gone=True):
         host.hypervisor.remove_domain(spec.id)
+        host.say("The guest is gone.")
         host.storage.remove_instance(spec.id)
+        host.say("Its disks are gone.")
         return observe(host, spec.id)
 
 

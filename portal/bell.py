@@ -1,0 +1,32 @@
+"""The doorbell: tells the conductor that there is something to do.
+
+Lost rings cost a second, never an operation, so nothing here may fail or take long.
+"""
+
+import logging
+
+import redis
+
+from portal import config
+
+KEY = "portico:bell"
+PATIENCE_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+_connection: redis.Redis | None = None
+
+
+def ring() -> None:
+    """The conductor wakes, if it can be reached within 100 ms."""
+    global _connection
+    try:
+        if _connection is None:
+            _connection = redis.Redis.from_url(
+                config.current().redis,
+                socket_timeout=PATIENCE_SECONDS,
+                socket_connect_timeout=PATIENCE_SECONDS,
+            )
+        with _connection.pipeline(transaction=False) as pipeline:
+            pipeline.lpush(KEY, "1").ltrim(KEY, 0, 0).execute()
+    except redis.RedisError as error:
+        log.info("the bell was not heard, the conductor will look by itself: %s", error)

@@ -1,0 +1,92 @@
+"""`python -m portal.conductor`: carry intent to the hosts and facts back, for ever."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import redis
+from sqlalchemy.exc import DBAPIError
+
+from portal import config, db
+from portal.conductor import drift, tick
+from portal.conductor.lead import lead, resign
+from portal.conductor.queue import Wire
+from portal.conductor.sweeps import Sweeps
+
+BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
+LEAST_SECONDS = 0.05  # between two ticks
+EAR_SECONDS = 0.5  # between two times of listening to the hosts
+MEND_SECONDS = 1.0  # between two looks for drift
+
+log = logging.getLogger("portal.conductor")
+
+
+class Conductor:
+    """The loop. `stop` ends it after the tick that is under way."""
+
+    def __init__(self, connection: redis.Redis, name: str):
+        self.name = name
+        self.stopping = False
+        self._wire = Wire(connection)
+        self._sweeps = Sweeps(self._wire)
+        self._heard_at = self._mended_at = 0.0
+
+    def stop(self, *_) -> None:
+        self.stopping = True
+
+    def run(self) -> None:
+        """Look, move, wait for the bell; until stopped."""
+        moved = 0
+        while not self.stopping:
+            began = time.monotonic()
+            try:
+                moved = self.turn()
+            except (redis.RedisError, DBAPIError) as error:
+                log.warning("this turn failed, the next one will do its work: %s", error)
+                moved = 0
+            db.session.remove()
+            self._wait(began, moved)
+        resign(self.name)
+
+    def turn(self) -> int:
+        """Everything that is due has been done once. Returns how many moves were made."""
+        if not lead(self.name):
+            return 0
+        moved = tick.tick(self._wire)
+        moment = time.monotonic()
+        if moment - self._heard_at >= EAR_SECONDS:
+            self._heard_at = moment
+            moved += self._sweeps.listen()
+        if moment - self._mended_at >= MEND_SECONDS:
+            self._mended_at = moment
+            moved += drift.mend()
+        return moved
+
+    def _wait(self, began: float, moved: int) -> None:
+        if moved:
+            time.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
+            return
+        try:
+            self._wire.wait_for_bell(BELL_SECONDS)
+        except redis.RedisError:
+            time.sleep(BELL_SECONDS)
+
+
+def main() -> None:
+    """Run with the settings of the environment and of the file that PORTICO_CONFIG names."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    path = os.environ.get("PORTICO_CONFIG")
+    settings = config.use(config.read(Path(path) if path else None))
+    db.connect(settings.database)
+    connection = redis.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=2)
+    conductor = Conductor(connection, name=f"{socket.gethostname()}-{os.getpid()}")
+    signal.signal(signal.SIGTERM, conductor.stop)
+    signal.signal(signal.SIGINT, conductor.stop)
+    conductor.run()
+
+
+if __name__ == "__main__":
+    main()

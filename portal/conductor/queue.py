@@ -1,0 +1,231 @@
+"""The wire to the hosts. The only file of the portal that knows RQ.
+
+RQ is used for what it is good at, handing a job to a process on another machine, and for nothing
+that has to be remembered: no retries, dependencies, callbacks, webhooks or registries. A job's
+argument and its answer are one string each, sealed with the host's own key.
+"""
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+import redis
+from cryptography.fernet import InvalidToken
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from portal import bell, keys
+from portal.conductor.decide import Attempt
+from portal.models import Host
+from workers import specs
+
+SHORT, LONG = "short", "long"
+TIMEOUT_SECONDS = {SHORT: 120, LONG: 1800}  # RQ stops a job after so long
+KEPT_SECONDS = 900  # job and result, should nobody fetch them
+SILENT_SECONDS = 15  # a started job whose worker does not touch it for so long is lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """A job to be sent to a host."""
+
+    host: Host
+    job: str  # a name in workers.jobs.JOBS
+    task: uuid.UUID
+    number: int  # of this sending
+    queue: str  # SHORT or LONG
+    spec: specs.Spec
+    not_after: datetime
+
+    @property
+    def id(self) -> str:
+        return job_id(self.host, self.task, self.number)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fate:
+    """What became of a sent job."""
+
+    attempt: Attempt
+    observation: specs.Observation | None = None
+    reason: str = ""
+    after_seconds: float = 0  # of BUSY: when to ask again
+
+
+def job_id(host: Host, task: uuid.UUID, number: int) -> str:
+    """The name of one sending. It begins with the host's, for the sake of its Redis user."""
+    return f"{host.name}-{task}-{number}"
+
+
+class Wire:
+    """The hosts' queues, seen from the conductor."""
+
+    def __init__(self, connection: redis.Redis):
+        self._redis = connection
+        self._touched: dict[str, tuple[bytes, float]] = {}
+
+    def wait_for_bell(self, timeout_seconds: float) -> None:
+        """Return when somebody rings, or after `timeout_seconds`."""
+        self._redis.brpop([bell.KEY], timeout=timeout_seconds)
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """The jobs lie in the hosts' queues."""
+        by_queue: dict[tuple[str, str], list[Message]] = {}
+        for message in messages:
+            by_queue.setdefault((message.host.name, message.queue), []).append(message)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for (host_name, queue), group in by_queue.items():
+                self._queue(host_name, queue).enqueue_many(
+                    [
+                        Queue.prepare_data(
+                            message.job,
+                            args=[_sealed(message)],
+                            timeout=TIMEOUT_SECONDS[queue],
+                            result_ttl=KEPT_SECONDS,
+                            failure_ttl=KEPT_SECONDS,
+                            description=message.job,
+                            job_id=message.id,
+                        )
+                        for message in group
+                    ],
+                    pipeline=pipeline,
+                )
+            pipeline.execute()
+
+    def look(self, sent: dict[str, Host]) -> dict[str, Fate]:
+        """What has become of these jobs, by their ids. One round trip."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for each in sent:
+                pipeline.hmget(Job.key_for(each), "status", "last_heartbeat")
+                pipeline.xrevrange(Result.get_key(each), count=1)
+            answers = iter(pipeline.execute())
+        fates = {
+            each: self._fate(each, host, hash_=next(answers), results=next(answers))
+            for each, host in sent.items()
+        }
+        return fates
+
+    def forget(self, ids: dict[str, str]) -> None:
+        """Nothing of these jobs is left in Redis. `ids` maps a job's id to its queue's key."""
+        for each in ids:
+            self._touched.pop(each, None)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for each, queue_key in ids.items():
+                pipeline.delete(Job.key_for(each), Result.get_key(each), f"rq:executions:{each}")
+                pipeline.lrem(queue_key, 0, each)
+            pipeline.execute()
+
+    def beats(self, hosts: Iterable[Host]) -> dict[uuid.UUID, dict[str, str]]:
+        """What each host says of itself every five seconds; nothing for a silent one."""
+        listed = list(hosts)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for host in listed:
+                pipeline.hgetall(f"beat:{host.name}")
+            answers = pipeline.execute()
+        return {
+            host.id: {key.decode(): value.decode() for key, value in beat.items()}
+            for host, beat in zip(listed, answers, strict=True)
+            if beat
+        }
+
+    def lines(self, streams: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
+        """What hosts said since: stream key to its (id, text) after the id that is given."""
+        if not streams:
+            return {}
+        answer = self._redis.xread(streams, count=200)
+        return {
+            key.decode(): [
+                (line_id.decode(), fields.get(b"text", b"").decode(errors="replace"))
+                for line_id, fields in entries
+            ]
+            for key, entries in answer
+        }
+
+    def _queue(self, host_name: str, queue: str) -> Queue:
+        return Queue(
+            queue_name(host_name, queue), connection=self._redis, serializer=JSONSerializer
+        )
+
+    def _fate(self, each: str, host: Host, *, hash_: list, results: list) -> Fate:
+        if results:
+            return _answer(each, host, results[0])
+        status, touched = hash_
+        match status and status.decode():
+            case None:
+                return Fate(Attempt.MISSING)
+            case JobStatus.QUEUED:
+                return Fate(Attempt.UNDER_WAY)
+            case JobStatus.STARTED:
+                return self._started(each, touched)
+        return Fate(Attempt.CRASHED, reason="its process died on the host")
+
+    def _started(self, each: str, touched: bytes) -> Fate:
+        """Lost, if for SILENT_SECONDS of our own clock its worker has not touched it. The
+        host's clock is not asked: it may be wrong."""
+        before, since = self._touched.get(each, (None, 0.0))
+        if touched != before:
+            self._touched[each] = (touched, time.monotonic())
+            return Fate(Attempt.UNDER_WAY)
+        if time.monotonic() - since < SILENT_SECONDS:
+            return Fate(Attempt.UNDER_WAY)
+        return Fate(Attempt.CRASHED, reason="the worker on the host died")
+
+
+def queue_name(host_name: str, queue: str) -> str:
+    """The RQ queue of a host."""
+    return f"host-{host_name}" if queue == SHORT else f"host-{host_name}:{queue}"
+
+
+def queue_key(host_name: str, queue: str) -> str:
+    """Where Redis keeps that queue."""
+    return f"{Queue.redis_queue_namespace_prefix}{queue_name(host_name, queue)}"
+
+
+def _sealed(message: Message) -> str:
+    letter = {
+        "version": specs.VERSION,
+        "job": message.job,
+        "host": message.host.name,
+        "id": message.id,
+        "not_after": message.not_after.timestamp(),
+        "spec": specs.dump(message.spec),
+    }
+    return keys.host_cipher(message.host.sealed_key).encrypt(specs.pack(letter)).decode()
+
+
+def _answer(each: str, host: Host, entry: tuple) -> Fate:
+    result_id, payload = entry
+    result = Result.restore(each, result_id.decode(), payload, None, serializer=JSONSerializer)
+    if result.type is not Result.Type.SUCCESSFUL:
+        return Fate(Attempt.CRASHED, reason=_last_line(result.exc_string))
+    try:
+        letter = specs.unpack(
+            keys.host_cipher(host.sealed_key).decrypt(str(result.return_value).encode())
+        )
+        if letter["id"] != each:
+            raise ValueError("the answer belongs to another job")
+        return _opened(letter)
+    except (InvalidToken, KeyError, ValueError, json.JSONDecodeError) as error:
+        return Fate(Attempt.CRASHED, reason=f"the host's answer cannot be read: {error}")
+
+
+def _opened(letter: dict) -> Fate:
+    if "refused" in letter:
+        return Fate(Attempt.REFUSED, reason=str(letter["refused"]))
+    if "busy" in letter:
+        return Fate(
+            Attempt.BUSY,
+            reason=str(letter["busy"]),
+            after_seconds=min(60.0, max(0.1, float(letter["after_seconds"]))),
+        )
+    return Fate(Attempt.DONE, observation=specs.load(specs.Observation, letter["observation"]))
+
+
+def _last_line(trace: str | None) -> str:
+    lines = [line for line in (trace or "").splitlines() if line.strip()]
+    return lines[-1].strip()[:500] if lines else "the job failed without a word"

@@ -1,0 +1,178 @@
+"""Hearing from hosts: their beats, their lines, and everything they hold.
+
+What is remembered here is forgotten with the process and costs a restarted conductor one more
+question to each host.
+"""
+
+import dataclasses
+import logging
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+
+from portal.conductor import outcomes, specs
+from portal.conductor.decide import Attempt
+from portal.conductor.queue import SHORT, Message, Wire, queue_key
+from portal.db import now, session, transaction
+from portal.models import Host, Task, TaskLine
+
+SWEEP_SECONDS = 30  # between two looks at everything a host holds
+UNANSWERED_SECONDS = 60  # after which a question is asked again
+HEARD_WRITTEN = timedelta(seconds=10)  # `heard_at` is at most so far behind
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Acquaintance:
+    """What is remembered of one host."""
+
+    beat: str = ""  # the latest, to see whether it is a new one
+    marks: tuple[str, str] = ("", "")  # boot id and event counter at the latest question
+    asked: Message | None = None
+    asked_at: float = -1e9  # monotonic
+
+
+class Sweeps:
+    """The conductor's ear."""
+
+    def __init__(self, wire: Wire):
+        self._wire = wire
+        self._known: dict[uuid.UUID, Acquaintance] = {}
+        self._read: dict[str, str] = {}  # stream key to the id of the last line taken
+
+    def listen(self) -> int:
+        """Beats, answers and lines that have come are in the database; whoever is due has been
+        asked. Returns how many answers were taken in."""
+        hosts = list(session.scalars(select(Host).order_by(Host.name)))
+        beats = self._wire.beats(hosts)
+        self._hear(hosts, beats)
+        taken = self._take_answers(hosts)
+        self._ask(hosts, beats)
+        self._take_lines()
+        return taken
+
+    def _hear(self, hosts: list[Host], beats: dict[uuid.UUID, dict[str, str]]) -> None:
+        """A host was heard when its beat is another than before, by our clock: its own may be
+        wrong."""
+        heard = []
+        for host in hosts:
+            known = self._known.setdefault(host.id, Acquaintance())
+            beat = beats.get(host.id, {}).get("time", "")
+            if beat and beat != known.beat:
+                known.beat = beat
+                if host.heard_at is None or now() - host.heard_at >= HEARD_WRITTEN:
+                    heard.append(host)
+        if not heard:
+            return
+        with transaction():
+            for host in heard:
+                beat = beats[host.id]
+                session.execute(
+                    update(Host)
+                    .where(Host.id == host.id)
+                    .values(
+                        heard_at=now(),
+                        short_workers=_count(beat.get("short_workers"), host.short_workers),
+                        long_workers=_count(beat.get("long_workers"), host.long_workers),
+                    )
+                )
+
+    def _ask(self, hosts: list[Host], beats: dict[uuid.UUID, dict[str, str]]) -> None:
+        messages = []
+        for host in hosts:
+            beat, known = beats.get(host.id), self._known[host.id]
+            if not beat:
+                continue
+            since = time.monotonic() - known.asked_at
+            if known.asked and since < UNANSWERED_SECONDS:
+                continue
+            marks = (beat.get("boot_id", ""), beat.get("events", ""))
+            if marks == known.marks and since < SWEEP_SECONDS:
+                continue
+            if known.asked:
+                self._forget(known)
+            known.marks, known.asked_at = marks, time.monotonic()
+            known.asked = Message(
+                host=host,
+                job="hosts.observe",
+                task=uuid.uuid4(),
+                number=1,
+                queue=SHORT,
+                spec=specs.observe(host),
+                not_after=now() + timedelta(seconds=UNANSWERED_SECONDS),
+            )
+            messages.append(known.asked)
+        if messages:
+            self._wire.send(messages)
+
+    def _take_answers(self, hosts: list[Host]) -> int:
+        asked = {
+            known.asked.id: host
+            for host in hosts
+            if (known := self._known[host.id]).asked is not None
+        }
+        if not asked:
+            return 0
+        fates = self._wire.look(asked)
+        answered = {each: fate for each, fate in fates.items() if fate.observation}
+        if answered:
+            with transaction():
+                for each, fate in answered.items():
+                    outcomes.take(session.get_one(Host, asked[each].id), fate.observation)
+        for each, fate in fates.items():
+            if fate.attempt is not Attempt.UNDER_WAY:
+                known = self._known[asked[each].id]
+                if fate.observation is None:
+                    log.warning("%s was asked what it holds: %s", asked[each].name, fate.reason)
+                self._forget(known)
+        return len(answered)
+
+    def _forget(self, known: Acquaintance) -> None:
+        self._wire.forget({known.asked.id: queue_key(known.asked.host.name, SHORT)})
+        known.asked = None
+
+    def _take_lines(self) -> None:
+        """What hosts said about tasks under way is on the pages of their operations."""
+        open_tasks = {
+            f"log:{task.host.name}-{task.id}": task
+            for task in session.scalars(
+                select(Task).where(
+                    Task.sent_at.is_not(None),
+                    Task.finished_at.is_(None) | (Task.finished_at > now() - timedelta(seconds=5)),
+                )
+            )
+        }
+        self._read = {key: self._read.get(key, "0") for key in open_tasks}
+        news = self._wire.lines(self._read)
+        if not news:
+            return
+        with transaction():
+            for key, lines in news.items():
+                session.add_all(
+                    TaskLine(task_id=open_tasks[key].id, stream_id=line_id, at=moment, text=line)
+                    for line_id, line in lines
+                    if (moment := moment_of(line_id))
+                    and not self._taken(open_tasks[key].id, line_id)
+                )
+                self._read[key] = lines[-1][0]
+
+    def _taken(self, task_id: uuid.UUID, line_id: str) -> bool:
+        return bool(
+            session.scalar(
+                select(TaskLine.id).where(
+                    TaskLine.task_id == task_id, TaskLine.stream_id == line_id
+                )
+            )
+        )
+
+
+def moment_of(stream_id: str) -> datetime:
+    """When a line was written: an id of a Redis stream begins with milliseconds since 1970."""
+    return datetime.fromtimestamp(int(stream_id.partition("-")[0]) / 1000, UTC)
+
+
+def _count(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() and 0 < int(text) < 1000 else otherwise

@@ -1,0 +1,312 @@
+"""One look at everything that is under way, and one move for each.
+
+One SQL for the tasks that are sent or may be, one Redis pipeline for what became of them, one
+transaction for all moves, one pipeline of sends.
+"""
+
+import dataclasses
+import logging
+import uuid
+from collections import Counter
+from datetime import datetime, timedelta
+
+import redis
+from sqlalchemy import case, func, or_, select, update
+from sqlalchemy.orm import contains_eager, joinedload
+
+from portal.conductor import outcomes, specs
+from portal.conductor.decide import Attempt, Move, decide, pause
+from portal.conductor.plans import LONG_JOBS
+from portal.conductor.queue import (
+    LONG,
+    SHORT,
+    TIMEOUT_SECONDS,
+    Fate,
+    Message,
+    Wire,
+    job_id,
+    queue_key,
+)
+from portal.db import now, session, transaction
+from portal.models import Host, Operation, Outcome, Task
+
+UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
+LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
+NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Sends:
+    """What is to be done on the wire once the moves have been committed."""
+
+    messages: list[Message] = dataclasses.field(default_factory=list)
+    forget: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def tick(wire: Wire) -> int:
+    """Every unfinished task has been looked at and moved. Returns how many moves were made.
+
+    With Redis out of reach nothing is sent or judged, and deadlines end what they end.
+    """
+    tasks = _unfinished()
+    idle = _stages_without_work()
+    if not tasks and not idle:
+        return 0
+    fates, reachable = _look(wire, tasks)
+    moment = now()
+    moves = [
+        (task.id, task.sends, _decide(task, fates, moment), fates.get(_job_id(task)))
+        for task in tasks
+    ]
+    moves = [move for move in moves if move[2] is not Move.WAIT]
+    if not moves and not idle:
+        return 0
+    sends = Sends()
+    with transaction():
+        made = _make(moves, sends, reachable=reachable)
+        for operation in _stages_without_work():
+            outcomes.advance(operation)
+            made += 1
+    if sends.forget:
+        wire.forget(sends.forget)
+    if sends.messages:
+        wire.send(sends.messages)
+    return made
+
+
+def queue_of(job: str) -> str:
+    """Which of a host's two queues a job goes on."""
+    return LONG if job in LONG_JOBS else SHORT
+
+
+def window(host: Host, queue: str) -> int:
+    """How many unanswered tasks of a queue a host is given."""
+    return UNANSWERED_PER_WORKER * (host.long_workers if queue == LONG else host.short_workers)
+
+
+def _job_id(task: Task) -> str:
+    return job_id(task.host, task.id, task.sends)
+
+
+def _unfinished() -> list[Task]:
+    """What is sent, what has passed its deadline, and of the rest the oldest of each queue."""
+    queue = case((Task.job.in_(LONG_JOBS), 1), else_=0)
+    ranked = (
+        select(
+            Task.id,
+            Task.sent_at,
+            Operation.deadline,
+            func.row_number()
+            .over(
+                partition_by=(Task.host_id, queue, Task.sent_at.is_(None)),
+                order_by=(Operation.created_at, Task.created_at, Task.id),
+            )
+            .label("rank"),
+        )
+        .join(Task.operation)
+        .where(Task.finished_at.is_(None), Task.stage == Operation.stage)
+        .subquery()
+    )
+    return list(
+        session.scalars(
+            select(Task)
+            .join(ranked, ranked.c.id == Task.id)
+            .join(Task.operation)
+            .where(
+                or_(
+                    ranked.c.sent_at.is_not(None),
+                    ranked.c.deadline <= now(),
+                    ranked.c.rank <= LOOKED_AT_PER_HOST,
+                )
+            )
+            .options(contains_eager(Task.operation), joinedload(Task.host))
+            .order_by(Operation.created_at, Task.created_at, Task.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def _stages_without_work() -> list[Operation]:
+    """Open operations all of whose tasks of the present stage have ended."""
+    left = (
+        select(Task.id)
+        .where(
+            Task.operation_id == Operation.id,
+            Task.stage == Operation.stage,
+            Task.finished_at.is_(None),
+        )
+        .exists()
+    )
+    return list(session.scalars(select(Operation).where(Operation.finished_at.is_(None), ~left)))
+
+
+def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[str, Fate], bool]:
+    sent = {_job_id(task): task.host for task in tasks if task.sent_at}
+    try:
+        return wire.look(sent), True
+    except redis.RedisError as error:
+        log.warning("Redis cannot be reached: %s", error)
+        return {each: Fate(Attempt.UNDER_WAY) for each in sent}, False
+
+
+def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
+    fate = fates.get(_job_id(task)) if task.sent_at else None
+    attempt = fate.attempt if fate else Attempt.MISSING
+    return decide(task, attempt, moment, deadline=task.operation.deadline)
+
+
+def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
+    """Write the moves down, each only if its task is still where it was when it was judged."""
+    tasks = {
+        task.id: task
+        for task in session.scalars(
+            select(Task)
+            .join(Task.operation)
+            .where(Task.id.in_([task_id for task_id, *_ in moves]))
+            .options(contains_eager(Task.operation), joinedload(Task.host))
+        )
+    }
+    unanswered = _unanswered()
+    scopes = _scopes_on_the_wire()
+    made = 0
+    for task_id, seen, move, fate in moves:
+        task = tasks[task_id]
+        if task.finished_at or task.sends != seen or task.operation.finished_at:
+            continue
+        if move is Move.SEND:
+            place = (task.host_id, queue_of(task.job))
+            if not reachable or unanswered[place] >= window(task.host, place[1]):
+                continue
+            if task.scope_id in scopes and not task.sent_at:
+                continue
+            if not task.sent_at:
+                unanswered[place] += 1
+            if task.scope_id:
+                scopes.add(task.scope_id)
+            _send(task, sends)
+        else:
+            _end_attempt(task, move, fate, sends)
+        made += 1
+    return made
+
+
+def _unanswered() -> Counter:
+    return Counter(
+        (host_id, queue_of(job))
+        for host_id, job in session.execute(
+            select(Task.host_id, Task.job).where(
+                Task.finished_at.is_(None), Task.sent_at.is_not(None)
+            )
+        )
+    )
+
+
+def _scopes_on_the_wire() -> set[uuid.UUID]:
+    return set(
+        session.scalars(
+            select(Task.scope_id).where(
+                Task.finished_at.is_(None),
+                Task.sent_at.is_not(None),
+                Task.scope_id.is_not(None),
+            )
+        )
+    )
+
+
+def _send(task: Task, sends: Sends) -> None:
+    if task.sent_at:
+        _forget(task, sends)
+    queue, moment = queue_of(task.job), now()
+    seconds = timedelta(seconds=TIMEOUT_SECONDS[queue])
+    session.execute(
+        update(Task)
+        .where(Task.id == task.id, Task.sends == task.sends)
+        .values(
+            attempt=task.attempt + 1,
+            sends=task.sends + 1,
+            sent_at=moment,
+            due_at=moment + seconds + NOT_AFTER,
+        )
+    )
+    session.refresh(task, ["attempt", "sends", "sent_at", "due_at"])
+    sends.messages.append(
+        Message(
+            host=task.host,
+            job=task.job,
+            task=task.id,
+            number=task.sends,
+            queue=queue,
+            spec=specs.of_task(task),
+            not_after=moment + NOT_AFTER + seconds,
+        )
+    )
+
+
+def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> None:
+    if task.sent_at:
+        _forget(task, sends)
+    if move is Move.SUCCEED:
+        outcomes.take(task.host, fate.observation)
+        session.flush()
+        if shortfall := outcomes.fulfilled(task):
+            fate = Fate(Attempt.CRASHED, reason=shortfall)
+            move = decide(task, fate.attempt, now(), deadline=task.operation.deadline)
+    match move:
+        case Move.SUCCEED:
+            outcomes.end_task(task, Outcome.DONE)
+            _end_covered(task)
+        case Move.FAIL:
+            outcomes.end_task(task, Outcome.FAILED, _reason(task, fate))
+        case Move.PAUSE | Move.PAUSE_FREE:
+            free = move is Move.PAUSE_FREE
+            wait = timedelta(seconds=fate.after_seconds) if free else pause(task.attempt)
+            task.attempt -= free
+            task.sent_at, task.due_at = None, now() + wait
+            task.reason = fate.reason
+            session.flush()
+
+
+def _end_covered(task: Task) -> None:
+    """A table covers all changes before it, so whoever waited for it has waited enough."""
+    if task.scope_id is None:
+        return
+    for other in session.scalars(
+        select(Task).where(
+            Task.scope_id == task.scope_id,
+            Task.finished_at.is_(None),
+            Task.sent_at.is_(None),
+            Task.job == task.job,
+        )
+    ):
+        if not outcomes.fulfilled(other):
+            outcomes.end_task(other, Outcome.DONE)
+
+
+def _forget(task: Task, sends: Sends) -> None:
+    sends.forget[_job_id(task)] = queue_key(task.host.name, queue_of(task.job))
+
+
+def _reason(task: Task, fate: Fate | None) -> str:
+    """Why it failed, in words for whoever asked for it."""
+    name = task.host.name
+    if fate and fate.attempt is Attempt.REFUSED:
+        return fate.reason
+    if fate and fate.attempt is Attempt.CRASHED:
+        return f"host {name} tried {task.attempt} times; the last time: {fate.reason}"
+    if task.host.dark:
+        return f"host {name} did not answer"
+    if task.attempt == 0:
+        before = session.scalar(
+            select(func.count())
+            .select_from(Task)
+            .where(
+                Task.host_id == task.host_id,
+                Task.finished_at.is_(None),
+                Task.created_at < task.created_at,
+            )
+        )
+        return f"{name} had {before} changes before yours and did not come to it in time"
+    last = f"; the last time: {task.reason}" if task.reason else ""
+    return f"host {name} did not finish it in time{last}"

@@ -1,0 +1,55 @@
+"""What a service may answer instead of doing it.
+
+Each is one sentence for the person at the screen, with the name of their thing in it and what
+they can do. The edges translate: pages into a form or an error page, the API into a fault.
+"""
+
+
+class Refused(Exception):
+    """It was not done, and nothing was changed."""
+
+    status = 422
+
+    def __init__(self, sentence: str, *, field: str | None = None):
+        super().__init__(sentence)
+        self.field = field  # the form field that the sentence is about
+
+
+class NotFound(Refused):
+    """It does not exist, or not for whoever asks."""
+
+    status = 404
+
+
+class Forbidden(Refused):
+    """Whoever asks may see it, and may not do this to it."""
+
+    status = 403
+
+
+class Conflict(Refused):
+    """Not in its present state: something else is under way, or it is not that kind of thing."""
+
+    status = 409
+
+
+class OverQuota(Refused):
+    """The project has not that much left."""
+
+    status = 403
+
+
+class NoRoom(Refused):
+    """No host can take it."""
+
+    status = 409
+
+
+class TooMany(Refused):
+    """Asked for too often: wait `retry_after` seconds."""
+
+    status = 429
+
+    def __init__(self, sentence: str, *, retry_after: int):
+        super().__init__(sentence)
+        self.retry_after = retry_after

@@ -1,0 +1,59 @@
+"""Tables. States live here, with what each state allows; nothing here knows Flask or Redis."""
+
+from portal.models.activity import Activity, Idempotency
+from portal.models.host import Claim, Host, Resource, Scope
+from portal.models.identity import (
+    Domain,
+    KeyPair,
+    Project,
+    Quota,
+    Role,
+    RoleAssignment,
+    Session,
+    User,
+)
+from portal.models.image import Flavor, Image, Visibility
+from portal.models.instance import Instance
+from portal.models.network import (
+    Network,
+    Port,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
+from portal.models.operation import Lease, Operation, Outcome, Task, TaskLine
+from portal.models.status import Power, Status, Tone
+
+__all__ = [
+    "Activity",
+    "Claim",
+    "Domain",
+    "Flavor",
+    "Host",
+    "Idempotency",
+    "Image",
+    "Instance",
+    "KeyPair",
+    "Lease",
+    "Network",
+    "Operation",
+    "Outcome",
+    "Port",
+    "Power",
+    "Project",
+    "Quota",
+    "Resource",
+    "Role",
+    "RoleAssignment",
+    "Scope",
+    "SecurityGroup",
+    "SecurityGroupRule",
+    "Session",
+    "Status",
+    "Subnet",
+    "Task",
+    "TaskLine",
+    "Tone",
+    "User",
+    "Visibility",
+]

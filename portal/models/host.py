@@ -1,0 +1,102 @@
+"""Hypervisors, and what they have promised."""
+
+import enum
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.db import Base, now
+
+DARK_AFTER = timedelta(seconds=90)  # unheard for so long, a host is shown as last seen then
+PLACED_UNTIL = timedelta(seconds=45)  # unheard for so long, it gets nothing new
+
+
+class Resource(enum.StrEnum):
+    """What a host has to give."""
+
+    VCPU = "vcpu"
+    MEMORY = "memory_mib"
+    DISK = "disk_gib"
+
+
+class Host(Base):
+    """A hypervisor. What it is and has was reported by itself; only the conductor writes that."""
+
+    __tablename__ = "hosts"
+
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    driver: Mapped[str] = mapped_column(String(32), default="libvirt")
+    sealed_key: Mapped[str]  # the host's Fernet key, encrypted with the portal's own
+    enabled: Mapped[bool] = mapped_column(default=True)  # whether it gets new instances
+    disabled_reason: Mapped[str] = mapped_column(default="")
+
+    heard_at: Mapped[datetime | None]
+    boot_id: Mapped[str] = mapped_column(String(64), default="")
+    sequence: Mapped[int] = mapped_column(BigInteger, default=0)  # of the newest whole sweep
+    observed_at: Mapped[datetime | None]  # when that sweep was taken in
+    vcpus: Mapped[int] = mapped_column(default=0)
+    memory_mib: Mapped[int] = mapped_column(default=0)
+    disk_gib: Mapped[int] = mapped_column(default=0)
+    disk_free_gib: Mapped[int] = mapped_column(default=0)
+    accelerator: Mapped[str] = mapped_column(String(16), default="")
+    accelerator_reason: Mapped[str] = mapped_column(default="")
+    versions: Mapped[dict] = mapped_column(default=dict)
+    strangers: Mapped[list] = mapped_column(default=list)
+    images: Mapped[list] = mapped_column(default=list)  # SHA-256 of what its cache holds
+    short_workers: Mapped[int] = mapped_column(default=2)
+    long_workers: Mapped[int] = mapped_column(default=1)
+
+    claims: Mapped[list["Claim"]] = relationship(back_populates="host", lazy="raise")
+
+    @property
+    def dark(self) -> bool:
+        """Whether it has not been heard for so long that what is known of it may be old."""
+        return self.heard_at is None or now() - self.heard_at > DARK_AFTER
+
+    @property
+    def placeable(self) -> bool:
+        """Whether it was heard recently enough to be given something new."""
+        return self.heard_at is not None and now() - self.heard_at <= PLACED_UNTIL
+
+
+class Claim(Base):
+    """What an instance holds of a host, from its creation until the host reports it gone."""
+
+    __tablename__ = "claims"
+    __table_args__ = (UniqueConstraint("host_id", "instance_id", "resource"),)
+
+    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
+    instance_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("instances.id"), index=True)
+    resource: Mapped[Resource]
+    amount: Mapped[int]
+
+    host: Mapped[Host] = relationship(back_populates="claims")
+
+
+class Scope(Base):
+    """A table as one host holds it: the revision that it shall have, and the one it has."""
+
+    __tablename__ = "scopes"
+    __table_args__ = (
+        UniqueConstraint("host_id", "kind", "target_id"),
+        Index("ix_scopes_target_id", "target_id"),
+        Index(
+            "ix_scopes_unheld",
+            "host_id",
+            postgresql_where=text("held < wanted"),
+            sqlite_where=text("held < wanted"),
+        ),
+    )
+
+    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
+    kind: Mapped[str] = mapped_column(String(32))  # "network" or "firewall"
+    target_id: Mapped[uuid.UUID]  # the network, or the host itself
+    wanted: Mapped[int] = mapped_column(BigInteger, default=0)
+    held: Mapped[int] = mapped_column(BigInteger, default=0)
+    held_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    repairs: Mapped[int] = mapped_column(default=0)  # in a row that did not last
+    repair_at: Mapped[datetime | None]  # not before
+
+    host: Mapped[Host] = relationship()

@@ -1,0 +1,123 @@
+"""Virtual machines."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.db import Base
+from portal.models.host import Host
+from portal.models.identity import Project, User
+from portal.models.image import Image
+from portal.models.network import Port
+from portal.models.operation import Operation
+from portal.models.status import ACTIONS, Power, Status, status
+
+UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
+    "deleted_at IS NULL AND (observed <> desired OR observed_generation <> generation"
+    " OR observed_boots < boots)"
+)
+
+
+class Instance(Base):
+    """A virtual machine, as its owner wants it and as its host last saw it.
+
+    `desired`, `boots` and `generation` are intent: only services write them. What begins with
+    `observed` is a copy of a fact: only the conductor writes it, from what the host reports.
+    Everything else a person sees follows from those two and the open operation.
+    """
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        Index("ix_instances_project_id", "project_id", "created_at", "id"),
+        Index("ix_instances_host_id", "host_id"),
+        Index(
+            "ix_instances_unsettled",
+            "host_id",
+            postgresql_where=text(UNSETTLED),
+            sqlite_where=text(UNSETTLED),
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(String(255))  # a label: two may bear the same
+    hostname: Mapped[str] = mapped_column(String(63))
+    project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
+    image_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("images.id"))
+    flavor_name: Mapped[str] = mapped_column(String(255))
+    vcpus: Mapped[int]
+    memory_mib: Mapped[int]
+    disk_gib: Mapped[int]
+    key_name: Mapped[str] = mapped_column(String(255), default="")
+    public_keys: Mapped[list] = mapped_column(default=list)  # [[name, OpenSSH line], ...]
+    user_data: Mapped[str] = mapped_column(default="")
+
+    desired: Mapped[Power] = mapped_column(default=Power.RUNNING)
+    generation: Mapped[int] = mapped_column(default=1)
+    boots: Mapped[int] = mapped_column(default=1)  # how often it was asked to (re)boot
+    grace_seconds: Mapped[int] = mapped_column(default=60)  # from the power button to the plug
+
+    observed: Mapped[Power] = mapped_column(default=Power.ABSENT)
+    observed_generation: Mapped[int] = mapped_column(default=0)
+    observed_boots: Mapped[int] = mapped_column(default=0)
+    observed_reason: Mapped[str] = mapped_column(String(32), default="")
+    observed_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    observed_boot_id: Mapped[str] = mapped_column(String(64), default="")
+    observed_at: Mapped[datetime | None]  # when this became so, not when it was last seen
+
+    fault: Mapped[str] = mapped_column(default="")  # why its owner has to do something
+    repairs: Mapped[int] = mapped_column(default=0)  # in a row that did not last
+    repair_at: Mapped[datetime | None]  # not before
+    launched_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+    project: Mapped[Project] = relationship(lazy="raise")
+    user: Mapped[User] = relationship(lazy="raise")
+    image: Mapped[Image] = relationship(lazy="raise")
+    host: Mapped[Host] = relationship(lazy="raise")
+    ports: Mapped[list[Port]] = relationship(lazy="raise", order_by="Port.created_at")
+    open_operation: Mapped[Operation | None] = relationship(
+        primaryjoin="and_(foreign(Operation.target_id) == Instance.id, "
+        "Operation.finished_at.is_(None))",
+        viewonly=True,
+        uselist=False,
+        lazy="selectin",
+    )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the host holds exactly what was asked for last."""
+        if Power.ABSENT is self.desired is self.observed:
+            return True
+        return (self.observed, self.observed_generation) == (
+            self.desired,
+            self.generation,
+        ) and self.observed_boots >= self.boots
+
+    @property
+    def busy(self) -> bool:
+        return self.open_operation is not None
+
+    @property
+    def status(self) -> Status:
+        return status(
+            self.desired,
+            self.observed,
+            action=self.open_operation and self.open_operation.action,
+            faulty=bool(self.fault),
+        )
+
+    def may(self, action: str) -> bool:
+        """Whether its present state allows `action`; who may is another question."""
+        return self.status in ACTIONS[action]
+
+    @property
+    def intent(self) -> dict:
+        """What a change may replace, and what a failed one gives back."""
+        return {
+            "desired": self.desired.value,
+            "boots": self.boots,
+            "grace_seconds": self.grace_seconds,
+        }

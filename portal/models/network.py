@@ -1,0 +1,108 @@
+"""Networks of projects, the places of instances on them, and what may pass."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.db import Base
+from portal.models.operation import Operation
+
+
+class Network(Base):
+    """A project's own network. `segment_id` tells it apart on every host and on the wire."""
+
+    __tablename__ = "networks"
+    __table_args__ = (Index("ix_networks_project_id", "project_id", "created_at", "id"),)
+
+    project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"))
+    name: Mapped[str] = mapped_column(String(255))
+    segment_id: Mapped[int] = mapped_column(unique=True)
+    mtu: Mapped[int]
+    nat: Mapped[bool] = mapped_column(default=True)  # whether guests reach the outside
+    deleted_at: Mapped[datetime | None]  # wanted gone; the row goes with the last host's table
+
+    subnets: Mapped[list["Subnet"]] = relationship(back_populates="network", lazy="selectin")
+    open_operation: Mapped[Operation | None] = relationship(
+        primaryjoin="and_(foreign(Operation.target_id) == Network.id, "
+        "Operation.finished_at.is_(None))",
+        viewonly=True,
+        uselist=False,
+        lazy="selectin",
+    )
+
+    @property
+    def subnet(self) -> "Subnet":
+        """Its one subnet."""
+        return self.subnets[0]
+
+
+class Subnet(Base):
+    """A range of IPv4 addresses on a network."""
+
+    __tablename__ = "subnets"
+
+    network_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("networks.id"), index=True)
+    cidr: Mapped[str] = mapped_column(String(64))
+    gateway: Mapped[str] = mapped_column(String(64))
+    dhcp_address: Mapped[str] = mapped_column(String(64))
+    gateway_mac: Mapped[str] = mapped_column(String(17))
+
+    network: Mapped[Network] = relationship(back_populates="subnets")
+
+
+port_groups = Table(
+    "port_groups",
+    Base.metadata,
+    Column("port_id", ForeignKey("ports.id"), primary_key=True),
+    Column("group_id", ForeignKey("security_groups.id"), primary_key=True, index=True),
+)
+
+
+class Port(Base):
+    """An instance's place on a network. It lives until the host reports the guest gone."""
+
+    __tablename__ = "ports"
+    __table_args__ = (
+        UniqueConstraint("subnet_id", "address"),
+        UniqueConstraint("network_id", "mac"),
+    )
+
+    network_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("networks.id"))
+    subnet_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subnets.id"))
+    instance_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("instances.id"), index=True)
+    mac: Mapped[str] = mapped_column(String(17))
+    address: Mapped[str] = mapped_column(String(64), index=True)
+
+    network: Mapped[Network] = relationship(lazy="joined", innerjoin=True)
+    subnet: Mapped[Subnet] = relationship(lazy="joined", innerjoin=True)
+    groups: Mapped[list["SecurityGroup"]] = relationship(secondary=port_groups, lazy="selectin")
+
+
+class SecurityGroup(Base):
+    """What may pass to and from the ports that bear it; what no rule names may not."""
+
+    __tablename__ = "security_groups"
+    __table_args__ = (Index("ix_security_groups_project_id", "project_id", "created_at", "id"),)
+
+    project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"))
+    name: Mapped[str] = mapped_column(String(255))
+
+    rules: Mapped[list["SecurityGroupRule"]] = relationship(
+        foreign_keys="SecurityGroupRule.group_id", lazy="selectin"
+    )
+
+
+class SecurityGroupRule(Base):
+    """One thing that a security group lets pass."""
+
+    __tablename__ = "security_group_rules"
+
+    group_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("security_groups.id"), index=True)
+    direction: Mapped[str] = mapped_column(String(8))  # "ingress" or "egress"
+    protocol: Mapped[str] = mapped_column(String(16), default="")  # empty: any
+    port_min: Mapped[int | None]
+    port_max: Mapped[int | None]
+    remote_cidr: Mapped[str] = mapped_column(String(64), default="")
+    remote_group_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("security_groups.id"))

@@ -1,0 +1,127 @@
+"""Changes under way, and afterwards their record."""
+
+import enum
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.db import Base
+from portal.models.host import Host
+from portal.models.identity import Project, User
+
+OPEN = "finished_at IS NULL"
+
+
+class Outcome(enum.StrEnum):
+    """How a change, or its part on one host, ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class Operation(Base):
+    """One change that hosts still have to make, and afterwards its record.
+
+    It is outbox, lock and record in one: written in the transaction of the intent, at most one
+    open for each thing, kept for ever.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index(
+            "uq_operations_open",
+            "target_id",
+            unique=True,
+            postgresql_where=text(OPEN),
+            sqlite_where=text(OPEN),
+        ),
+        Index("ix_operations_project_id", "project_id", "created_at", "id"),
+        Index("ix_operations_target_id", "target_id", "created_at"),
+        Index("ix_operations_created_at", "created_at", "id"),
+    )
+
+    action: Mapped[str] = mapped_column(String(32))
+    target_type: Mapped[str] = mapped_column(String(32))
+    target_id: Mapped[uuid.UUID]
+    target_name: Mapped[str] = mapped_column(String(255))
+    project_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))  # None: a repair
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    before: Mapped[dict | None]  # the intent that it replaced, restored if it fails
+    stage: Mapped[int] = mapped_column(default=1)
+    deadline: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[Outcome | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+    tasks: Mapped[list["Task"]] = relationship(
+        back_populates="operation", lazy="raise", order_by="Task.stage, Task.created_at"
+    )
+    project: Mapped[Project | None] = relationship(lazy="raise")
+    user: Mapped[User | None] = relationship(lazy="raise")
+
+    @property
+    def busy(self) -> bool:
+        return self.finished_at is None
+
+
+class Task(Base):
+    """The part of an operation that one host does in one stage."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("ix_tasks_operation_id", "operation_id", "stage"),
+        Index("ix_tasks_open", "stage", postgresql_where=text(OPEN), sqlite_where=text(OPEN)),
+        Index(
+            "ix_tasks_scope_open",
+            "scope_id",
+            postgresql_where=text(OPEN),
+            sqlite_where=text(OPEN),
+        ),
+    )
+
+    operation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("operations.id"))
+    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
+    scope_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("scopes.id"))
+    stage: Mapped[int]
+    job: Mapped[str] = mapped_column(String(32))  # a name in workers.jobs.JOBS
+    target_id: Mapped[uuid.UUID]  # the instance, image, network or host that the job is about
+    revision: Mapped[int] = mapped_column(default=0)  # of a table: done once the host holds it
+    attempt: Mapped[int] = mapped_column(default=0)  # how many attempts it has used up
+    sends: Mapped[int] = mapped_column(default=0)  # how often it was sent: numbers its jobs
+    due_at: Mapped[datetime]  # until when the latest attempt, or the pause, is waited for
+    sent_at: Mapped[datetime | None]  # None: nothing of it is on the wire
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[Outcome | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+    operation: Mapped[Operation] = relationship(back_populates="tasks")
+    host: Mapped[Host] = relationship(lazy="joined")
+    lines: Mapped[list["TaskLine"]] = relationship(
+        lazy="raise", order_by="TaskLine.at, TaskLine.stream_id"
+    )
+
+
+class TaskLine(Base):
+    """One line of what a host said while it did a task."""
+
+    __tablename__ = "task_lines"
+    __table_args__ = (Index("uq_task_lines_stream_id", "task_id", "stream_id", unique=True),)
+
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tasks.id"))
+    stream_id: Mapped[str] = mapped_column(String(32))  # the line's id in the host's stream
+    at: Mapped[datetime]  # by the host's clock
+    text: Mapped[str]
+
+
+class Lease(Base):
+    """Who leads, until when: of several conductors, the one whose name stands here."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    until: Mapped[datetime]

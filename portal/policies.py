@@ -1,0 +1,111 @@
+"""Who may do what: one literal table, one question for acts, one filter for queries.
+
+A permission is `<noun>:<verb>`. It needs a role in the project that the thing belongs to, or, for
+what belongs to no project, in the whole cloud. A role of the cloud counts in every project.
+"""
+
+import dataclasses
+import uuid
+
+from sqlalchemy import Select, false, or_
+
+from portal.errors import Forbidden, NotFound
+from portal.models import Image, Role, Visibility
+
+PROJECT = {
+    "projects:read": Role.READER,
+    "instances:read": Role.READER,
+    "instances:create": Role.MEMBER,
+    "instances:rename": Role.MEMBER,
+    "instances:start": Role.MEMBER,
+    "instances:stop": Role.MEMBER,
+    "instances:force_stop": Role.MEMBER,
+    "instances:reboot": Role.MEMBER,
+    "instances:retry": Role.MEMBER,
+    "instances:delete": Role.MEMBER,
+    "instances:console": Role.MEMBER,
+    "images:read": Role.READER,
+    "images:create": Role.MEMBER,
+    "images:change": Role.MEMBER,
+    "images:delete": Role.MEMBER,
+    "networks:read": Role.READER,
+    "networks:create": Role.MEMBER,
+    "networks:delete": Role.MEMBER,
+    "operations:read": Role.READER,
+    "activities:read": Role.READER,
+    "members:read": Role.READER,
+    "members:change": Role.ADMIN,
+}
+
+SYSTEM = {
+    "hosts:read": Role.READER,
+    "hosts:change": Role.ADMIN,
+    "flavors:change": Role.ADMIN,
+    "images:publish": Role.ADMIN,
+    "projects:change": Role.ADMIN,
+    "quotas:change": Role.ADMIN,
+    "users:read": Role.READER,
+    "users:change": Role.ADMIN,
+    "cloud:read": Role.READER,
+}
+
+ACCOUNT = {  # everybody's own
+    "account:read",
+    "key_pairs:change",
+    "sessions:revoke",
+    "password:change",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Actor:
+    """Whoever asks, with the roles they have at this moment and where they ask from."""
+
+    user_id: uuid.UUID
+    user_name: str
+    system: Role | None = None
+    projects: dict[uuid.UUID, Role] = dataclasses.field(default_factory=dict)
+    address: str = ""
+    request_id: str = ""
+
+    def role(self, project_id: uuid.UUID) -> Role | None:
+        """The strongest of the roles that count in this project."""
+        roles = [role for role in (self.system, self.projects.get(project_id)) if role]
+        return max(roles, key=lambda role: role.rank, default=None)
+
+    def may(self, permission: str, project_id: uuid.UUID | None = None) -> bool:
+        """Whether a page should offer it. `authorize` is what decides."""
+        if permission in ACCOUNT:
+            return True
+        held = self.role(project_id) if permission in PROJECT else self.system
+        needed = PROJECT.get(permission) or SYSTEM[permission]
+        return held is not None and held.rank >= needed.rank
+
+
+def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None) -> None:
+    """Return when `actor` may. Raises NotFound where they may not even know that there is such
+    a thing, Forbidden where they may look and not touch."""
+    if actor.may(permission, project_id):
+        return
+    if permission in PROJECT and actor.role(project_id) is None:
+        raise NotFound("There is no such project, or you have no part in it.")
+    needed = PROJECT.get(permission) or SYSTEM[permission]
+    where = "in this project" if permission in PROJECT else "of the cloud"
+    raise Forbidden(f"This needs the role “{needed}” {where}, which you do not have.")
+
+
+def visible(actor: Actor, query: Select, model) -> Select:
+    """Narrow `query` to the rows of `model` that `actor` may know of."""
+    if actor.system:
+        return query
+    if model is Image:
+        return query.where(
+            or_(
+                Image.visibility == Visibility.PUBLIC,
+                Image.user_id == actor.user_id,
+                (Image.visibility == Visibility.SHARED) & Image.project_id.in_(actor.projects),
+            )
+        )
+    if not actor.projects:
+        return query.where(false())
+    return query.where(model.project_id.in_(actor.projects))

@@ -1,0 +1,58 @@
+"""The same request twice does one thing."""
+
+import dataclasses
+import hashlib
+import json
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from portal.db import now, session
+from portal.errors import Conflict
+from portal.models import Idempotency
+
+KEPT = timedelta(hours=24)
+LONGEST_KEY = 255
+
+
+def body_hash(request) -> str:
+    """What tells one request (a dataclass) from another."""
+    plain = json.dumps(dataclasses.asdict(request), default=str, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def earlier(project_id: uuid.UUID, key: str, action: str, body: str) -> list[uuid.UUID] | None:
+    """What this key has brought about in this project within 24 hours, or None. Raises Conflict
+    when it came with another request. Call it under the lock of the project."""
+    session.execute(
+        delete(Idempotency).where(
+            Idempotency.project_id == project_id, Idempotency.created_at < now() - KEPT
+        )
+    )
+    known = session.scalar(
+        select(Idempotency).where(Idempotency.project_id == project_id, Idempotency.key == key)
+    )
+    if known is None:
+        return None
+    if (known.action, known.body_hash) != (action, body):
+        raise Conflict(
+            "This form was sent before with other answers, and was carried out. "
+            "Open the form anew to create something else."
+        )
+    return [uuid.UUID(target) for target in known.targets]
+
+
+def remember(
+    project_id: uuid.UUID, key: str, action: str, body: str, targets: list[uuid.UUID]
+) -> None:
+    """From now on the same key answers with `targets`."""
+    session.add(
+        Idempotency(
+            project_id=project_id,
+            key=key[:LONGEST_KEY],
+            action=action,
+            body_hash=body,
+            targets=[str(target) for target in targets],
+        )
+    )

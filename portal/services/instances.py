@@ -1,0 +1,365 @@
+"""Virtual machines: from the wish for one to its end."""
+
+import dataclasses
+import uuid
+
+import yaml
+from sqlalchemy import select
+
+from portal.db import now, session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import (
+    Flavor,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Operation,
+    Power,
+    Project,
+    Resource,
+    SecurityGroup,
+)
+from portal.policies import Actor, authorize, visible
+from portal.services import activities, addresses, idempotency, names, placement, quotas
+from portal.services.operations import open_operation
+
+MOST_AT_ONCE = 20
+USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
+GRACE_SECONDS = 60
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewInstance:
+    """What somebody asks for."""
+
+    project_id: uuid.UUID
+    name: str
+    flavor_id: uuid.UUID | None
+    image_id: uuid.UUID | None
+    network_id: uuid.UUID | None
+    key_pair_id: uuid.UUID | None = None
+    group_ids: tuple[uuid.UUID, ...] = ()
+    user_data: str = ""
+    count: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The things that a NewInstance names, found and seen to fit together."""
+
+    flavor: Flavor
+    image: Image
+    network: Network
+    key_pair: KeyPair | None
+    groups: list[SecurityGroup]
+
+    @property
+    def amounts(self) -> dict[Resource, int]:
+        """What one instance takes of a host."""
+        return {
+            Resource.VCPU: self.flavor.vcpus,
+            Resource.MEMORY: self.flavor.memory_mib,
+            Resource.DISK: self.flavor.disk_gib,
+        }
+
+
+def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
+    """Reserve everything that `new` needs and ask hosts to build it.
+
+    All that can be refused is refused here, before anything exists; from here on each instance
+    can only become what was asked for, or fail visibly. The same `key` again answers with the
+    instances that it made the first time.
+    """
+    authorize(actor, "instances:create", new.project_id)
+    name = names.label(new.name)
+    if not 1 <= new.count <= MOST_AT_ONCE:
+        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
+    _check_user_data(new.user_data)
+    body = idempotency.body_hash(new)
+    with transaction():
+        session.execute(select(Project.id).where(Project.id == new.project_id).with_for_update())
+        if key and (made := idempotency.earlier(new.project_id, key, "instances:create", body)):
+            return [session.get_one(Instance, each) for each in made]
+        parts = _find_parts(actor, new)
+        _check_fit(parts)
+        quotas.check(
+            new.project_id,
+            instances=new.count,
+            vcpus=new.count * parts.flavor.vcpus,
+            memory_mib=new.count * parts.flavor.memory_mib,
+            disk_gib=new.count * parts.flavor.disk_gib,
+        )
+        free = addresses.free(parts.network.subnet)
+        instances = [
+            _reserve(actor, new, each, parts, address=next(free))
+            for each in names.numbered(name, new.count)
+        ]
+        if key:
+            made = [instance.id for instance in instances]
+            idempotency.remember(new.project_id, key, "instances:create", body, made)
+    return instances
+
+
+def find(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
+    """The instance. Raises NotFound if there is none, or none for this actor."""
+    authorize(actor, "instances:read", project_id)
+    instance = session.get(Instance, instance_id)
+    if instance is None or instance.project_id != project_id or instance.deleted_at:
+        raise NotFound("There is no such instance in this project. It may have been deleted.")
+    return instance
+
+
+def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
+    """It bears this name. The guest's own hostname stays what it was at its creation."""
+    label = names.label(name)
+    with transaction():
+        instance = _change(actor, "rename", project_id, instance_id)
+        before, instance.name = instance.name, label
+        activities.record(
+            actor,
+            "instances:rename",
+            instance,
+            before={"name": before},
+            after={"name": label},
+        )
+    return instance
+
+
+def start(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """It shall run."""
+    return _ask(actor, "start", project_id, instance_id, desired=Power.RUNNING)
+
+
+def stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """It shall be off: by the power button, and by the plug 60 s later."""
+    return _ask(
+        actor, "stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=GRACE_SECONDS
+    )
+
+
+def force_stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """It shall be off at once, as if the plug were pulled."""
+    return _ask(
+        actor, "force_stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=0
+    )
+
+
+def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """It shall have been booted once more than before: down by the power button, up again."""
+    return _ask(
+        actor,
+        "reboot",
+        project_id,
+        instance_id,
+        desired=Power.RUNNING,
+        grace_seconds=GRACE_SECONDS,
+        boots_more=1,
+    )
+
+
+def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """What failed is tried once more, with its deadline anew."""
+    with transaction():
+        instance = _change(actor, "retry", project_id, instance_id)
+        instance.generation += 1
+        instance.fault = ""
+        action = "repair" if instance.launched_at else "create"
+        operation = open_operation(actor, instance, action)
+        activities.record(actor, "instances:retry", instance, operation=operation)
+    return operation
+
+
+def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation | None:
+    """It shall be gone. Possible in every state; ends whatever else is under way. Its name and
+    its share of the quota are free at once, its address when the host has reported it gone."""
+    with transaction():
+        instance = _change(actor, "delete", project_id, instance_id)
+        if instance.open_operation and instance.open_operation.action == "delete":
+            return instance.open_operation
+        before = instance.intent
+        instance.desired = Power.ABSENT
+        instance.generation += 1
+        operation = open_operation(actor, instance, "delete")
+        activities.record(actor, "instances:delete", instance, before=before, operation=operation)
+    return operation
+
+
+def stopped_itself(instance: Instance) -> None:
+    """The guest shut itself down, so its owner wants it off: intent follows fact. Called by the
+    conductor, inside its transaction."""
+    instance.desired = Power.STOPPED
+    instance.generation = max(instance.generation, instance.observed_generation)
+
+
+def _ask(
+    actor: Actor,
+    action: str,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    *,
+    desired: Power,
+    grace_seconds: int | None = None,
+    boots_more: int = 0,
+) -> Operation:
+    with transaction():
+        instance = _change(actor, action, project_id, instance_id)
+        before = instance.intent
+        instance.desired = desired
+        instance.boots += boots_more
+        instance.generation += 1
+        if grace_seconds is not None:
+            instance.grace_seconds = grace_seconds
+        operation = open_operation(actor, instance, action, before=before)
+        activities.record(
+            actor,
+            f"instances:{action}",
+            instance,
+            before=before,
+            after=instance.intent,
+            operation=operation,
+        )
+    return operation
+
+
+def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
+    """The instance, its row locked, when `actor` may do `action` to it as it is now."""
+    instance = find(actor, project_id, instance_id)
+    authorize(actor, f"instances:{action}", project_id)
+    session.refresh(instance, with_for_update={"of": Instance})
+    if not instance.may(action):
+        busy = "" if instance.open_operation is None else " Wait for it, or delete it."
+        raise Conflict(
+            f"{instance.name} is {instance.status.word.lower()}: "
+            f"it cannot {action.replace('_', ' ')} now.{busy}"
+        )
+    return instance
+
+
+def _find_parts(actor: Actor, new: NewInstance) -> Parts:
+    flavor = new.flavor_id and session.get(Flavor, new.flavor_id)
+    if not flavor or not flavor.enabled:
+        raise Refused("Choose a flavor from the list.", field="flavor_id")
+    image = new.image_id and session.scalar(
+        visible(actor, select(Image).where(Image.id == new.image_id), Image)
+    )
+    if not image:
+        raise Refused(
+            "This image was not found; it may have been deleted. Choose another.", field="image_id"
+        )
+    network = new.network_id and session.get(Network, new.network_id)
+    if not network or network.project_id != new.project_id or network.deleted_at:
+        raise Refused(
+            "This network was not found in the project. Choose another.", field="network_id"
+        )
+    key_pair = new.key_pair_id and session.get(KeyPair, new.key_pair_id)
+    if new.key_pair_id and (not key_pair or key_pair.user_id != actor.user_id):
+        raise Refused("This SSH key was not found among yours.", field="key_pair_id")
+    groups = list(
+        session.scalars(
+            select(SecurityGroup).where(
+                SecurityGroup.id.in_(new.group_ids), SecurityGroup.project_id == new.project_id
+            )
+        )
+    )
+    if len(groups) != len(set(new.group_ids)):
+        raise Refused(
+            "A security group was not found in the project. Choose again.", field="group_ids"
+        )
+    return Parts(flavor, image, network, key_pair or None, groups)
+
+
+def _check_fit(parts: Parts) -> None:
+    flavor, image = parts.flavor, parts.image
+    if flavor.disk_gib < image.disk_gib:
+        raise Refused(
+            f"{image.name} needs a disk of {image.disk_gib} GiB, {flavor.name} has "
+            f"{flavor.disk_gib} GiB. Choose a larger flavor.",
+            field="flavor_id",
+        )
+    if flavor.memory_mib < image.min_memory_mib:
+        raise Refused(
+            f"{image.name} needs {image.min_memory_mib} MiB of memory, {flavor.name} has "
+            f"{flavor.memory_mib} MiB. Choose a larger flavor.",
+            field="flavor_id",
+        )
+
+
+def _check_user_data(user_data: str) -> None:
+    size = len(user_data.encode())
+    if size > USER_DATA_LARGEST:
+        raise Refused(
+            f"User data has at most {USER_DATA_LARGEST:,} bytes; this has {size:,}.",
+            field="user_data",
+        )
+    if "\0" in user_data:
+        raise Refused("User data is text; this holds a NUL byte.", field="user_data")
+    if not user_data.startswith("#cloud-config"):
+        return
+    try:
+        content = yaml.safe_load(user_data)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" in line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "it is malformed"
+        raise Refused(
+            f"This #cloud-config is not valid YAML{line}: {problem}.", field="user_data"
+        ) from None
+    if content is not None and not isinstance(content, dict):
+        raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
+
+
+def _reserve(actor: Actor, new: NewInstance, name: str, parts: Parts, *, address: str) -> Instance:
+    host = placement.claim(parts.amounts, see_hosts=actor.may("hosts:read"))
+    instance_id = uuid.uuid4()
+    key_pair = parts.key_pair
+    instance = Instance(
+        id=instance_id,
+        name=name[: names.LONGEST],
+        hostname=names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
+        project_id=new.project_id,
+        user_id=actor.user_id,
+        host_id=host.id,
+        image_id=parts.image.id,
+        flavor_name=parts.flavor.name,
+        vcpus=parts.flavor.vcpus,
+        memory_mib=parts.flavor.memory_mib,
+        disk_gib=parts.flavor.disk_gib,
+        key_name=key_pair.name if key_pair else "",
+        public_keys=[[key_pair.name, key_pair.public_key]] if key_pair else [],
+        user_data=new.user_data,
+    )
+    session.add(instance)
+    session.flush()
+    session.add_all(placement.claims(host, instance.id, parts.amounts))
+    session.add(addresses.new_port(parts.network.subnet, instance.id, address, parts.groups))
+    session.flush()
+    operation = open_operation(actor, instance, "create")
+    activities.record(
+        actor,
+        "instances:create",
+        instance,
+        after={
+            "flavor": parts.flavor.name,
+            "image": parts.image.name,
+            "network": parts.network.name,
+            "address": address,
+            "groups": [group.name for group in parts.groups],
+            "key": instance.key_name,
+        },
+        operation=operation,
+    )
+    return instance
+
+
+def failed(instance: Instance, operation: Operation, reason: str) -> None:
+    """The change did not succeed: what it replaced is wanted again, or, for a creation, its
+    owner is told. Called by the conductor, inside its transaction."""
+    if operation.before is not None:
+        instance.desired = Power(operation.before["desired"])
+        instance.grace_seconds = operation.before["grace_seconds"]
+        instance.boots = operation.before["boots"]
+        instance.generation += 1
+        instance.repair_at = now()
+    elif operation.action in ("create", "repair"):
+        instance.fault = reason

@@ -1,0 +1,149 @@
+"""Opening a change, and ending it before its time.
+
+An operation is written in the transaction of the intent that it carries out, with a task for
+every host and stage. From then on the conductor moves it; only what supersedes it ends it here.
+"""
+
+import uuid
+
+from sqlalchemy import select
+
+from portal import bell
+from portal.conductor.plans import DEADLINES, PLANS, TABLE_KINDS, Step
+from portal.db import after_commit, now, session
+from portal.errors import Conflict
+from portal.models import Host, Image, Instance, Network, Operation, Outcome, Scope, Task
+from portal.policies import Actor
+from portal.services import scopes
+
+SUPERSEDES = {  # which open changes a new one does not wait for
+    "delete": {"create", "start", "stop", "force_stop", "reboot", "repair"},
+    "force_stop": {"stop", "reboot", "repair"},
+}
+ALWAYS_SUPERSEDED = {"repair"}  # the cloud's own work waits for nobody's
+
+
+def open_operation(
+    actor: Actor | None, target, action: str, *, before: dict | None = None
+) -> Operation:
+    """The change `action` of `target` is under way, its tasks lie ready for the conductor.
+
+    `before` is the intent to give back if it fails. Without `actor` it is the cloud's own work.
+    Raises Conflict when another change of the same thing has not finished.
+    """
+    _make_way(target, action)
+    operation = Operation(
+        action=action,
+        target_type=target.__tablename__,
+        target_id=target.id,
+        target_name=target.name,
+        project_id=getattr(target, "project_id", None),
+        user_id=actor and actor.user_id,
+        request_id=actor.request_id if actor else "",
+        before=before,
+        deadline=now() + DEADLINES[action],
+    )
+    session.add(operation)
+    session.flush()
+    for number, stage in enumerate(PLANS[target.__tablename__, action], start=1):
+        for step in stage:
+            for task in _tasks(step, action, target):
+                task.operation_id, task.stage = operation.id, number
+                session.add(task)
+    session.flush()
+    session.expire(target, ["open_operation"])
+    after_commit(bell.ring)
+    return operation
+
+
+def supersede(operation: Operation, reason: str) -> None:
+    """The operation has ended without having been carried out; what a host still does of it is
+    of no consequence, since a newer generation follows."""
+    finish(operation, Outcome.SUPERSEDED, reason)
+
+
+def finish(operation: Operation, outcome: Outcome, reason: str = "") -> None:
+    """The operation and all its unfinished tasks have ended with this outcome."""
+    moment = now()
+    operation.finished_at, operation.outcome, operation.reason = moment, outcome, reason
+    for task in session.scalars(
+        select(Task).where(Task.operation_id == operation.id, Task.finished_at.is_(None))
+    ):
+        task.finished_at = moment
+        task.outcome = Outcome.SUPERSEDED
+    session.flush()
+
+
+def open_of(target_id: uuid.UUID) -> Operation | None:
+    """The change of this thing that is under way."""
+    return session.scalar(
+        select(Operation).where(Operation.target_id == target_id, Operation.finished_at.is_(None))
+    )
+
+
+def _make_way(target, action: str) -> None:
+    under_way = open_of(target.id)
+    if under_way is None:
+        return
+    if under_way.action in SUPERSEDES.get(action, ALWAYS_SUPERSEDED):
+        supersede(under_way, f"{action.replace('_', ' ')} was asked for")
+        return
+    raise Conflict(
+        f"{target.name} is busy: {under_way.action.replace('_', ' ')} has not finished. "
+        "Wait for it, or delete it."
+    )
+
+
+def _tasks(step: Step, action: str, target) -> list[Task]:
+    match step.about:
+        case "instance":
+            return [_task(step, target.host_id, target.id)]
+        case "image":
+            host = session.get_one(Host, target.host_id)
+            image = session.get_one(Instance, target.id).image_id
+            return [] if _cached(host, image) else [_task(step, host.id, image)]
+        case "networks" | "firewall":
+            return [
+                _task(step, scope.host_id, scope.target_id, scope=scope)
+                for scope in _scopes(TABLE_KINDS[step.job], action, target)
+            ]
+    raise ValueError(step.about)
+
+
+def _scopes(kind: str, action: str, target) -> list[Scope]:
+    """The tables that this change needs, raised where it alters what they say."""
+    if isinstance(target, Instance):
+        concerned = scopes.of_instance(target, kind)
+    elif isinstance(target, Network):
+        concerned = scopes.of_network(target)
+    else:
+        concerned = scopes.of_host(target, kind)
+    if action in ("create", "delete"):
+        for scope in concerned:
+            scopes.want(scope)
+    return [
+        scope
+        for scope in concerned
+        if scope.held < scope.wanted and (not scope.host.dark or scope.host_id == _host_of(target))
+    ]
+
+
+def _host_of(target) -> uuid.UUID | None:
+    """The host without which the change makes no sense; any other that is dark catches up when
+    it returns."""
+    return getattr(target, "host_id", None)
+
+
+def _cached(host: Host, image_id: uuid.UUID) -> bool:
+    return session.get_one(Image, image_id).sha256 in host.images
+
+
+def _task(step: Step, host_id: uuid.UUID, target_id: uuid.UUID, *, scope=None) -> Task:
+    return Task(
+        job=step.job,
+        host_id=host_id,
+        target_id=target_id,
+        scope_id=scope and scope.id,
+        revision=scope.wanted if scope else 0,
+        due_at=now(),
+    )

@@ -1,0 +1,139 @@
+"""Which host takes an instance, and what is said when none can.
+
+Capacity counts claims: rows that are inserted with the instance and end when the host reports
+the guest gone. A host's row is locked while its claims are summed, so that two requests never
+promise the same memory.
+"""
+
+import dataclasses
+import uuid
+
+from sqlalchemy import func, select
+
+from portal import config
+from portal.db import now, session
+from portal.errors import NoRoom
+from portal.models import Claim, Host, Resource
+
+WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """How a host stands with one resource."""
+
+    capacity: int
+    claimed: int
+
+    @property
+    def free(self) -> int:
+        return max(0, self.capacity - self.claimed)
+
+
+@dataclasses.dataclass(frozen=True)
+class No:
+    """Why one host cannot take an instance."""
+
+    host: str
+    kind: str  # what hosts that fail alike share: "lacks 1024 MiB of memory"
+    sentence: str
+
+
+def claim(wanted: dict[Resource, int], *, see_hosts: bool) -> Host:
+    """A host that has room for `wanted`, its row locked until the transaction ends.
+
+    The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
+    for every host why not, by name if `see_hosts` and else by count.
+    """
+    reasons = []
+    rooms = room_by_host()
+    hosts = session.scalars(select(Host).order_by(Host.name)).all()
+    for host in sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free):
+        refusal = unfit(host, rooms[host.id], wanted)
+        if refusal is None:
+            session.execute(select(Host.id).where(Host.id == host.id).with_for_update())
+            refusal = unfit(host, room_by_host(host.id)[host.id], wanted)
+        if refusal is None:
+            return host
+        reasons.append(refusal)
+    raise NoRoom(_sentence(reasons, see_hosts=see_hosts))
+
+
+def claims(host: Host, instance_id: uuid.UUID, wanted: dict[Resource, int]) -> list[Claim]:
+    """The rows that hold `wanted` of `host` for an instance."""
+    return [
+        Claim(host_id=host.id, instance_id=instance_id, resource=resource, amount=amount)
+        for resource, amount in wanted.items()
+    ]
+
+
+def room_by_host(host_id: uuid.UUID | None = None) -> dict[uuid.UUID, dict[Resource, Room]]:
+    """What each host, or the one asked for, has to promise and has promised."""
+    one_host = [] if host_id is None else [Host.id == host_id]
+    claimed = {
+        (row.host_id, row.resource): int(row.amount)
+        for row in session.execute(
+            select(Claim.host_id, Claim.resource, func.sum(Claim.amount).label("amount"))
+            .join(Host)
+            .where(*one_host)
+            .group_by(Claim.host_id, Claim.resource)
+        )
+    }
+    return {
+        host.id: {
+            resource: Room(amount, claimed.get((host.id, resource), 0))
+            for resource, amount in capacity(host).items()
+        }
+        for host in session.scalars(select(Host).where(*one_host))
+    }
+
+
+def capacity(host: Host) -> dict[Resource, int]:
+    """What a host may promise: what it has, less its own share, times the overcommit."""
+    settings = config.current()
+    return {
+        Resource.VCPU: int(host.vcpus * settings.vcpu_overcommit),
+        Resource.MEMORY: int(
+            max(0, host.memory_mib - settings.reserved_memory_mib) * settings.memory_overcommit
+        ),
+        Resource.DISK: int(
+            max(0, host.disk_gib - settings.reserved_disk_gib) * settings.disk_overcommit
+        ),
+    }
+
+
+def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -> No | None:
+    """Why `host` cannot take `wanted`, or None when it can."""
+    if not host.enabled:
+        why = f" ({host.disabled_reason})" if host.disabled_reason else ""
+        return No(host.name, "in maintenance", f"{host.name} is in maintenance{why}")
+    if host.heard_at is None:
+        return No(host.name, "never heard from", f"{host.name} has never been heard from")
+    if not host.placeable:
+        seconds = int((now() - host.heard_at).total_seconds())
+        return No(host.name, "not answering", f"{host.name} was last heard {seconds} s ago")
+    for resource, amount in wanted.items():
+        free = room[resource].free
+        if amount > free:
+            words = WORDS[resource]
+            return No(
+                host.name,
+                f"short of {amount - free} {words}",
+                f"{host.name} has {free} of {room[resource].capacity} {words} left, "
+                f"{amount} were asked for",
+            )
+    return None
+
+
+def _sentence(reasons: list[No], *, see_hosts: bool) -> str:
+    if not reasons:
+        return "There is no host yet. An administrator adds one with `flask add-host`."
+    if see_hosts:
+        return f"No host has room: {'; '.join(no.sentence for no in reasons)}."
+    kinds = dict.fromkeys(no.kind for no in reasons)
+    counted = [(sum(no.kind == kind for no in reasons), kind) for kind in kinds]
+    parts = [f"{n} of {len(reasons)} hosts {'is' if n == 1 else 'are'} {k}" for n, k in counted]
+    return (
+        f"No host has room: {'; '.join(parts)}. "
+        "Choose a smaller flavor, delete something, or try again later."
+    )

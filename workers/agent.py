@@ -1,0 +1,105 @@
+"""`python -m workers.agent --config FILE`: what a host does besides jobs.
+
+It says every five seconds that the host is alive, and at once when something happened to a guest.
+It is small, runs no jobs, and holds nothing that a restart would lose.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import redis
+
+from workers import config as host_config
+from workers.boundary import BELL
+from workers.config import HostConfig
+from workers.host import open_host
+
+BEAT_SECONDS = 5.0
+BEAT_KEPT_SECONDS = 60
+SETTLE_SECONDS = 0.05  # events that come so close together are told in one beat
+
+log = logging.getLogger("workers.agent")
+
+
+class Agent:
+    """Beats until `stop`; `changed` makes it beat at once."""
+
+    def __init__(self, config: HostConfig):
+        self._config = config
+        self._redis = redis.Redis.from_url(
+            config.redis_url, socket_timeout=2, socket_connect_timeout=2
+        )
+        self._boot_id = open_host(config).sequence.boot_id
+        self._events = 0
+        self._news = threading.Event()
+        self._stopping = False
+
+    def changed(self) -> None:
+        """Something happened to a guest: the portal shall look."""
+        self._events += 1
+        self._news.set()
+
+    def stop(self, *_) -> None:
+        self._stopping = True
+        self._news.set()
+
+    def run(self) -> None:
+        """Beat, wait for news or five seconds, beat again."""
+        while not self._stopping:
+            news = self._news.is_set()
+            self._news.clear()
+            try:
+                self.beat(ring=news)
+            except redis.RedisError as error:
+                log.warning("Redis cannot be reached: %s", error)
+            if self._news.wait(BEAT_SECONDS):
+                time.sleep(SETTLE_SECONDS)
+
+    def beat(self, *, ring: bool = False) -> None:
+        """The host's beat lies in Redis for a minute."""
+        key = f"beat:{self._config.name}"
+        with self._redis.pipeline() as pipeline:
+            pipeline.hset(
+                key,
+                mapping={
+                    "time": repr(time.time()),
+                    "boot_id": self._boot_id,
+                    "events": f"{os.getpid()}-{self._events}",
+                    "short_workers": self._config.short_workers,
+                    "long_workers": self._config.long_workers,
+                    "load": os.getloadavg()[0],
+                },
+            )
+            pipeline.expire(key, BEAT_KEPT_SECONDS)
+            if ring:
+                pipeline.lpush(BELL, "1").ltrim(BELL, 0, 0)
+            pipeline.execute()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m workers.agent", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the host's INI file")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    config = host_config.read(arguments.config)
+    agent = Agent(config)
+    signal.signal(signal.SIGTERM, agent.stop)
+    signal.signal(signal.SIGINT, agent.stop)
+    if config.driver == "libvirt":
+        _watch_libvirt(config, agent)
+    agent.run()
+
+
+def _watch_libvirt(config: HostConfig, agent: Agent) -> None:
+    from workers.drivers.libvirt_events import watch
+
+    threading.Thread(target=watch, args=(config.libvirt_uri, agent.changed), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

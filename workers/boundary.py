@@ -1,0 +1,93 @@
+"""Where a letter from the portal becomes a job, and its outcome a letter back.
+
+Redis is trusted with nothing: what lies in it is sealed with this host's key, names one entry of
+`JOBS`, is meant for this host and this sending, and runs out.
+"""
+
+import json
+import time
+from dataclasses import replace
+from functools import partial
+
+from cryptography.fernet import Fernet, InvalidToken
+from rq.job import Job
+
+from workers import specs
+from workers.config import HostConfig
+from workers.drivers import HostDrivers
+from workers.errors import Busy, Permanent, Superseded
+from workers.jobs import JOBS
+
+BELL = "portico:bell"
+LINES_KEPT = 500  # of one task
+LINES_KEPT_SECONDS = 3600
+
+
+class Rejected(Exception):
+    """A letter that this host does not act upon: forged, altered, foreign or too late."""
+
+
+class HostJob(Job):
+    """Runs what `JOBS` lists and nothing else, whoever may write to the queue.
+
+    RQ would import any function that a job names, and its callbacks likewise; a hypervisor must
+    not. `serve` sets `host` and `config` once, before the first job.
+    """
+
+    host: HostDrivers | None = None
+    config: HostConfig | None = None
+    success_callback = failure_callback = stopped_callback = None
+
+    @property
+    def func(self):
+        return partial(self._run, self.func_name)
+
+    def send_webhooks(self, *args, **kwargs):
+        """A host calls nobody, whatever a hash in Redis names."""
+
+    def _run(self, name: str, sealed: str) -> str:
+        def say(line: str) -> None:
+            key = f"log:{self.id.rpartition('-')[0]}"
+            with self.connection.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(key, {"text": line}, maxlen=LINES_KEPT)
+                pipeline.expire(key, LINES_KEPT_SECONDS)
+                pipeline.execute()
+
+        return perform(replace(self.host, say=say), self.config, name, self.id, sealed)
+
+
+def perform(host: HostDrivers, config: HostConfig, name: str, job_id: str, sealed: str) -> str:
+    """Do the job and answer with a sealed letter: an observation, a refusal, or "not now".
+
+    Raises Rejected for a letter that is not to be acted upon, and whatever the job raises that
+    may work next time."""
+    cipher = Fernet(config.key)
+    letter = _open(cipher, config, name, job_id, sealed)
+    function, kind = JOBS[name]
+    answer = {"version": specs.VERSION, "id": job_id}
+    try:
+        observation = function(host, specs.load(kind, letter["spec"]))
+        answer["observation"] = specs.dump(observation)
+    except Permanent as error:
+        answer["refused"] = str(error)
+    except Busy as error:
+        answer |= {"busy": str(error), "after_seconds": error.after_seconds}
+    except Superseded:
+        answer |= {"busy": "a newer change of it has arrived", "after_seconds": 1.0}
+    return cipher.encrypt(specs.pack(answer)).decode()
+
+
+def _open(cipher: Fernet, config: HostConfig, name: str, job_id: str, sealed: str) -> dict:
+    if name not in JOBS:
+        raise Rejected(f"{name!r} is no job of this host")
+    try:
+        letter = specs.unpack(cipher.decrypt(sealed.encode()))
+    except (InvalidToken, ValueError, AttributeError, json.JSONDecodeError):
+        raise Rejected("it was not sealed for this host, or was altered") from None
+    if letter.get("version") != specs.VERSION:
+        raise Rejected(f"it is of version {letter.get('version')}, this host of {specs.VERSION}")
+    if (letter["job"], letter["host"], letter["id"]) != (name, config.name, job_id):
+        raise Rejected("it was sealed for another job or another host")
+    if letter["not_after"] < time.time():
+        raise Rejected("it has run out")
+    return letter

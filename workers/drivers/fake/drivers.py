@@ -1,0 +1,179 @@
+"""The four concerns of a fake host; what each method promises stands in `workers.drivers`."""
+
+import dataclasses
+
+from workers.drivers import Progress
+from workers.drivers.fake.state import FakeHost
+from workers.errors import Busy
+from workers.specs import (
+    RUNNING,
+    STOPPED,
+    FirewallSpec,
+    Guest,
+    Held,
+    HostFacts,
+    ImageSpec,
+    InstanceSpec,
+    NetworkSpec,
+)
+
+VCPUS, MEMORY_MIB, DISK_GIB = 64, 262_144, 4000
+
+
+class FakeStorage:
+    """Images and disks are rows."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
+
+    def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
+        self._host.call("ensure_image")
+        progress(image.size_bytes, image.size_bytes)
+        self._host.put("image", image.sha256, {"format": image.format})
+
+    def ensure_disk(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_disk")
+        if self._host.get("disk", spec.id) is None:
+            value = {"image": spec.image.sha256, "gib": spec.disk_gib}
+            self._host.put("disk", spec.id, value)
+
+    def ensure_seed(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_seed")
+        value = {"hostname": spec.hostname, "user_data": spec.user_data}
+        self._host.put("seed", spec.id, value)
+
+    def remove_instance(self, instance_id: str) -> None:
+        self._host.call("remove_instance")
+        for kind in ("disk", "seed"):
+            self._host.drop(kind, instance_id)
+
+    def observe_images(self) -> tuple[str, ...]:
+        self._host.call("observe_images")
+        return tuple(self._host.every("image"))
+
+    def observe_instances(self) -> tuple[str, ...]:
+        self._host.call("observe_instances")
+        return tuple(self._host.every("disk"))
+
+    def observe_capacity(self) -> tuple[int, int]:
+        self._host.call("observe_capacity")
+        return DISK_GIB, DISK_GIB - sum(disk["gib"] for disk in self._host.every("disk").values())
+
+
+class FakeHypervisor:
+    """Guests are rows. One that is told `deaf` ignores the power button."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
+
+    def ensure_domain(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_domain")
+        there = self._host.get("guest", spec.id) or {"power": STOPPED, "boots": 0, "reason": ""}
+        self._host.put("guest", spec.id, there | {"generation": spec.generation})
+
+    def ensure_power(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_power")
+        guest = self._host.get("guest", spec.id)
+        reboot = spec.power == RUNNING and guest["boots"] < spec.boots
+        if guest["power"] == RUNNING and (spec.power == STOPPED or reboot):
+            self._down(spec, guest)
+            return self.ensure_power(spec)
+        if spec.power == RUNNING and (guest["power"] == STOPPED or reboot):
+            there = {"power": RUNNING, "boots": max(spec.boots, guest["boots"]), "reason": ""}
+            self._host.put("guest", spec.id, guest | there)
+        return None
+
+    def remove_domain(self, instance_id: str) -> None:
+        self._host.call("remove_domain")
+        self._host.drop("guest", instance_id)
+
+    def observe_guest(self, instance_id: str) -> Guest | None:
+        self._host.call("observe_guest")
+        guest = self._host.get("guest", instance_id)
+        return guest and _guest(instance_id, guest)
+
+    def observe_guests(self) -> tuple[Guest, ...]:
+        self._host.call("observe_guests")
+        return tuple(_guest(each, guest) for each, guest in self._host.every("guest").items())
+
+    def observe_boot_log(self, instance_id: str) -> str:
+        self._host.call("observe_boot_log")
+        guest = self._host.get("guest", instance_id)
+        return f"A fake guest, booted {guest['boots']} times.\n" if guest else ""
+
+    def observe_host(self) -> HostFacts:
+        self._host.call("observe_host")
+        used = sum(disk["gib"] for disk in self._host.every("disk").values())
+        size = self._host.get("host", "size") or {"vcpus": VCPUS, "memory_mib": MEMORY_MIB}
+        guests = self._host.every("guest").keys()
+        return HostFacts(
+            **size,
+            disk_gib=DISK_GIB,
+            disk_free_gib=max(0, DISK_GIB - used),
+            accelerator="fake",
+            accelerator_reason="This host is a fake: its guests are rows in a file.",
+            versions={"driver": "fake"},
+            strangers=tuple(each for each in self._host.every("disk") if each not in guests),
+        )
+
+    def _down(self, spec: InstanceSpec, guest: dict) -> None:
+        """Off, or Busy. The patience of a deaf guest is counted in looks, not in seconds."""
+        asked = guest.get("asked", 0)
+        if guest.get("deaf") and asked < spec.grace_seconds:
+            self._host.put("guest", spec.id, guest | {"asked": asked + 1})
+            raise Busy("the guest is shutting down")
+        obeyed = spec.grace_seconds > 0 and not guest.get("deaf")
+        reason = "shutdown" if obeyed else "destroyed"
+        there = {"power": STOPPED, "reason": reason, "asked": 0}
+        self._host.put("guest", spec.id, guest | there)
+
+
+class FakeNetwork:
+    """Networks are rows that hold their table."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
+
+    def ensure_network(self, spec: NetworkSpec) -> None:
+        self._host.call("ensure_network")
+        self._host.put("network", spec.id, dataclasses.asdict(spec))
+
+    def remove_network(self, network_id: str) -> None:
+        self._host.call("remove_network")
+        self._host.drop("network", network_id)
+
+    def ensure_ports(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_ports")
+
+    def observe_networks(self) -> tuple[Held, ...]:
+        self._host.call("observe_networks")
+        return _held("network", self._host.every("network"))
+
+
+class FakeFirewall:
+    """The filter is a row."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
+
+    def ensure_firewall(self, spec: FirewallSpec) -> None:
+        self._host.call("ensure_firewall")
+        self._host.put("firewall", spec.id, dataclasses.asdict(spec))
+
+    def observe_firewall(self) -> tuple[Held, ...]:
+        self._host.call("observe_firewall")
+        return _held("firewall", self._host.every("firewall"))
+
+
+def _guest(instance_id: str, guest: dict) -> Guest:
+    return Guest(
+        id=instance_id,
+        **{key: guest[key] for key in ("power", "generation", "boots", "reason")},
+    )
+
+
+def _held(kind: str, tables: dict[str, dict]) -> tuple[Held, ...]:
+    return tuple(
+        Held(kind=kind, id=thing_id, generation=table["generation"])
+        for thing_id, table in tables.items()
+    )

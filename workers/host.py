@@ -1,0 +1,36 @@
+"""Putting a host's drivers together from its settings."""
+
+from workers.config import HostConfig
+from workers.drivers import HostDrivers
+from workers.drivers.locks import FileLocks
+from workers.drivers.sequence import FileSequence, kernel_boot_id
+
+
+def open_host(config: HostConfig) -> HostDrivers:
+    """The drivers that `config` names. Nothing is connected or changed yet, so that a worker can
+    fork afterwards."""
+    if config.driver == "fake":
+        from workers.drivers.fake import FakeHost
+
+        return FakeHost(config.state_directory).drivers()
+    if config.driver != "libvirt":
+        raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
+    return _real(config)
+
+
+def _real(config: HostConfig) -> HostDrivers:
+    """Imported here: a fake host runs where no libvirt can be installed."""
+    from workers.drivers.libvirt import LibvirtHypervisor
+    from workers.drivers.netlink import NetlinkNetwork
+    from workers.drivers.nftables import NftFirewall
+    from workers.drivers.qcow2 import Qcow2Storage
+
+    storage = Qcow2Storage(config)
+    return HostDrivers(
+        locks=FileLocks(config.state_directory / "locks"),
+        sequence=FileSequence(config.state_directory / "sequence", kernel_boot_id()),
+        storage=storage,
+        hypervisor=LibvirtHypervisor(config, storage),
+        network=NetlinkNetwork(config),
+        firewall=NftFirewall(config),
+    )
