@@ -36,9 +36,14 @@ class Timestamp(TypeDecorator):
         return value and value.replace(tzinfo=value.tzinfo or UTC)
 
 
+def clock() -> datetime:
+    """What `now` asks; tests put another in its place."""
+    return datetime.now(UTC)
+
+
 def now() -> datetime:
     """This moment, in UTC."""
-    return datetime.now(UTC)
+    return clock()
 
 
 class Base(DeclarativeBase):

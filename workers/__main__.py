@@ -17,7 +17,7 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from workers import config as host_config
-from workers.boundary import BELL, HostJob
+from workers.boundary import BELL, HostJob, TakesNoCommands
 from workers.config import HostConfig
 from workers.host import open_host
 
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 log = logging.getLogger("workers")
 
 
-class HostWorker(Worker):
+class HostWorker(TakesNoCommands, Worker):
     """An RQ worker whose jobs die with it, and which rings when one has ended."""
 
     def setup_work_horse_signals(self):

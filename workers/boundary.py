@@ -56,6 +56,16 @@ class HostJob(Job):
         return perform(replace(self.host, say=say), self.config, name, self.id, sealed)
 
 
+class TakesNoCommands:
+    """For an RQ worker: whoever may publish in Redis cannot stop it or kill its jobs."""
+
+    def subscribe(self):
+        """RQ would listen here for unsigned commands."""
+
+    def unsubscribe(self):
+        """There is nothing to end."""
+
+
 def perform(host: HostDrivers, config: HostConfig, name: str, job_id: str, sealed: str) -> str:
     """Do the job and answer with a sealed letter: an observation, a refusal, or "not now".
 

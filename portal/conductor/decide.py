@@ -1,8 +1,8 @@
 """What to do about an unfinished task. Pure."""
 
+import dataclasses
 import enum
 from datetime import datetime, timedelta
-from typing import Protocol
 
 ATTEMPTS = 5
 
@@ -29,14 +29,15 @@ class Move(enum.Enum):
     FAIL = "fail"
 
 
-class Judged(Protocol):
-    """What of a task is judged."""
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What of a task is judged: how many attempts it has used up, and until when to wait."""
 
     attempt: int
     due_at: datetime
 
 
-def decide(task: Judged, attempt: Attempt, now: datetime, *, deadline: datetime) -> Move:
+def decide(task: Standing, attempt: Attempt, now: datetime, *, deadline: datetime) -> Move:
     """What to do about an unfinished task.
 
     Every WAIT ends at `due_at` or the operation's deadline and every SEND uses up an attempt, so

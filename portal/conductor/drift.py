@@ -12,7 +12,7 @@ from sqlalchemy import and_, exists, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from portal.db import now, session, transaction
-from portal.models import Host, Instance, Network, Operation, Power, Scope
+from portal.models import Host, Instance, Network, Operation, Power, Scope, Task
 from portal.models.host import PLACED_UNTIL
 from portal.models.instance import UNSETTLED
 from portal.services import instances, operations
@@ -80,6 +80,7 @@ def _unheld() -> list[Scope]:
                 or_(Scope.repair_at.is_(None), Scope.repair_at <= moment),
                 _answers(moment),
                 ~_changing(Scope.target_id),
+                ~exists().where(Task.scope_id == Scope.id, Task.finished_at.is_(None)),
             )
             .limit(MOST_AT_A_TIME)
         )

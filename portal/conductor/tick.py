@@ -15,7 +15,7 @@ from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.conductor import outcomes, specs
-from portal.conductor.decide import Attempt, Move, decide, pause
+from portal.conductor.decide import Attempt, Move, Standing, decide, pause
 from portal.conductor.plans import LONG_JOBS
 from portal.conductor.queue import (
     LONG,
@@ -33,6 +33,7 @@ from portal.models import Host, Operation, Outcome, Task
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
 NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
+LOST_AFTER = timedelta(seconds=10)  # a sent job of which Redis knows nothing will not turn up
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,12 @@ def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[str, Fate], bool]:
 def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
     fate = fates.get(_job_id(task)) if task.sent_at else None
     attempt = fate.attempt if fate else Attempt.MISSING
-    return decide(task, attempt, moment, deadline=task.operation.deadline)
+    due_at = task.due_at
+    if task.sent_at and attempt is Attempt.MISSING:
+        due_at = task.sent_at + LOST_AFTER
+    return decide(
+        Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline
+    )
 
 
 def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
@@ -252,7 +258,12 @@ def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> Non
         session.flush()
         if shortfall := outcomes.fulfilled(task):
             fate = Fate(Attempt.CRASHED, reason=shortfall)
-            move = decide(task, fate.attempt, now(), deadline=task.operation.deadline)
+            move = decide(
+                Standing(task.attempt, task.due_at),
+                fate.attempt,
+                now(),
+                deadline=task.operation.deadline,
+            )
     match move:
         case Move.SUCCEED:
             outcomes.end_task(task, Outcome.DONE)

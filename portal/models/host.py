@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, now
+from portal.models.operation import Changeable
 
 DARK_AFTER = timedelta(seconds=90)  # unheard for so long, a host is shown as last seen then
 PLACED_UNTIL = timedelta(seconds=45)  # unheard for so long, it gets nothing new
@@ -21,7 +22,7 @@ class Resource(enum.StrEnum):
     DISK = "disk_gib"
 
 
-class Host(Base):
+class Host(Changeable, Base):
     """A hypervisor. What it is and has was reported by itself; only the conductor writes that."""
 
     __tablename__ = "hosts"

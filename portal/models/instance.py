@@ -11,7 +11,7 @@ from portal.models.host import Host
 from portal.models.identity import Project, User
 from portal.models.image import Image
 from portal.models.network import Port
-from portal.models.operation import Operation
+from portal.models.operation import Changeable
 from portal.models.status import ACTIONS, Power, Status, status
 
 UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
@@ -20,7 +20,7 @@ UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two ar
 )
 
 
-class Instance(Base):
+class Instance(Changeable, Base):
     """A virtual machine, as its owner wants it and as its host last saw it.
 
     `desired`, `boots` and `generation` are intent: only services write them. What begins with
@@ -78,13 +78,6 @@ class Instance(Base):
     image: Mapped[Image] = relationship(lazy="raise")
     host: Mapped[Host] = relationship(lazy="raise")
     ports: Mapped[list[Port]] = relationship(lazy="raise", order_by="Port.created_at")
-    open_operation: Mapped[Operation | None] = relationship(
-        primaryjoin="and_(foreign(Operation.target_id) == Instance.id, "
-        "Operation.finished_at.is_(None))",
-        viewonly=True,
-        uselist=False,
-        lazy="selectin",
-    )
 
     @property
     def settled(self) -> bool:
@@ -95,10 +88,6 @@ class Instance(Base):
             self.desired,
             self.generation,
         ) and self.observed_boots >= self.boots
-
-    @property
-    def busy(self) -> bool:
-        return self.open_operation is not None
 
     @property
     def status(self) -> Status:

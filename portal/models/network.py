@@ -7,10 +7,10 @@ from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
-from portal.models.operation import Operation
+from portal.models.operation import Changeable
 
 
-class Network(Base):
+class Network(Changeable, Base):
     """A project's own network. `segment_id` tells it apart on every host and on the wire."""
 
     __tablename__ = "networks"
@@ -24,13 +24,6 @@ class Network(Base):
     deleted_at: Mapped[datetime | None]  # wanted gone; the row goes with the last host's table
 
     subnets: Mapped[list["Subnet"]] = relationship(back_populates="network", lazy="selectin")
-    open_operation: Mapped[Operation | None] = relationship(
-        primaryjoin="and_(foreign(Operation.target_id) == Network.id, "
-        "Operation.finished_at.is_(None))",
-        viewonly=True,
-        uselist=False,
-        lazy="selectin",
-    )
 
     @property
     def subnet(self) -> "Subnet":

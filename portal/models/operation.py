@@ -3,13 +3,16 @@
 import enum
 import uuid
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, and_, text
+from sqlalchemy.orm import Mapped, declared_attr, foreign, mapped_column, relationship
 
 from portal.db import Base
-from portal.models.host import Host
 from portal.models.identity import Project, User
+
+if TYPE_CHECKING:
+    from portal.models.host import Host
 
 OPEN = "finished_at IS NULL"
 
@@ -68,6 +71,27 @@ class Operation(Base):
         return self.finished_at is None
 
 
+class Changeable:
+    """Something that hosts change: at most one change of it is under way."""
+
+    @declared_attr
+    def open_operation(cls) -> Mapped[Operation | None]:
+        return relationship(
+            Operation,
+            primaryjoin=lambda: and_(
+                foreign(Operation.target_id) == cls.id, Operation.finished_at.is_(None)
+            ),
+            viewonly=True,
+            uselist=False,
+            lazy="selectin",
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a change of it has not finished."""
+        return self.open_operation is not None
+
+
 class Task(Base):
     """The part of an operation that one host does in one stage."""
 
@@ -99,7 +123,7 @@ class Task(Base):
     reason: Mapped[str] = mapped_column(default="")
 
     operation: Mapped[Operation] = relationship(back_populates="tasks")
-    host: Mapped[Host] = relationship(lazy="joined")
+    host: Mapped["Host"] = relationship(lazy="joined")
     lines: Mapped[list["TaskLine"]] = relationship(
         lazy="raise", order_by="TaskLine.at, TaskLine.stream_id"
     )

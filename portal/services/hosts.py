@@ -1,0 +1,60 @@
+"""Hypervisors, as administrators steer them."""
+
+import re
+import uuid
+
+from sqlalchemy import select
+
+from portal import keys
+from portal.db import session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import Host
+from portal.policies import Actor, authorize
+from portal.services import activities
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def add(name: str, *, driver: str = "libvirt") -> str:
+    """The host is known. Returns the key that it needs in its settings; it is shown only here.
+    For the command line: nobody is asked for permission."""
+    if not NAME.fullmatch(name):
+        raise Refused("A host's name is [a-z0-9-], at most 32, and begins and ends with [a-z0-9].")
+    key, sealed = keys.new_host_key()
+    with transaction():
+        if session.scalar(select(Host.id).where(Host.name == name)):
+            raise Conflict(f"There is a host named {name} already.")
+        session.add(Host(name=name, driver=driver, sealed_key=sealed))
+    return key
+
+
+def every(actor: Actor) -> list[Host]:
+    """All hosts, by name."""
+    authorize(actor, "hosts:read")
+    return list(session.scalars(select(Host).order_by(Host.name)))
+
+
+def find(actor: Actor, host_id: uuid.UUID) -> Host:
+    """The host. Raises NotFound."""
+    authorize(actor, "hosts:read")
+    host = session.get(Host, host_id)
+    if host is None:
+        raise NotFound("There is no such host.")
+    return host
+
+
+def enable(actor: Actor, host_id: uuid.UUID, *, enabled: bool, reason: str = "") -> Host:
+    """The host gets, or no longer gets, new instances. Those on it go on."""
+    authorize(actor, "hosts:change")
+    with transaction():
+        host = find(actor, host_id)
+        before = {"enabled": host.enabled, "reason": host.disabled_reason}
+        host.enabled, host.disabled_reason = enabled, "" if enabled else reason.strip()[:255]
+        activities.record(
+            actor,
+            "hosts:change",
+            host,
+            before=before,
+            after={"enabled": enabled, "reason": host.disabled_reason},
+        )
+    return host

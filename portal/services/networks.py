@@ -1,0 +1,151 @@
+"""Networks of projects."""
+
+import ipaddress
+import secrets
+import uuid
+
+from sqlalchemy import func, select
+
+from portal import config
+from portal.db import now, session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import Network, Port, Project, Subnet
+from portal.policies import Actor, authorize
+from portal.services import activities, names, quotas
+from portal.services.addresses import new_mac
+from portal.services.operations import open_operation
+
+FIRST_CIDR = "10.0.0.0/24"
+SEGMENTS = 2_000_000  # each has a /31 of 100.64.0.0/10 as its way out
+SMALLEST, LARGEST = 29, 16  # prefix lengths: 5 addresses for guests, 65,532
+PRIVATE = [
+    ipaddress.ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+]  # RFC 1918
+
+
+def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bool) -> Network:
+    """There is a network of the project. No host carries it until an instance is on it."""
+    authorize(actor, "networks:create", project_id)
+    label, block = names.label(name), parse_cidr(cidr)
+    with transaction():
+        quotas.check(project_id, networks=1)
+        for other in session.scalars(
+            select(Subnet)
+            .join(Network)
+            .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+        ):
+            if block.overlaps(ipaddress.ip_network(other.cidr)):
+                raise Refused(
+                    f"{block} overlaps {other.cidr}, which the network "
+                    f"{other.network.name} of this project has. Choose another range.",
+                    field="cidr",
+                )
+        network = add(project_id, name=label, cidr=str(block), nat=nat)
+        activities.record(
+            actor,
+            "networks:create",
+            network,
+            after={"name": label, "cidr": str(block), "nat": nat},
+        )
+    return network
+
+
+def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
+    """A network with its subnet: the first address is the gateway, the last one answers DHCP and
+    DNS. For use inside a change."""
+    block = ipaddress.ip_network(cidr)
+    network = Network(
+        project_id=project_id,
+        name=name,
+        segment_id=_free_segment(),
+        mtu=config.current().network_mtu,
+        nat=nat,
+    )
+    network.subnets.append(
+        Subnet(
+            cidr=cidr,
+            gateway=str(block.network_address + 1),
+            dhcp_address=str(block.broadcast_address - 1),
+            gateway_mac=new_mac(),
+        )
+    )
+    session.add(network)
+    session.flush()
+    return network
+
+
+def find(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> Network:
+    """The network. Raises NotFound if there is none, or none for this actor."""
+    authorize(actor, "networks:read", project_id)
+    network = session.get(Network, network_id)
+    if network is None or network.project_id != project_id or network.deleted_at:
+        raise NotFound("There is no such network in this project. It may have been deleted.")
+    return network
+
+
+def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
+    """The project's networks, oldest first."""
+    authorize(actor, "networks:read", project_id)
+    return list(
+        session.scalars(
+            select(Network)
+            .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+            .order_by(Network.created_at, Network.id)
+        )
+    )
+
+
+def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
+    """The network is gone for its project; hosts that carry it take it down."""
+    with transaction():
+        find(actor, project_id, network_id)
+        authorize(actor, "networks:delete", project_id)
+        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        network = find(actor, project_id, network_id)
+        used = session.scalar(
+            select(func.count()).select_from(Port).where(Port.network_id == network.id)
+        )
+        if used:
+            raise Conflict(
+                f"{used} instances are on the network {network.name}. Delete them first."
+                if used > 1
+                else f"One instance is on the network {network.name}. Delete it first."
+            )
+        network.deleted_at = now()
+        operation = open_operation(actor, network, "delete")
+        activities.record(actor, "networks:delete", network, operation=operation)
+
+
+def parse_cidr(text: str) -> ipaddress.IPv4Network:
+    """`text` as a private IPv4 range that has room for guests. Raises Refused and says why."""
+    try:
+        block = ipaddress.IPv4Network(text.strip())
+    except ipaddress.NetmaskValueError:
+        raise Refused("That is no prefix length. Write it as 10.0.0.0/24.", field="cidr") from None
+    except ValueError as error:
+        if "host bits" in str(error):
+            right = ipaddress.IPv4Network(text.strip(), strict=False)
+            raise Refused(f"The range that holds it is {right}.", field="cidr") from None
+        raise Refused("That is no IPv4 range. Write it as 10.0.0.0/24.", field="cidr") from None
+    if not any(block.subnet_of(private) for private in PRIVATE):
+        raise Refused(
+            f"{block} is not private. Choose a part of 10.0.0.0/8, 172.16.0.0/12 or "
+            "192.168.0.0/16 (RFC 1918).",
+            field="cidr",
+        )
+    if block.prefixlen > SMALLEST:
+        raise Refused(
+            f"{block} is too small: the smallest is a /{SMALLEST}, with 5 addresses for instances.",
+            field="cidr",
+        )
+    if block.prefixlen < LARGEST:
+        raise Refused(f"{block} is too large: the largest is a /{LARGEST}.", field="cidr")
+    return block
+
+
+def _free_segment() -> int:
+    """A segment id that no network has. The unique constraint has the last word."""
+    while True:
+        segment = secrets.randbelow(SEGMENTS) + 1
+        if not session.scalar(select(Network.id).where(Network.segment_id == segment)):
+            return segment

@@ -1,0 +1,142 @@
+"""Projects and their members."""
+
+import uuid
+
+from sqlalchemy import func, select
+
+from portal.db import session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import Domain, Project, Role, RoleAssignment, User
+from portal.policies import Actor, authorize
+from portal.services import activities, names, networks, security_groups, sessions, users
+
+
+def create(actor: Actor, name: str) -> Project:
+    """There is a project of this name with its security groups, a network with a way out, and
+    nobody in it."""
+    authorize(actor, "projects:change")
+    label = names.label(name)
+    with transaction():
+        if session.scalar(select(Project.id).where(Project.name == label)):
+            raise Conflict(f"There is a project named {label} already.")
+        project = add(label)
+        activities.record(actor, "projects:change", project, after={"name": label})
+    return project
+
+
+def add(name: str) -> Project:
+    """A new project with what every project is born with. For use inside a change."""
+    domain_id = session.scalar(select(Domain.id).where(Domain.name == users.DEFAULT_DOMAIN))
+    project = Project(domain_id=domain_id, name=name)
+    session.add(project)
+    session.flush()
+    security_groups.add_first(project)
+    networks.add(project.id, name="default", cidr=networks.FIRST_CIDR, nat=True)
+    return project
+
+
+def find(actor: Actor, project_id: uuid.UUID) -> Project:
+    """The project. Raises NotFound if there is none, or none for this actor."""
+    authorize(actor, "projects:read", project_id)
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound("There is no such project, or you have no part in it.")
+    return project
+
+
+def of_actor(actor: Actor) -> list[Project]:
+    """The projects that the actor may work in, by name."""
+    query = select(Project).where(Project.enabled).order_by(Project.name)
+    if actor.system is None:
+        query = query.where(Project.id.in_(actor.projects))
+    return list(session.scalars(query))
+
+
+def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
+    """Who has a role in the project, by name."""
+    authorize(actor, "members:read", project_id)
+    return list(
+        session.scalars(
+            select(RoleAssignment)
+            .join(RoleAssignment.user)
+            .where(RoleAssignment.project_id == project_id)
+            .order_by(User.name)
+        )
+    )
+
+
+def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) -> None:
+    """The user has this role in the project, whatever they had before."""
+    authorize(actor, "members:change", project_id)
+    with transaction():
+        project = session.execute(
+            select(Project).where(Project.id == project_id).with_for_update()
+        ).scalar_one()
+        user = session.scalar(select(User).where(User.name == user_name.strip()))
+        if user is None:
+            raise Refused(
+                "There is no user of that name. An administrator of the cloud adds people.",
+                field="user_name",
+            )
+        held = _assignment(project_id, user.id)
+        before = held and held.role.value
+        if held and held.role is Role.ADMIN and role is not Role.ADMIN:
+            _keep_an_admin(project, user)
+        if held is None:
+            held = RoleAssignment(user_id=user.id, project_id=project_id)
+        weaker = before is not None and role.rank < held.role.rank
+        held.role = role
+        session.add(held)
+        if weaker:
+            sessions.revoke_all(user.id)
+        activities.record(
+            actor,
+            "members:change",
+            project,
+            before={user.name: before},
+            after={user.name: role.value},
+        )
+
+
+def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    """The user has no role in the project, and has to sign in anew to whatever else they have."""
+    authorize(actor, "members:change", project_id)
+    with transaction():
+        project = session.execute(
+            select(Project).where(Project.id == project_id).with_for_update()
+        ).scalar_one()
+        held = _assignment(project_id, user_id)
+        if held is None:
+            raise NotFound("They are not a member of this project.")
+        if held.role is Role.ADMIN:
+            _keep_an_admin(project, held.user)
+        before, name = held.role.value, held.user.name
+        session.delete(held)
+        sessions.revoke_all(user_id)
+        activities.record(
+            actor, "members:change", project, before={name: before}, after={name: None}
+        )
+
+
+def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:
+    return session.scalar(
+        select(RoleAssignment).where(
+            RoleAssignment.project_id == project_id, RoleAssignment.user_id == user_id
+        )
+    )
+
+
+def _keep_an_admin(project: Project, leaving: User) -> None:
+    others = session.scalar(
+        select(func.count())
+        .select_from(RoleAssignment)
+        .where(
+            RoleAssignment.project_id == project.id,
+            RoleAssignment.role == Role.ADMIN,
+            RoleAssignment.user_id != leaving.id,
+        )
+    )
+    if not others:
+        raise Refused(
+            f"{leaving.name} is the last admin of {project.name}. Make somebody else admin first."
+        )

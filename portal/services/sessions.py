@@ -1,0 +1,101 @@
+"""Browsers that are signed in. The cookie holds 256 random bits; the table their SHA-256."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from portal import config
+from portal.db import now, session, transaction
+from portal.models import Session, User
+from portal.policies import Actor
+from portal.services import activities
+
+SEEN_WRITTEN = timedelta(minutes=1)  # `last_seen` is at most so far behind
+
+
+def open_session(user: User, *, address: str, user_agent: str) -> str:
+    """The user is signed in. Returns what the cookie shall hold."""
+    secret = secrets.token_urlsafe(32)
+    with transaction():
+        session.add(
+            Session(
+                id_hash=_hash(secret),
+                user_id=user.id,
+                last_seen=now(),
+                address=address,
+                user_agent=user_agent[:255],
+            )
+        )
+    return secret
+
+
+def find(secret: str) -> Session | None:
+    """The session whose cookie this is, if it has not ended: by sign-out, by an hour's silence,
+    by its age, or because its user may no longer sign in."""
+    settings, moment = config.current(), now()
+    found = session.scalar(select(Session).where(Session.id_hash == _hash(secret)))
+    if found is None or found.revoked_at or not found.user.enabled:
+        return None
+    if moment - found.last_seen > timedelta(minutes=settings.session_idle_minutes):
+        return None
+    if moment - found.created_at > timedelta(hours=settings.session_hours):
+        return None
+    return found
+
+
+def touch(found: Session) -> None:
+    """It was used just now. Written at most once a minute."""
+    if now() - found.last_seen < SEEN_WRITTEN:
+        return
+    with transaction():
+        session.execute(update(Session).where(Session.id == found.id).values(last_seen=now()))
+
+
+def of_user(user_id: uuid.UUID) -> list[Session]:
+    """The user's sessions that have not been ended, newest first."""
+    oldest = now() - timedelta(hours=config.current().session_hours)
+    return list(
+        session.scalars(
+            select(Session)
+            .where(
+                Session.user_id == user_id,
+                Session.revoked_at.is_(None),
+                Session.created_at > oldest,
+            )
+            .order_by(Session.last_seen.desc())
+        )
+    )
+
+
+def sign_out(secret: str) -> None:
+    """The session has ended, here and wherever its cookie was copied to."""
+    with transaction():
+        session.execute(
+            update(Session)
+            .where(Session.id_hash == _hash(secret), Session.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
+
+
+def sign_out_everywhere(actor: Actor) -> None:
+    """Every session of the actor has ended."""
+    with transaction():
+        revoke_all(actor.user_id)
+        activities.record(actor, "sessions:revoke", session.get_one(User, actor.user_id))
+
+
+def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
+    """Every session of the user has ended, except the one named. For use inside a change."""
+    others = [] if but is None else [Session.id != but]
+    session.execute(
+        update(Session)
+        .where(Session.user_id == user_id, Session.revoked_at.is_(None), *others)
+        .values(revoked_at=now())
+    )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

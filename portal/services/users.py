@@ -1,0 +1,196 @@
+"""People: who may sign in, and with which password."""
+
+import threading
+import uuid
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from sqlalchemy import select
+from zxcvbn import zxcvbn
+
+from portal import config
+from portal.db import session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import Domain, Role, RoleAssignment, User
+from portal.policies import Actor, authorize
+from portal.services import activities, names, sessions
+
+SHORTEST, LONGEST = 12, 128  # characters of a password
+JUDGED = 72  # of which the strength is estimated: the estimate takes quadratic time
+LEAST_SCORE = 2  # zxcvbn's "somewhat guessable": more than 10**6 guesses
+DEFAULT_DOMAIN = "default"
+
+_turns: threading.BoundedSemaphore | None = None
+
+
+def verify(name: str, password: str) -> User | None:
+    """The user, if there is one of this name with this password who may sign in.
+
+    Takes as long for a name that does not exist, so that nobody learns which names do.
+    """
+    user = session.scalar(select(User).where(User.name == name))
+    known = user.password_hash if user else _dummy()
+    with _turn():
+        try:
+            _hasher().verify(known, password[:LONGEST])
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return None
+    return user if user and user.enabled else None
+
+
+def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
+    """There is a user of this name, who has no part in any project yet."""
+    authorize(actor, "users:change")
+    label = names.label(name)
+    check_password(password, label)
+    hashed = hash_password(password)
+    with transaction():
+        if session.scalar(select(User.id).where(User.name == label)):
+            raise Conflict(f"There is a user named {label} already.")
+        user = User(
+            domain_id=session.scalar(select(Domain.id).where(Domain.name == DEFAULT_DOMAIN)),
+            name=label,
+            password_hash=hashed,
+            must_change_password=must_change,
+        )
+        session.add(user)
+        session.flush()
+        activities.record(actor, "users:change", user, after={"name": label})
+    return user
+
+
+def change_password(
+    actor: Actor, current: str, new: str, *, keep_session: uuid.UUID | None = None
+) -> None:
+    """The actor signs in with `new` from now on; all their sessions but one have ended."""
+    user = session.get_one(User, actor.user_id)
+    if verify(user.name, current) is None:
+        raise Refused("That is not your present password.", field="current")
+    if current == new:
+        raise Refused("Choose a password that differs from the present one.", field="new")
+    check_password(new, user.name)
+    hashed = hash_password(new)
+    with transaction():
+        user = session.get_one(User, actor.user_id)
+        user.password_hash = hashed
+        user.must_change_password = False
+        sessions.revoke_all(user.id, but=keep_session)
+        activities.record(actor, "password:change", user)
+
+
+def reset_password(actor: Actor, user_id: uuid.UUID, password: str) -> None:
+    """The user has this password until they change it at their next sign-in."""
+    authorize(actor, "users:change")
+    user = find(actor, user_id)
+    check_password(password, user.name)
+    hashed = hash_password(password)
+    with transaction():
+        user = session.get_one(User, user_id)
+        user.password_hash, user.must_change_password = hashed, True
+        sessions.revoke_all(user.id)
+        activities.record(actor, "users:change", user, after={"password": "reset"})
+
+
+def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
+    """The user may, or may no longer, sign in; in the latter case every session has ended."""
+    authorize(actor, "users:change")
+    with transaction():
+        user = session.get(User, user_id)
+        if user is None:
+            raise NotFound("There is no such user.")
+        if user.id == actor.user_id and not enabled:
+            raise Refused("You cannot lock yourself out. Ask another administrator.")
+        before, user.enabled = user.enabled, enabled
+        if not enabled:
+            sessions.revoke_all(user.id)
+        activities.record(
+            actor, "users:change", user, before={"enabled": before}, after={"enabled": enabled}
+        )
+
+
+def find(actor: Actor, user_id: uuid.UUID) -> User:
+    """The user, for whoever may see all users. Raises NotFound."""
+    authorize(actor, "users:read")
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user
+
+
+def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
+    """The user as somebody who asks, with the roles of this moment."""
+    held = session.scalars(select(RoleAssignment).where(RoleAssignment.user_id == user.id)).all()
+    return Actor(
+        user_id=user.id,
+        user_name=user.name,
+        system=next((each.role for each in held if each.project_id is None), None),
+        projects={
+            each.project_id: each.role
+            for each in held
+            if each.project is not None and each.project.enabled
+        },
+        address=address,
+        request_id=request_id,
+    )
+
+
+def make_administrator(name: str, password: str) -> User:
+    """There is an administrator of the whole cloud with this password, to be changed at the
+    first sign-in. For the command line: nobody is asked for permission. Commits nothing."""
+    domain = session.scalar(select(Domain).where(Domain.name == DEFAULT_DOMAIN))
+    if domain is None:
+        domain = Domain(name=DEFAULT_DOMAIN)
+        session.add(domain)
+        session.flush()
+    user = User(
+        domain_id=domain.id,
+        name=name,
+        password_hash=hash_password(password),
+        must_change_password=True,
+    )
+    user.assignments.append(RoleAssignment(role=Role.ADMIN))
+    session.add(user)
+    session.flush()
+    return user
+
+
+def check_password(password: str, user_name: str) -> None:
+    """Raises Refused for a password that is too short, too long, or soon guessed."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
+    if zxcvbn(password[:JUDGED], user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
+        raise Refused(
+            "This password would soon be guessed. Take a few words that do not belong together.",
+            field="new",
+        )
+
+
+def hash_password(password: str) -> str:
+    """Argon2id (RFC 9106) with the settings in force. Takes a fifth of a second and 19 MiB, so
+    only so many are computed at a time."""
+    with _turn():
+        return _hasher().hash(password)
+
+
+def _hasher() -> PasswordHasher:
+    settings = config.current()
+    return PasswordHasher(
+        time_cost=settings.argon2_passes, memory_cost=settings.argon2_memory_kib, parallelism=1
+    )
+
+
+def _turn() -> threading.BoundedSemaphore:
+    global _turns
+    if _turns is None:
+        _turns = threading.BoundedSemaphore(config.current().password_hashes_at_once)
+    return _turns
+
+
+_dummy_hash = ""
+
+
+def _dummy() -> str:
+    global _dummy_hash
+    if not _dummy_hash:
+        _dummy_hash = _hasher().hash("no password at all")
+    return _dummy_hash

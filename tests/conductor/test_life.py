@@ -1,0 +1,210 @@
+"""What becomes of an instance, from the wish to the end, whatever happens on the way."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal.errors import Conflict
+from portal.models import Outcome, Power, Status
+from portal.services import instances
+from tests.cloud import host_row
+
+
+def test_a_created_instance_runs_on_its_host(cloud):
+    instance = cloud.create("web")
+    assert instance.status is Status.BUILDING
+    cloud.settle()
+    instance = cloud.see(instance)
+    assert instance.status is Status.RUNNING
+    assert cloud.hosts["kvm-1"].get("guest", str(instance.id))["power"] == "running"
+    [operation] = cloud.operations(instance)
+    assert operation.outcome is Outcome.DONE
+
+
+def test_stop_start_reboot_and_delete(cloud):
+    instance = cloud.running()
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    instances.stop(alice, *place)
+    assert cloud.see(instance).status is Status.STOPPING
+    cloud.settle()
+    assert cloud.see(instance).status is Status.STOPPED
+    instances.start(alice, *place)
+    cloud.settle()
+    instances.reboot(alice, *place)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert cloud.hosts["kvm-1"].get("guest", str(instance.id))["boots"] == 2
+    instances.delete(alice, *place)
+    cloud.settle()
+    assert cloud.see(instance).deleted_at
+    assert cloud.hosts["kvm-1"].every("guest") == cloud.hosts["kvm-1"].every("disk") == {}
+
+
+def test_a_second_change_is_refused_by_name(cloud):
+    instance = cloud.running()
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    instances.stop(alice, *place)
+    with pytest.raises(Conflict, match="web is stopping"):
+        instances.start(alice, *place)
+    cloud.settle()
+
+
+def test_delete_supersedes_whatever_runs(cloud):
+    instance = cloud.create()
+    cloud.turn()
+    instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.settle()
+    create, delete = cloud.operations(instance)
+    assert (create.outcome, delete.outcome) == (Outcome.SUPERSEDED, Outcome.DONE)
+    assert cloud.hosts["kvm-1"].every("guest") == {}
+
+
+def test_a_guest_that_ignores_the_button_is_stopped_after_its_grace(cloud):
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    host.put("guest", guest_id, host.get("guest", guest_id) | {"deaf": True})
+    instances.stop(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.STOPPED
+    assert host.get("guest", guest_id)["reason"] == "destroyed"
+
+
+def test_a_job_that_fails_once_is_tried_again(cloud):
+    cloud.hosts["kvm-1"].fail("ensure_domain", "libvirt went away")
+    instance = cloud.running()
+    assert instance.status is Status.RUNNING
+
+
+def test_a_create_that_cannot_work_says_why_and_can_be_retried(cloud):
+    cloud.hosts["kvm-1"].fail("ensure_disk", "The disk of kvm-1 is full.", permanent=True)
+    instance = cloud.running()
+    assert instance.status is Status.ERROR
+    assert instance.fault == "The disk of kvm-1 is full."
+    instances.retry(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert not cloud.see(instance).fault
+
+
+def test_a_failed_change_gives_back_what_it_replaced(cloud):
+    instance = cloud.running()
+    cloud.hosts["kvm-1"].fail("ensure_power", "qemu is out of reach", permanent=True)
+    instances.stop(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.settle()
+    instance = cloud.see(instance)
+    assert (instance.desired, instance.status) == (Power.RUNNING, Status.RUNNING)
+    stop = next(each for each in cloud.operations(instance) if each.action == "stop")
+    assert (stop.outcome, stop.reason) == (Outcome.FAILED, "qemu is out of reach")
+
+
+def test_a_host_that_never_answers_ends_the_change_at_its_deadline(cloud):
+    instance = cloud.running()
+    cloud.silent.add("kvm-1")
+    instances.stop(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.turn()
+    cloud.clock.forward(minutes=6)
+    cloud.turn()
+    stop = cloud.operations(instance)[-1]
+    assert (stop.outcome, stop.reason) == (Outcome.FAILED, "host kvm-1 did not answer")
+
+
+def test_a_delete_on_a_dark_host_goes_on_when_it_returns(cloud):
+    instance = cloud.running()
+    cloud.silent.add("kvm-1")
+    instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.turn()
+    cloud.clock.forward(minutes=6)
+    cloud.turn()
+    assert cloud.see(instance).status is Status.DELETE_WAITING
+    cloud.silent.clear()
+    cloud.clock.forward(minutes=1)
+    cloud.settle()
+    assert cloud.see(instance).deleted_at
+    assert cloud.hosts["kvm-1"].every("guest") == {}
+
+
+def test_redis_flushed_in_mid_flight_loses_nothing(cloud):
+    instance = cloud.create()
+    cloud.beat()
+    from portal.conductor import tick
+
+    tick.tick(cloud.wire)
+    cloud.redis.flushall()
+    cloud.clock.forward(minutes=3)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_guests_run_again_after_their_host_was_rebooted(cloud):
+    instance = cloud.running()
+    cloud.hosts["kvm-1"].reboot()
+    cloud.observe()
+    assert cloud.see(instance).status is Status.STOPPED
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert cloud.hosts["kvm-1"].every("network")
+    assert cloud.hosts["kvm-1"].every("firewall")
+
+
+def test_a_guest_that_shut_itself_down_stays_off(cloud):
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    off = {"power": "stopped", "reason": "shutdown"}
+    host.put("guest", guest_id, host.get("guest", guest_id) | off)
+    cloud.look()
+    assert cloud.see(instance).status is Status.STOPPED
+    assert cloud.see(instance).desired is Power.RUNNING  # not believed yet
+    cloud.clock.forward(minutes=2)
+    cloud.settle()
+    assert cloud.see(instance).desired is Power.STOPPED
+    assert host.get("guest", guest_id)["power"] == "stopped"
+
+
+def test_a_destroyed_guest_is_started_again_with_growing_pauses(cloud):
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    for _ in range(2):
+        off = {"power": "stopped", "reason": "destroyed"}
+        host.put("guest", guest_id, host.get("guest", guest_id) | off)
+        cloud.look()
+        cloud.settle()
+    repairs = [each for each in cloud.operations(instance) if each.action == "repair"]
+    assert len(repairs) == 1
+    cloud.clock.forward(seconds=40)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert cloud.see(instance).repairs == 2
+    assert cloud.see(instance).repair_at > cloud.clock() + timedelta(seconds=60)
+
+
+def test_an_undefined_guest_is_made_anew(cloud):
+    instance = cloud.running()
+    cloud.hosts["kvm-1"].drop("guest", str(instance.id))
+    cloud.look()
+    assert cloud.see(instance).status in (Status.MISSING, Status.REPAIRING)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_old_news_never_replaces_newer(cloud):
+    instance = cloud.running()
+    from portal.conductor import outcomes
+    from portal.db import transaction
+    from workers.specs import Guest, Observation
+
+    guest = Guest(id=str(instance.id), power="stopped", generation=1, boots=1)
+    with transaction():
+        outcomes.take(host_row(), Observation(boot_id="x", sequence=1, guests=(guest,)))
+    assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_what_hosts_say_is_on_the_operation(cloud):
+    instance = cloud.running()
+    from sqlalchemy import select
+
+    from portal.db import session
+    from portal.models import TaskLine
+
+    lines = session.scalars(select(TaskLine.text)).all()
+    assert "The guest is running." in lines
+    assert instance.status is Status.RUNNING
