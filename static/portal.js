@@ -9,7 +9,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if ("close" in button.dataset) button.closest(".notice").remove();
-  if ("opens" in button.dataset) document.getElementById(button.dataset.opens).showModal();
+  if ("opens" in button.dataset) openSheet(document.getElementById(button.dataset.opens));
   if ("copy" in button.dataset) copy(button);
 });
 
@@ -33,23 +33,30 @@ function announce(word) {
   setTimeout(() => line.remove(), 2000);
 }
 
-/* A form is sent once: its button sleeps until the answer is there, or the page comes back from
-   the browser's memory. */
+/* A form is sent once, by the browser or by htmx: it sleeps until the answer is there, or until
+   the page comes back from the browser's memory. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form.method !== "post") return;
+  if (form.ariaBusy) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
   if (form.matches(".themes")) return chooseTheme(event);
-  if (form.method !== "post" || event.defaultPrevented && !form.ariaBusy) return;
-  if (form.ariaBusy === "true") return event.preventDefault();
   form.ariaBusy = "true";
   if (event.submitter) event.submitter.ariaBusy = "true";
   if ("upload" in form.dataset) upload(event);
-});
+}, true);
 
-function rest(within) {
-  for (const busy of within.querySelectorAll("form[aria-busy], button[aria-busy]")) busy.ariaBusy = null;
+function wake(form) {
+  for (const each of [form, ...form.elements]) each.ariaBusy = null;
 }
-addEventListener("pageshow", () => rest(document));
-document.addEventListener("htmx:finally:request", () => rest(document));
+addEventListener("pageshow", () => [...document.forms].forEach(wake));
+document.addEventListener("htmx:finally:request", (event) => {
+  const source = event.detail.ctx?.sourceElement;
+  if (source instanceof HTMLFormElement) wake(source);
+});
 
 /* The colours change at once; the cookie follows by the same form, in the background. */
 function chooseTheme(event) {
@@ -76,7 +83,7 @@ function upload(event) {
     htmx.process(document.querySelector("main"));
     faceErrors();
   };
-  request.onerror = () => { rest(document); bar.hidden = true; announce("The upload failed"); };
+  request.onerror = () => { wake(form); bar.hidden = true; announce("The upload failed"); };
   request.open("POST", form.action);
   request.send(new FormData(form, event.submitter));
 }
@@ -111,11 +118,12 @@ document.addEventListener("keydown", (event) => {
   else wanted.click();
 });
 
+function openSheet(sheet) {
+  sheet.querySelector("#keys-on").checked = !localStorage.getItem(OFF);
+  sheet.showModal();
+}
 document.addEventListener("change", ({ target }) => {
   if (target.id !== "keys-on") return;
   if (target.checked) localStorage.removeItem(OFF);
   else localStorage.setItem(OFF, "yes");
 });
-document.addEventListener("toggle", ({ target }) => {
-  if (target.id === "keys") target.querySelector("#keys-on").checked = !localStorage.getItem(OFF);
-}, true);
