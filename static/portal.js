@@ -1,0 +1,129 @@
+/* What a browser with scripts gets on top. Nothing here is needed: every link and form works
+   without it. Behaviour is asked for by attributes: data-copy, data-close, data-key, data-opens,
+   data-upload. */
+"use strict";
+
+const root = document.documentElement;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if ("close" in button.dataset) button.closest(".notice").remove();
+  if ("opens" in button.dataset) openSheet(document.getElementById(button.dataset.opens));
+  if ("copy" in button.dataset) copy(button);
+});
+
+async function copy(button) {
+  const text = button.parentElement.querySelector("pre, span").textContent;
+  await navigator.clipboard.writeText(text);
+  const word = button.querySelector("span");
+  announce("Copied");
+  if (!word) return;
+  word.textContent = "Copied";
+  setTimeout(() => { word.textContent = "Copy"; }, 2000);
+}
+
+/* Says a word to screen readers only. */
+function announce(word) {
+  const place = document.getElementById("flashes");
+  const line = document.createElement("span");
+  line.className = "hidden";
+  line.textContent = word;
+  place.append(line);
+  setTimeout(() => line.remove(), 2000);
+}
+
+/* A form is sent once, by the browser or by htmx: it sleeps until the answer is there, or until
+   the page comes back from the browser's memory. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.ariaBusy) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  if (form.matches(".themes")) return chooseTheme(event);
+  form.ariaBusy = "true";
+  if (event.submitter) event.submitter.ariaBusy = "true";
+  if ("upload" in form.dataset) upload(event);
+}, true);
+
+function wake(form) {
+  for (const each of [form, ...form.elements]) each.ariaBusy = null;
+}
+addEventListener("pageshow", () => [...document.forms].forEach(wake));
+document.addEventListener("htmx:finally:request", (event) => {
+  const source = event.detail.ctx?.sourceElement;
+  if (source instanceof HTMLFormElement) wake(source);
+});
+
+/* The colours change at once; the cookie follows by the same form, in the background. */
+function chooseTheme(event) {
+  event.preventDefault();
+  const { form, value } = event.submitter;
+  if (value) root.dataset.theme = value;
+  else delete root.dataset.theme;
+  for (const button of form.querySelectorAll("button")) button.ariaPressed = button === event.submitter;
+  fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" });
+}
+
+/* fetch() cannot tell how much was sent, XMLHttpRequest can. */
+function upload(event) {
+  event.preventDefault();
+  const form = event.target;
+  const bar = form.querySelector("progress");
+  const request = new XMLHttpRequest();
+  bar.hidden = false;
+  request.upload.onprogress = ({ loaded, total }) => { bar.value = (100 * loaded) / total; };
+  request.onload = () => {
+    if (request.status < 400) return location.assign(request.responseURL);
+    const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+    document.querySelector("main").replaceWith(answer.querySelector("main"));
+    htmx.process(document.querySelector("main"));
+    faceErrors();
+  };
+  request.onerror = () => { wake(form); bar.hidden = true; announce("The upload failed"); };
+  request.open("POST", form.action);
+  request.send(new FormData(form, event.submitter));
+}
+
+/* After a swap the focus is where a person looks: at what went wrong, or at the new page. */
+function faceErrors() {
+  const errors = document.querySelector(".errors");
+  if (errors) errors.focus();
+  return Boolean(errors);
+}
+document.addEventListener("htmx:after:swap", (event) => {
+  const { sourceElement, target } = event.detail.ctx ?? {};
+  if (sourceElement?.matches("form") && faceErrors()) return;
+  if (target === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+/* Shortcuts: one key, or `g` and a second one within a second and a half. */
+const OFF = "shortcuts-off";
+let before = "";
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.target.closest("input, select, textarea, [contenteditable], dialog")) return;
+  if (localStorage.getItem(OFF)) return;
+  const pressed = before ? `${before} ${event.key}` : event.key;
+  before = !before && event.key === "g" ? "g" : "";
+  if (before) return setTimeout(() => { before = ""; }, 1500);
+  const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === pressed);
+  if (!wanted) return;
+  event.preventDefault();
+  if (wanted.matches("input")) wanted.focus();
+  else wanted.click();
+});
+
+function openSheet(sheet) {
+  sheet.querySelector("#keys-on").checked = !localStorage.getItem(OFF);
+  sheet.showModal();
+}
+document.addEventListener("change", ({ target }) => {
+  if (target.id !== "keys-on") return;
+  if (target.checked) localStorage.removeItem(OFF);
+  else localStorage.setItem(OFF, "yes");
+});
