@@ -1,0 +1,57 @@
+"""Portico's control plane. `create_app()` is the one place where the web application is made."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from flask import Flask
+from flask_compress import Compress
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import auth, config, db, keys, pages
+from portal.config import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+BODY_LARGEST = 2**20  # bytes; uploads have limits of their own
+PARTS_MOST = 1000  # of a form
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web application with these settings, connected to their database."""
+    config.use(settings)
+    db.connect(settings.database)
+    app = Flask("portal", static_folder=ROOT / "static", template_folder=ROOT / "templates")
+    app.config.update(
+        SECRET_KEY=keys.signing_key(),
+        SESSION_COOKIE_NAME="__Host-portico" if settings.secure_cookies else "portico",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        TRUSTED_HOSTS=settings.trusted_hosts.split(),
+        MAX_CONTENT_LENGTH=BODY_LARGEST,
+        MAX_FORM_PARTS=PARTS_MOST,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session; it ends with it
+        SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,
+        COMPRESS_MIMETYPES=[
+            "text/html",
+            "text/css",
+            "text/javascript",
+            "application/json",
+            "image/svg+xml",
+        ],
+        COMPRESS_ALGORITHM=["br", "gzip"],
+    )
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
+    CSRFProtect(app)
+    Compress(app)
+    auth.install(app)
+    pages.install(app)
+    for module in pkgutil.iter_modules(pages.__path__, "portal.pages."):
+        blueprint = getattr(importlib.import_module(module.name), "pages", None)
+        if blueprint is not None:
+            app.register_blueprint(blueprint)
+    app.teardown_appcontext(lambda _: db.session.remove())
+    return app

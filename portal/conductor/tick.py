@@ -158,9 +158,7 @@ def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
     due_at = task.due_at
     if task.sent_at and attempt is Attempt.MISSING:
         due_at = task.sent_at + LOST_AFTER
-    return decide(
-        Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline
-    )
+    return decide(Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline)
 
 
 def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:

@@ -2,19 +2,30 @@
 
 import enum
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ForeignKey, Index, String, and_, text
 from sqlalchemy.orm import Mapped, declared_attr, foreign, mapped_column, relationship
 
-from portal.db import Base
+from portal.db import Base, now
 from portal.models.identity import Project, User
+from portal.models.status import Tone
 
 if TYPE_CHECKING:
     from portal.models.host import Host
 
 OPEN = "finished_at IS NULL"
+EAGER = timedelta(seconds=10)
+
+JOB_WORDS = {
+    "images.apply": "Fetch the image",
+    "networks.apply": "Set up the network",
+    "networks.remove": "Take down the network",
+    "firewall.apply": "Set up the filter",
+    "instances.apply": "Make the guest so",
+    "instances.remove": "Remove the guest",
+}
 
 
 class Outcome(enum.StrEnum):
@@ -23,6 +34,14 @@ class Outcome(enum.StrEnum):
     DONE = "done"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+
+
+TONES = {
+    None: Tone.BUSY,
+    Outcome.DONE: Tone.OK,
+    Outcome.FAILED: Tone.BAD,
+    Outcome.SUPERSEDED: Tone.OFF,
+}
 
 
 class Operation(Base):
@@ -69,6 +88,27 @@ class Operation(Base):
     @property
     def busy(self) -> bool:
         return self.finished_at is None
+
+    @property
+    def patience(self) -> int:
+        """Seconds until a page asks again: 1 in its first ten seconds, then 2."""
+        return 1 if now() - self.created_at < EAGER else 2
+
+    @property
+    def word(self) -> str:
+        return self.outcome.value.capitalize() if self.outcome else "Under way"
+
+    @property
+    def tone(self) -> Tone:
+        return TONES[self.outcome]
+
+    @property
+    def lines(self) -> list["TaskLine"]:
+        """What hosts said of it, in order."""
+        return sorted(
+            (line for task in self.tasks for line in task.lines),
+            key=lambda line: (line.at, line.stream_id),
+        )
 
 
 class Changeable:
@@ -127,6 +167,27 @@ class Task(Base):
     lines: Mapped[list["TaskLine"]] = relationship(
         lazy="raise", order_by="TaskLine.at, TaskLine.stream_id"
     )
+
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        return JOB_WORDS[self.job]
+
+    @property
+    def word(self) -> str:
+        if self.outcome:
+            return self.outcome.value.capitalize()
+        return "Under way" if self.sent_at else "Waiting"
+
+    @property
+    def tone(self) -> Tone:
+        return TONES[self.outcome] if self.outcome or self.sent_at else Tone.UNKNOWN
+
+    @property
+    def detail(self) -> str:
+        """How often it was tried, and what went wrong with it."""
+        tries = f"attempt {self.attempt}" if self.attempt > 1 else ""
+        return ", ".join(each for each in (tries, self.reason) if each)
 
 
 class TaskLine(Base):

@@ -2,10 +2,13 @@
 
 import uuid
 
+from sqlalchemy import func, or_, select
+
 from portal.db import session, transaction
 from portal.errors import Refused
 from portal.models import Activity, Operation, Project
-from portal.policies import Actor
+from portal.policies import Actor, authorize
+from portal.services.listing import Asked, like, ordered
 
 
 def record(
@@ -65,3 +68,42 @@ def record_refusal(
 
 def _project_of(target) -> uuid.UUID | None:
     return target.id if isinstance(target, Project) else getattr(target, "project_id", None)
+
+
+def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list[Activity]:
+    """The newest 100 entries about one thing of the project."""
+    authorize(actor, "activities:read", project_id)
+    return list(
+        session.scalars(
+            select(Activity)
+            .where(Activity.project_id == project_id, Activity.target_id == target_id)
+            .order_by(Activity.created_at.desc(), Activity.id)
+            .limit(100)
+        )
+    )
+
+
+def listed(
+    actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
+) -> tuple[list[Activity], int]:
+    """A page of the record, newest first, and how long it is: of one project, or, for who may
+    look at the whole cloud, of all of it. `asked.query` is a part of a name or of an action."""
+    if project_id is None:
+        authorize(actor, "cloud:read")
+        query = select(Activity)
+    else:
+        authorize(actor, "activities:read", project_id)
+        query = select(Activity).where(Activity.project_id == project_id)
+    if asked.query:
+        pattern = like(asked.query)
+        query = query.where(
+            or_(
+                *(
+                    column.ilike(pattern, escape="\\")
+                    for column in (Activity.target_name, Activity.user_name, Activity.action)
+                )
+            )
+        )
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {"created_at": Activity.created_at, "id": Activity.id}
+    return list(session.scalars(ordered(query, asked, columns))), total

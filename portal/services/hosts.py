@@ -4,15 +4,17 @@ import re
 import uuid
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from portal import keys
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
-from portal.models import Host
+from portal.models import Host, Instance
 from portal.policies import Actor, authorize
 from portal.services import activities
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+MOST_SHOWN = 500  # instances on the page of a host
 
 
 def add(name: str, *, driver: str = "libvirt") -> str:
@@ -58,3 +60,17 @@ def enable(actor: Actor, host_id: uuid.UUID, *, enabled: bool, reason: str = "")
             after={"enabled": enabled, "reason": host.disabled_reason},
         )
     return host
+
+
+def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
+    """What is placed on the host, of all projects, by name."""
+    authorize(actor, "hosts:read")
+    return list(
+        session.scalars(
+            select(Instance)
+            .where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
+            .options(joinedload(Instance.project))
+            .order_by(Instance.name, Instance.id)
+            .limit(MOST_SHOWN)
+        )
+    )

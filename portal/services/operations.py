@@ -6,15 +6,17 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload, selectinload
 
 from portal import bell
 from portal.conductor.plans import DEADLINES, PLANS, TABLE_KINDS, Step
 from portal.db import after_commit, now, session
-from portal.errors import Conflict
+from portal.errors import Conflict, NotFound
 from portal.models import Host, Image, Instance, Network, Operation, Outcome, Scope, Task
-from portal.policies import Actor
+from portal.policies import Actor, authorize
 from portal.services import scopes
+from portal.services.listing import Asked, like, ordered
 
 SUPERSEDES = {  # which open changes a new one does not wait for
     "delete": {"create", "start", "stop", "force_stop", "reboot", "repair"},
@@ -79,6 +81,38 @@ def open_of(target_id: uuid.UUID) -> Operation | None:
     return session.scalar(
         select(Operation).where(Operation.target_id == target_id, Operation.finished_at.is_(None))
     )
+
+
+def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operation:
+    """The operation with its tasks and their lines. Raises NotFound."""
+    authorize(actor, "operations:read", project_id)
+    operation = session.scalar(
+        select(Operation)
+        .where(Operation.id == operation_id, Operation.project_id == project_id)
+        .options(selectinload(Operation.tasks).selectinload(Task.lines), joinedload(Operation.user))
+        .execution_options(populate_existing=True)
+    )
+    if operation is None:
+        raise NotFound("There is no such operation in this project.")
+    return operation
+
+
+def listed(
+    actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
+) -> tuple[list[Operation], int]:
+    """A page of operations, newest first, and how many there are: of one project, or, for who
+    may look at the whole cloud, of all of it. `asked.query` is a part of a thing's name."""
+    if project_id is None:
+        authorize(actor, "cloud:read")
+        query = select(Operation)
+    else:
+        authorize(actor, "operations:read", project_id)
+        query = select(Operation).where(Operation.project_id == project_id)
+    if asked.query:
+        query = query.where(Operation.target_name.ilike(like(asked.query), escape="\\"))
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {"created_at": Operation.created_at, "id": Operation.id}
+    return list(session.scalars(ordered(query, asked, columns))), total
 
 
 def _make_way(target, action: str) -> None:

@@ -1,4 +1,4 @@
-"""Virtual machines: from the wish for one to its end."""
+"""A wish for an instance, and all that can be said against it."""
 
 import dataclasses
 import uuid
@@ -6,16 +6,14 @@ import uuid
 import yaml
 from sqlalchemy import select
 
-from portal.db import now, session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.db import session, transaction
+from portal.errors import Refused
 from portal.models import (
     Flavor,
     Image,
     Instance,
     KeyPair,
     Network,
-    Operation,
-    Power,
     Project,
     Resource,
     SecurityGroup,
@@ -26,7 +24,6 @@ from portal.services.operations import open_operation
 
 MOST_AT_ONCE = 20
 USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
-GRACE_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,141 +96,6 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
             made = [instance.id for instance in instances]
             idempotency.remember(new.project_id, key, "instances:create", body, made)
     return instances
-
-
-def find(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
-    """The instance. Raises NotFound if there is none, or none for this actor."""
-    authorize(actor, "instances:read", project_id)
-    instance = session.get(Instance, instance_id)
-    if instance is None or instance.project_id != project_id or instance.deleted_at:
-        raise NotFound("There is no such instance in this project. It may have been deleted.")
-    return instance
-
-
-def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
-    """It bears this name. The guest's own hostname stays what it was at its creation."""
-    label = names.label(name)
-    with transaction():
-        instance = _change(actor, "rename", project_id, instance_id)
-        before, instance.name = instance.name, label
-        activities.record(
-            actor,
-            "instances:rename",
-            instance,
-            before={"name": before},
-            after={"name": label},
-        )
-    return instance
-
-
-def start(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall run."""
-    return _ask(actor, "start", project_id, instance_id, desired=Power.RUNNING)
-
-
-def stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off: by the power button, and by the plug 60 s later."""
-    return _ask(
-        actor, "stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=GRACE_SECONDS
-    )
-
-
-def force_stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off at once, as if the plug were pulled."""
-    return _ask(
-        actor, "force_stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=0
-    )
-
-
-def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall have been booted once more than before: down by the power button, up again."""
-    return _ask(
-        actor,
-        "reboot",
-        project_id,
-        instance_id,
-        desired=Power.RUNNING,
-        grace_seconds=GRACE_SECONDS,
-        boots_more=1,
-    )
-
-
-def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """What failed is tried once more, with its deadline anew."""
-    with transaction():
-        instance = _change(actor, "retry", project_id, instance_id)
-        instance.generation += 1
-        instance.fault = ""
-        action = "repair" if instance.launched_at else "create"
-        operation = open_operation(actor, instance, action)
-        activities.record(actor, "instances:retry", instance, operation=operation)
-    return operation
-
-
-def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation | None:
-    """It shall be gone. Possible in every state; ends whatever else is under way. Its name and
-    its share of the quota are free at once, its address when the host has reported it gone."""
-    with transaction():
-        instance = _change(actor, "delete", project_id, instance_id)
-        if instance.open_operation and instance.open_operation.action == "delete":
-            return instance.open_operation
-        before = instance.intent
-        instance.desired = Power.ABSENT
-        instance.generation += 1
-        operation = open_operation(actor, instance, "delete")
-        activities.record(actor, "instances:delete", instance, before=before, operation=operation)
-    return operation
-
-
-def stopped_itself(instance: Instance) -> None:
-    """The guest shut itself down, so its owner wants it off: intent follows fact. Called by the
-    conductor, inside its transaction."""
-    instance.desired = Power.STOPPED
-    instance.generation = max(instance.generation, instance.observed_generation)
-
-
-def _ask(
-    actor: Actor,
-    action: str,
-    project_id: uuid.UUID,
-    instance_id: uuid.UUID,
-    *,
-    desired: Power,
-    grace_seconds: int | None = None,
-    boots_more: int = 0,
-) -> Operation:
-    with transaction():
-        instance = _change(actor, action, project_id, instance_id)
-        before = instance.intent
-        instance.desired = desired
-        instance.boots += boots_more
-        instance.generation += 1
-        if grace_seconds is not None:
-            instance.grace_seconds = grace_seconds
-        operation = open_operation(actor, instance, action, before=before)
-        activities.record(
-            actor,
-            f"instances:{action}",
-            instance,
-            before=before,
-            after=instance.intent,
-            operation=operation,
-        )
-    return operation
-
-
-def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
-    """The instance, its row locked, when `actor` may do `action` to it as it is now."""
-    instance = find(actor, project_id, instance_id)
-    authorize(actor, f"instances:{action}", project_id)
-    session.refresh(instance, with_for_update={"of": Instance})
-    if not instance.may(action):
-        busy = "" if instance.open_operation is None else " Wait for it, or delete it."
-        raise Conflict(
-            f"{instance.name} is {instance.status.word.lower()}: "
-            f"it cannot {action.replace('_', ' ')} now.{busy}"
-        )
-    return instance
 
 
 def _find_parts(actor: Actor, new: NewInstance) -> Parts:
@@ -350,16 +212,3 @@ def _reserve(actor: Actor, new: NewInstance, name: str, parts: Parts, *, address
         operation=operation,
     )
     return instance
-
-
-def failed(instance: Instance, operation: Operation, reason: str) -> None:
-    """The change did not succeed: what it replaced is wanted again, or, for a creation, its
-    owner is told. Called by the conductor, inside its transaction."""
-    if operation.before is not None:
-        instance.desired = Power(operation.before["desired"])
-        instance.grace_seconds = operation.before["grace_seconds"]
-        instance.boots = operation.before["boots"]
-        instance.generation += 1
-        instance.repair_at = now()
-    elif operation.action in ("create", "repair"):
-        instance.fault = reason

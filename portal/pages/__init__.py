@@ -1,0 +1,128 @@
+"""HTML for people: one blueprint a noun, each view renders the template of its name.
+
+A view asks a service and renders; what the service refuses becomes an error beside a form field
+(`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
+"""
+
+from flask import Flask, flash, g, render_template, request, url_for
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from portal import config
+from portal.errors import Refused, TooMany
+from portal.pages import navigation
+from portal.services import activities
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+THEMES = {"light", "dark"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+def install(app: Flask) -> None:
+    """Pages have a shell, headers and one way of failing."""
+    app.context_processor(_shell)
+    app.after_request(_headers)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(CSRFError, _old_form)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _broken)
+    app.jinja_env.filters["since"] = navigation.since
+    app.jinja_env.filters["gib"] = navigation.gib
+    app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
+
+
+def partial() -> bool:
+    """Whether htmx asks for a part of the page; everything else gets the whole."""
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+def remember_refusal(refused: Refused) -> None:
+    """What was refused is in the record too: who, what, why."""
+    if current_user.is_authenticated and request.method not in SAFE_METHODS:
+        arguments = request.view_args or {}
+        targets = [value for key, value in arguments.items() if key != "project_id"]
+        activities.record_refusal(
+            current_user.actor,
+            request.endpoint or request.path,
+            refused,
+            project_id=arguments.get("project_id"),
+            target_id=targets[0] if targets and hasattr(targets[0], "hex") else None,
+        )
+
+
+def done(sentence: str) -> None:
+    """Say it on the next page."""
+    flash(sentence, "ok")
+
+
+def _shell() -> dict:
+    theme = request.cookies.get("theme")
+    shell = {
+        "theme": theme if theme in THEMES else None,
+        "request_id": g.get("request_id"),
+        "version_query": "",
+    }
+    if current_user.is_authenticated:
+        shell |= navigation.shell(current_user)
+    return shell
+
+
+def _headers(response):
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if config.current().secure_cookies:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+        headers.add("Vary", "HX-Request-Type")
+    return response
+
+
+def _error_page(status: int, sentence: str | None = None, **more):
+    shell = "base.html" if current_user.is_authenticated else None
+    return (
+        render_template("errors/error.html", status=status, sentence=sentence, shell=shell, **more),
+        status,
+    )
+
+
+def _refused(refused: Refused):
+    remember_refusal(refused)
+    if isinstance(refused, TooMany):
+        page, status = _error_page(429, str(refused), retry_after=refused.retry_after)
+        return page, status, {"Retry-After": str(refused.retry_after)}
+    return _error_page(refused.status, str(refused))
+
+
+def _old_form(_error: CSRFError):
+    return _error_page(
+        400, "This form is older than your session, or was not made here, so it was not sent."
+    )
+
+
+def _http_error(error: HTTPException):
+    if error.code is None or error.code < 400:
+        return error
+    return _error_page(error.code)
+
+
+def _broken(error: Exception):
+    """The last edge: whatever nobody thought of is in the log, with the number that the person
+    sees, and never on the page."""
+    from flask import current_app
+
+    current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
+    current_app.logger.error("it broke", exc_info=error)
+    return _error_page(500)
+
+
+__all__ = ["done", "install", "partial", "remember_refusal", "url_for"]

@@ -1,0 +1,255 @@
+"""Instances of a project: list, create, look, change, delete."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_login import current_user
+from wtforms import (
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+
+from portal.errors import NotFound
+from portal.pages import done, partial
+from portal.pages.forms import Form, as_uuid, new_key
+from portal.pages.listing import Listing
+from portal.services import activities, catalog, instances
+
+pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
+
+ACTIONS = {  # what the buttons say, and what a page without scripts asks before
+    "start": ("Start", "play", "The instance boots."),
+    "stop": (
+        "Stop",
+        "power",
+        "The guest is asked to shut down; after 60 seconds it is switched off.",
+    ),
+    "reboot": (
+        "Reboot",
+        "rotate-ccw",
+        "The guest is asked to shut down, and boots again; after 60 seconds it is switched off.",
+    ),
+    "force_stop": (
+        "Force stop",
+        "square",
+        "The guest is switched off at once, as if its plug were pulled. What it has not written "
+        "to its disk is lost.",
+    ),
+    "retry": ("Try again", "refresh-cw", "What failed is tried once more."),
+}
+
+
+class InstanceForm(Form):
+    key = HiddenField()
+    name = StringField("Name")
+    count = IntegerField("How many", default=1)
+    image_id = RadioField("Image", validate_choice=False)
+    flavor_id = RadioField("Flavor", validate_choice=False)
+    network_id = SelectField("Network", validate_choice=False)
+    group_ids = SelectMultipleField("Security groups", validate_choice=False)
+    key_pair_id = SelectField("SSH key", validate_choice=False)
+    user_data = TextAreaField("User data")
+
+    def wish(self, project_id) -> instances.NewInstance:
+        """What the form asks for."""
+        return instances.NewInstance(
+            project_id=project_id,
+            name=self.name.data or "",
+            count=self.count.data or 0,
+            image_id=as_uuid(self.image_id.data),
+            flavor_id=as_uuid(self.flavor_id.data),
+            network_id=as_uuid(self.network_id.data),
+            group_ids=tuple(each for each in map(as_uuid, self.group_ids.data or ()) if each),
+            key_pair_id=as_uuid(self.key_pair_id.data),
+            user_data=(self.user_data.data or "").replace("\r\n", "\n"),
+        )
+
+
+class RenameForm(Form):
+    name = StringField("Name")
+
+
+@pages.get("")
+def index(project_id):
+    listing = Listing.of_request(sorts=instances.SORTS, default="-created_at")
+    rows, listing.total = instances.listed(
+        current_user.actor,
+        project_id,
+        listing.asked(state=request.args.get("state", "")),
+    )
+    template = "instances/_table.html" if partial() else "instances/index.html"
+    return render_template(template, instances=rows, listing=listing, states=instances.STATES)
+
+
+@pages.get("/new")
+def new(project_id):
+    form = InstanceForm(**_defaults(project_id))
+    form.key.data = form.key.data or new_key()
+    return _form_page(project_id, form)
+
+
+@pages.get("/new/summary")
+def summary(project_id):
+    form = InstanceForm(formdata=request.args)
+    if not partial():
+        return _form_page(project_id, form)
+    return render_template("instances/_summary.html", **_summary(project_id, form))
+
+
+@pages.post("")
+def create(project_id):
+    form = InstanceForm()
+    if form.validate():
+        with form:
+            made = instances.create(
+                current_user.actor, form.wish(project_id), key=form.key.data or ""
+            )
+            if len(made) == 1:
+                return redirect(
+                    url_for(".show", project_id=project_id, instance_id=made[0].id), 303
+                )
+            done(f"{len(made)} instances are being built.")
+            return redirect(url_for(".index", project_id=project_id), 303)
+    return _form_page(project_id, form), form.status
+
+
+@pages.get("/<uuid:instance_id>")
+def show(project_id, instance_id):
+    instance = instances.find_whole(current_user.actor, project_id, instance_id)
+    template = "instances/_status_card.html" if partial() else "instances/show.html"
+    return render_template(template, instance=instance, actions=ACTIONS)
+
+
+@pages.get("/<uuid:instance_id>/row")
+def row(project_id, instance_id):
+    """One row of the list; nothing once the instance is gone, so that its row goes too."""
+    try:
+        instance = instances.find_whole(current_user.actor, project_id, instance_id)
+    except NotFound:
+        return ""
+    return render_template("instances/_row.html", instance=instance)
+
+
+@pages.get("/<uuid:instance_id>/activity")
+def activity(project_id, instance_id):
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    return render_template(
+        "instances/activity.html",
+        instance=instance,
+        entries=activities.of_target(current_user.actor, project_id, instance_id),
+    )
+
+
+@pages.get("/<uuid:instance_id>/settings")
+def settings(project_id, instance_id):
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    form = RenameForm(formdata=None, name=instance.name)
+    return render_template("instances/settings.html", instance=instance, form=form)
+
+
+@pages.post("/<uuid:instance_id>/settings")
+def rename(project_id, instance_id):
+    form = RenameForm()
+    if form.validate():
+        with form:
+            instance = instances.rename(
+                current_user.actor, project_id, instance_id, form.name.data or ""
+            )
+            done(f"It is named {instance.name} now.")
+            return redirect(request.url, 303)
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    page = render_template("instances/settings.html", instance=instance, form=form)
+    return page, form.status
+
+
+@pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+def confirm(project_id, instance_id, action):
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    return render_template(
+        "instances/confirm.html", instance=instance, action=action, words=ACTIONS[action]
+    )
+
+
+@pages.post("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+def act(project_id, instance_id, action):
+    getattr(instances, action)(current_user.actor, project_id, instance_id)
+    return redirect(url_for(".show", project_id=project_id, instance_id=instance_id), 303)
+
+
+@pages.get("/<uuid:instance_id>/delete")
+def confirm_delete(project_id, instance_id):
+    return _delete_page(project_id, instance_id)
+
+
+@pages.post("/<uuid:instance_id>/delete")
+def delete(project_id, instance_id):
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    name = instance.name
+    if request.form.get("confirm", "").strip() != name:
+        return _delete_page(
+            project_id, instance_id, error=f"Type {name}, exactly as it is written here."
+        ), 422
+    instances.delete(current_user.actor, project_id, instance_id)
+    done(f"{name} is being deleted.")
+    return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _delete_page(project_id, instance_id, error=None):
+    instance = instances.find_whole(current_user.actor, project_id, instance_id)
+    return render_template("instances/delete.html", instance=instance, error=error)
+
+
+def _defaults(project_id) -> dict:
+    """What a form begins with: the newest image, the smallest flavor, the first network, the
+    groups that let a person in, their newest key."""
+    menu = catalog.menu(current_user.actor, project_id)
+    fitting = [
+        flavor
+        for flavor in menu.flavors
+        if menu.images and flavor.disk_gib >= menu.images[0].disk_gib
+    ]
+    return {
+        "name": menu.free_name,
+        "image_id": menu.images[0].id if menu.images else None,
+        "flavor_id": fitting[0].id if fitting else None,
+        "network_id": menu.networks[0].id if menu.networks else None,
+        "group_ids": [str(group.id) for group in menu.groups],
+        "key_pair_id": menu.key_pairs[-1].id if menu.key_pairs else None,
+    }
+
+
+def _form_page(project_id, form: InstanceForm) -> str:
+    menu = catalog.menu(current_user.actor, project_id)
+    form.network_id.choices = [
+        (str(each.id), f"{each.name} · {each.subnet.cidr}") for each in menu.networks
+    ]
+    form.key_pair_id.choices = [
+        ("", "No key"),
+        *((str(each.id), each.name) for each in menu.key_pairs),
+    ]
+    return render_template(
+        "instances/new.html", form=form, menu=menu, **_summary(project_id, form, menu)
+    )
+
+
+def _summary(project_id, form: InstanceForm, menu=None) -> dict:
+    """What would be made, and what would be left of the quota."""
+    menu = menu or catalog.menu(current_user.actor, project_id)
+    wish = form.wish(project_id)
+    chosen = {
+        "flavor": next((each for each in menu.flavors if each.id == wish.flavor_id), None),
+        "image": next((each for each in menu.images if each.id == wish.image_id), None),
+        "network": next((each for each in menu.networks if each.id == wish.network_id), None),
+    }
+    count = max(0, min(wish.count, instances.MOST_AT_ONCE))
+    flavor = chosen["flavor"]
+    asked = {
+        "instances": count,
+        "vcpus": count * flavor.vcpus if flavor else 0,
+        "memory_mib": count * flavor.memory_mib if flavor else 0,
+        "disk_gib": count * flavor.disk_gib if flavor else 0,
+    }
+    return {"chosen": chosen, "asked": asked, "count": count, "usage": menu.usage, "wish": wish}

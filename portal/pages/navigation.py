@@ -1,0 +1,114 @@
+"""The frame around every page: where one can go from here, and how times and sizes are said."""
+
+from datetime import datetime
+
+from flask import current_app, request, url_for
+from sqlalchemy import func, select
+
+from portal.auth import Person
+from portal.db import now, session
+from portal.models import Operation
+from portal.services import projects
+
+PROJECT = (  # label, icon, endpoint, shortcut
+    ("Overview", "layout-dashboard", "projects.show", "g o"),
+    ("Instances", "server", "instances.index", "g i"),
+    ("Images", "disc", "images.index", "g m"),
+    ("Networks", "network", "networks.index", "g n"),
+    ("Operations", "list-checks", "operations.index", "g p"),
+)
+PROJECT_PEOPLE = (
+    ("Members", "users", "members.index", None),
+    ("Activity", "history", "activities.index", None),
+)
+ADMIN = (
+    ("Hosts", "hard-drive", "hosts.index", "g h"),
+    ("Flavors", "sliders-horizontal", "flavors.index", None),
+    ("Projects", "folder", "admin_projects.index", None),
+    ("Users", "user", "users.index", None),
+    ("Operations", "list-checks", "admin_operations.index", None),
+    ("Audit log", "scroll-text", "audit.index", None),
+)
+ACCOUNT = (
+    ("SSH keys", "key-round", "key_pairs.index"),
+    ("Password", "shield", "account.password"),
+    ("Sessions", "monitor", "account.session_list"),
+)
+
+
+def shell(person: Person) -> dict:
+    """What base.html wants to know."""
+    project_id = (request.view_args or {}).get("project_id")
+    mine = projects.of_actor(person.actor)
+    current = next((each for each in mine if each.id == project_id), None)
+    groups = []
+    if current:
+        groups = [
+            _group(current.name, PROJECT, project_id=current.id),
+            _group("", PROJECT_PEOPLE, project_id=current.id),
+        ]
+    if person.may("cloud:read"):
+        groups.append(_group("Administration", ADMIN))
+    return {
+        "navigation": groups,
+        "projects": [
+            {
+                "name": each.name,
+                "url": url_for("projects.show", project_id=each.id),
+                "current": each is current,
+            }
+            for each in mine
+        ],
+        "project": current,
+        "running_operations": current and _running(current),
+        "account": [
+            {"label": label, "icon": icon, "url": url_for(endpoint)}
+            for label, icon, endpoint in ACCOUNT
+            if endpoint in current_app.view_functions
+        ],
+        "theme_url": url_for("account.theme"),
+        "sign_out_url": url_for("login.delete"),
+    }
+
+
+def since(moment: datetime | None) -> str:
+    """How long ago, in one unit: "3 min ago"."""
+    if moment is None:
+        return "never"
+    seconds = max(0, int((now() - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago" if seconds else "just now"
+
+
+def gib(mib: int) -> str:
+    """Memory as people say it: 512 MiB, 1.5 GiB."""
+    return f"{mib} MiB" if mib < 1024 else f"{mib / 1024:g} GiB"
+
+
+def _group(title: str, entries: tuple, **values) -> dict:
+    noun = (request.endpoint or "").partition(".")[0]
+    return {
+        "title": title,
+        "entries": [
+            {
+                "label": label,
+                "icon": icon,
+                "url": url_for(endpoint, **values),
+                "current": endpoint.partition(".")[0] == noun,
+                "key": key,
+            }
+            for label, icon, endpoint, key in entries
+            if endpoint in current_app.view_functions
+        ],
+    }
+
+
+def _running(project) -> dict:
+    count = session.scalar(
+        select(func.count())
+        .select_from(Operation)
+        .where(Operation.project_id == project.id, Operation.finished_at.is_(None))
+    )
+    return {"count": count, "url": url_for("operations.index", project_id=project.id)}

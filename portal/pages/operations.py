@@ -1,0 +1,26 @@
+"""Changes of a project: under way and past, each with its steps, its log and its reason."""
+
+from flask import Blueprint, render_template
+from flask_login import current_user
+
+from portal.pages import partial
+from portal.pages.listing import Listing
+from portal.services import operations
+
+pages = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id>/operations")
+
+
+@pages.get("")
+def index(project_id):
+    listing = Listing.of_request(sorts=("created_at",), default="-created_at")
+    rows, listing.total = operations.listed(
+        current_user.actor, listing.asked(), project_id=project_id
+    )
+    return render_template("operations/index.html", operations=rows, listing=listing)
+
+
+@pages.get("/<uuid:operation_id>")
+def show(project_id, operation_id):
+    operation = operations.find(current_user.actor, project_id, operation_id)
+    template = "operations/_progress.html" if partial() else "operations/show.html"
+    return render_template(template, operation=operation)

@@ -1,0 +1,34 @@
+"""A project at a glance, and the way to it."""
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask_login import current_user
+
+from portal.pages.listing import Listing
+from portal.services import activities, instances, operations, projects, quotas
+
+RECENT = 8  # entries of each list
+
+pages = Blueprint("projects", __name__)
+
+
+@pages.get("/")
+def start():
+    """To one's first project, or to what there is for somebody without one."""
+    mine = projects.of_actor(current_user.actor)
+    if mine:
+        return redirect(url_for(".show", project_id=mine[0].id), 303)
+    return render_template("projects/none.html")
+
+
+@pages.get("/projects/<uuid:project_id>/")
+def show(project_id):
+    actor = current_user.actor
+    project = projects.find(actor, project_id)
+    asked = Listing.of_request(sorts=("created_at",), default="-created_at").asked()
+    return render_template(
+        "projects/show.html",
+        counts=instances.counts(actor, project.id),
+        usage=quotas.usage(project.id),
+        operations=operations.listed(actor, asked, project_id=project.id)[0][:RECENT],
+        entries=activities.listed(actor, asked, project_id=project.id)[0][:RECENT],
+    )

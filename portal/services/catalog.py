@@ -1,0 +1,120 @@
+"""What there is to choose from when an instance is created."""
+
+import dataclasses
+import re
+import uuid
+
+from sqlalchemy import select
+
+from portal.db import session
+from portal.models import Flavor, Image, Instance, KeyPair, Network, Power, SecurityGroup
+from portal.policies import Actor, authorize, visible
+from portal.services import networks, quotas, security_groups
+from portal.services.quotas import Usage
+
+
+@dataclasses.dataclass(frozen=True)
+class Menu:
+    """Everything that the form offers to one person in one project."""
+
+    flavors: list[Flavor]
+    images: list[Image]
+    networks: list[Network]
+    groups: list[SecurityGroup]
+    key_pairs: list[KeyPair]
+    usage: dict[str, Usage]
+    free_name: str
+
+    @property
+    def image_choices(self) -> list[dict]:
+        """Cards for components/form.html."""
+        return [
+            {
+                "value": str(image.id),
+                "title": image.name,
+                "note": f"needs {image.disk_gib} GiB of disk",
+                "icon": "disc",
+            }
+            for image in self.images
+        ]
+
+    @property
+    def flavor_choices(self) -> list[dict]:
+        """Cards; a size that the quota has no room for says so and cannot be chosen."""
+        return [
+            {
+                "value": str(flavor.id),
+                "title": flavor.name,
+                "note": f"{flavor.vcpus} vCPU, {flavor.memory_mib} MiB, {flavor.disk_gib} GiB disk"
+                + ("" if self._fits(flavor) else ": more than the quota has left"),
+                "icon": "cpu",
+                "disabled": not self._fits(flavor),
+            }
+            for flavor in self.flavors
+        ]
+
+    @property
+    def group_choices(self) -> list[dict]:
+        """Cards that may all be chosen."""
+        return [
+            {
+                "value": str(group.id),
+                "title": group.name,
+                "note": group.description,
+                "icon": "shield",
+            }
+            for group in self.groups
+        ]
+
+    def _fits(self, flavor: Flavor) -> bool:
+        return all(
+            getattr(flavor, name) <= self.usage[name].left
+            for name in ("vcpus", "memory_mib", "disk_gib")
+        )
+
+
+def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
+    """What the actor may choose from in the project."""
+    authorize(actor, "instances:create", project_id)
+    return Menu(
+        flavors=list(
+            session.scalars(
+                select(Flavor)
+                .where(Flavor.enabled)
+                .order_by(Flavor.memory_mib, Flavor.vcpus, Flavor.disk_gib, Flavor.name)
+            )
+        ),
+        images=images(actor, project_id),
+        networks=networks.of_project(actor, project_id),
+        groups=security_groups.of_project(actor, project_id),
+        key_pairs=list(
+            session.scalars(
+                select(KeyPair)
+                .where(KeyPair.user_id == actor.user_id)
+                .order_by(KeyPair.created_at, KeyPair.id)
+            )
+        ),
+        usage=quotas.usage(project_id),
+        free_name=free_name(project_id),
+    )
+
+
+def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
+    """Images that instances of this project can start from, newest first."""
+    query = select(Image).where((Image.project_id == project_id) | (Image.visibility == "public"))
+    return list(
+        session.scalars(visible(actor, query, Image).order_by(Image.created_at.desc(), Image.id))
+    )
+
+
+def free_name(project_id: uuid.UUID) -> str:
+    """vm-1, or the next number that no instance of the project bears."""
+    taken = session.scalars(
+        select(Instance.name).where(
+            Instance.project_id == project_id,
+            Instance.desired != Power.ABSENT,
+            Instance.name.like("vm-%"),
+        )
+    )
+    numbers = {int(match[1]) for name in taken if (match := re.fullmatch(r"vm-(\d{1,9})", name))}
+    return f"vm-{max(numbers, default=0) + 1}"

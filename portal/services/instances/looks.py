@@ -1,0 +1,85 @@
+"""Instances as they are: one, whole, or a page of many."""
+
+import uuid
+
+from sqlalchemy import String, case, cast, exists, func, or_, select
+from sqlalchemy.orm import joinedload, lazyload, load_only, selectinload
+
+from portal.db import session
+from portal.errors import NotFound
+from portal.models import Instance, Operation, Port, Power
+from portal.policies import Actor, authorize
+from portal.services.listing import Asked, like, ordered
+
+SORTS = ("name", "created_at", "memory_mib", "vcpus")
+STATES = {
+    "running": Instance.observed == Power.RUNNING,
+    "stopped": Instance.observed == Power.STOPPED,
+    "busy": exists().where(Operation.target_id == Instance.id, Operation.finished_at.is_(None)),
+    "error": Instance.fault != "",
+}
+
+
+def find(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
+    """The instance. Raises NotFound if there is none, or none for this actor."""
+    authorize(actor, "instances:read", project_id)
+    instance = session.get(Instance, instance_id)
+    if instance is None or instance.project_id != project_id or instance.deleted_at:
+        raise NotFound("There is no such instance in this project. It may have been deleted.")
+    return instance
+
+
+def find_whole(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
+    """The same, with everything that its page shows."""
+    find(actor, project_id, instance_id)
+    return session.execute(
+        select(Instance)
+        .where(Instance.id == instance_id)
+        .options(
+            joinedload(Instance.image),
+            joinedload(Instance.host),
+            joinedload(Instance.user),
+            selectinload(Instance.ports),
+        )
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Instance], int]:
+    """A page of the project's instances, with their addresses, and how many there are in all.
+
+    `asked.query` is a part of a name, an address or an id; `asked.state` a key of STATES."""
+    authorize(actor, "instances:read", project_id)
+    query = select(Instance).where(Instance.project_id == project_id, Instance.deleted_at.is_(None))
+    if asked.query:
+        pattern = like(asked.query)
+        query = query.where(
+            or_(
+                Instance.name.ilike(pattern, escape="\\"),
+                cast(Instance.id, String).ilike(pattern.replace("-", ""), escape="\\"),
+                exists().where(Port.instance_id == Instance.id, Port.address == asked.query),
+            )
+        )
+    if asked.state in STATES:
+        query = query.where(STATES[asked.state])
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {name: getattr(Instance, name) for name in (*SORTS, "id")}
+    rows = session.scalars(
+        ordered(query, asked, columns).options(
+            selectinload(Instance.ports).options(
+                load_only(Port.address, Port.instance_id), lazyload("*")
+            )
+        )
+    )
+    return list(rows), total
+
+
+def counts(actor: Actor, project_id: uuid.UUID) -> dict[str, int]:
+    """How many instances the project has, in all and in each of STATES."""
+    authorize(actor, "instances:read", project_id)
+    row = session.execute(
+        select(func.count(), *(func.sum(case((state, 1), else_=0)) for state in STATES.values()))
+        .select_from(Instance)
+        .where(Instance.project_id == project_id, Instance.deleted_at.is_(None))
+    ).one()
+    return dict(zip(("all", *STATES), (int(each or 0) for each in row), strict=True))

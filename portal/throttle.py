@@ -1,0 +1,69 @@
+"""How often something may be asked. Counted in Redis, in a moving window."""
+
+import functools
+import time
+
+import limits
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+from redis.exceptions import RedisError
+
+from portal import config
+from portal.errors import Refused, TooMany
+
+WRONG_PASSWORDS = "wrong passwords"
+
+
+class OutOfReach(Refused):
+    """It cannot be counted, so it is not allowed."""
+
+    status = 503
+
+
+def check_login(account: str, address: str) -> None:
+    """Return while neither the account nor the address has used up its wrong passwords of this
+    minute. Raises TooMany, or, with Redis out of reach, OutOfReach: it fails closed."""
+    limit = _per_minute()
+    try:
+        for key in (("account", account.lower()), ("address", address)):
+            if not _limiter().test(limit, WRONG_PASSWORDS, *key):
+                reset = _limiter().get_window_stats(limit, WRONG_PASSWORDS, *key).reset_time
+                raise TooMany(
+                    "Too many wrong passwords.", retry_after=max(1, round(reset - time.time()))
+                )
+    except RedisError:
+        raise OutOfReach(
+            "Signing in is closed while the message store (Redis) is out of reach. "
+            "Whoever is signed in can go on working."
+        ) from None
+
+
+def count_wrong_password(account: str, address: str) -> None:
+    """One more wrong password of this minute."""
+    try:
+        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "account", account.lower())
+        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "address", address)
+    except RedisError:
+        return  # the next attempt is refused by `check_login`
+
+
+def _per_minute() -> limits.RateLimitItem:
+    return limits.RateLimitItemPerMinute(config.current().login_attempts_per_minute)
+
+
+def _limiter() -> MovingWindowRateLimiter:
+    return _limiter_at(config.current().redis)
+
+
+@functools.cache
+def _limiter_at(url: str) -> MovingWindowRateLimiter:
+    scheme = "redis+unix" if url.startswith("unix://") else "redis"
+    address = url.partition("://")[2]
+    return MovingWindowRateLimiter(
+        storage_from_string(
+            f"{scheme}://{address}",
+            socket_timeout=1,
+            socket_connect_timeout=1,
+            wrap_exceptions=False,
+        )
+    )

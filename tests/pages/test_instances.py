@@ -1,0 +1,119 @@
+"""Instances as people see them, without scripts."""
+
+import re
+
+from portal.models import Status
+from tests.cloud import PASSWORD
+
+
+def test_the_form_creates_what_its_summary_says(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new")
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 303
+    page = alice.open(answer.location)
+    assert "Building" in page.text
+    cloud.settle()
+    assert "Running" in alice.open(answer.location).text
+
+
+def test_a_row_stops_asking_once_its_host_is_done(alice, red, cloud):
+    instance = cloud.create("web")
+    row = f"{red}/instances/{instance.id}/row"
+    assert "hx-trigger" in alice.open(row).text
+    cloud.settle()
+    assert "hx-trigger" not in alice.open(row).text
+
+
+def test_the_same_form_twice_makes_one_instance(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new")
+    places = {
+        alice.send(f"{red}/instances", fields, page=f"{red}/instances/new").location
+        for _ in range(2)
+    }
+    assert len(places) == 1
+
+
+def test_twenty_at_once_are_named_and_addressed_apart(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new") | {"name": ["web"], "count": ["20"]}
+    alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    cloud.settle()
+    page = alice.open(f"{red}/instances").text
+    names = set(re.findall(r">(web-\d+)<", page))
+    addresses = set(re.findall(r"10\.0\.0\.\d+", page))
+    assert names == {f"web-{number}" for number in range(1, 21)}
+    assert len(addresses) == 20
+
+
+def test_buttons_carry_an_instance_through_its_life(alice, red, cloud):
+    instance = cloud.running("web")
+    place = f"{red}/instances/{instance.id}"
+    for action, status in (
+        ("stop", Status.STOPPED),
+        ("start", Status.RUNNING),
+        ("reboot", Status.RUNNING),
+        ("force_stop", Status.STOPPED),
+    ):
+        answer = alice.send(f"{place}/actions/{action}")
+        assert answer.status_code == 303
+        cloud.settle()
+        assert cloud.see(instance).status is status
+    answer = alice.send(f"{place}/delete", {"confirm": "wrong"})
+    assert answer.status_code == 422
+    assert "Type web" in answer.text
+    assert alice.send(f"{place}/delete", {"confirm": "web"}).status_code == 303
+    cloud.settle()
+    assert alice.open(place).status_code == 404
+    assert alice.open(f"{place}/row").text == ""
+
+
+def test_what_cannot_be_made_is_said_beside_its_field_and_nothing_is_lost(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new") | {
+        "name": [""],
+        "user_data": ["#cloud-config\n{"],
+    }
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 422
+    assert "Give it a name." in answer.text
+    fields["name"] = ["<script>alert(1)</script> 🚀"]
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert "not valid YAML" in answer.text
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 🚀" in answer.text
+
+
+def test_what_the_quota_lacks_is_said_with_numbers(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new") | {"count": ["20"]}
+    alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    fields = alice.fields(f"{red}/instances/new") | {"count": ["1"]}
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 403
+    assert "20 of 20 are used, 1 more were asked for, 0 are left" in answer.text
+
+
+def test_a_session_that_ended_brings_the_filled_form_back_and_acts_once(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new") | {"name": ["kept"]}
+    token = alice.token(f"{red}/instances/new")
+    cloud.clock.forward(hours=13)
+    lost = alice.client.post(f"{red}/instances", data={**fields, "csrf_token": token})
+    assert lost.status_code == 401
+    luggage = re.search(r'name="kept"[^>]*value="([^"]+)"', lost.text)[1]
+    cloud.beat()
+    cloud.observe()
+    back = alice.send("/login", {"name": "alice", "password": PASSWORD, "kept": luggage})
+    assert back.status_code == 200
+    assert 'value="kept"' in back.text
+    assert not cloud.operations(cloud.project())
+    token = re.search(r'name="csrf_token" value="([^"]+)"', back.text)[1]
+    answers = [
+        alice.client.post(f"{red}/instances", data={**fields, "csrf_token": token}) for _ in "12"
+    ]
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.location for answer in answers}) == 1
+
+
+def test_another_projects_instance_does_not_exist(sign_in, red, cloud):
+    instance = cloud.create("secret")
+    charlie = sign_in("charlie")
+    assert charlie.open(f"{red}/instances/{instance.id}").status_code == 404
+    own = f"/projects/{cloud.project('blue').id}/instances/{instance.id}"
+    assert charlie.open(own).status_code == 404
