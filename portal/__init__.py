@@ -9,7 +9,7 @@ from flask_compress import Compress
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import auth, config, db, keys, pages
+from portal import auth, cli, config, db, keys, pages
 from portal.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,5 +53,6 @@ def create_app(settings: Settings) -> Flask:
         blueprint = getattr(importlib.import_module(module.name), "pages", None)
         if blueprint is not None:
             app.register_blueprint(blueprint)
+    cli.install(app)
     app.teardown_appcontext(lambda _: db.session.remove())
     return app

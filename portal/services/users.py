@@ -134,9 +134,9 @@ def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
     )
 
 
-def make_administrator(name: str, password: str) -> User:
-    """There is an administrator of the whole cloud with this password, to be changed at the
-    first sign-in. For the command line: nobody is asked for permission. Commits nothing."""
+def make_administrator(name: str, password: str, *, must_change: bool = True) -> User:
+    """There is an administrator of the whole cloud with this password. For the command line:
+    nobody is asked for permission. For use inside a change."""
     domain = session.scalar(select(Domain).where(Domain.name == DEFAULT_DOMAIN))
     if domain is None:
         domain = Domain(name=DEFAULT_DOMAIN)
@@ -146,7 +146,7 @@ def make_administrator(name: str, password: str) -> User:
         domain_id=domain.id,
         name=name,
         password_hash=hash_password(password),
-        must_change_password=True,
+        must_change_password=must_change,
     )
     user.assignments.append(RoleAssignment(role=Role.ADMIN))
     session.add(user)
