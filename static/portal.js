@@ -64,8 +64,9 @@ function chooseTheme(event) {
   const { form, value } = event.submitter;
   if (value) root.dataset.theme = value;
   else delete root.dataset.theme;
-  for (const button of form.querySelectorAll("button")) button.ariaPressed = button === event.submitter;
-  fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" });
+  for (const each of form.querySelectorAll("button")) each.ariaPressed = each === event.submitter;
+  const body = new FormData(form, event.submitter);
+  fetch(form.action, { method: "POST", body, redirect: "manual" });
 }
 
 /* fetch() cannot tell how much was sent, XMLHttpRequest can. */
@@ -90,7 +91,7 @@ function upload(event) {
 
 /* After a swap the focus is where a person looks: at what went wrong, or at the new page. */
 function faceErrors() {
-  const errors = document.querySelector(".errors");
+  const errors = document.querySelector("[data-errors]");
   if (errors) errors.focus();
   return Boolean(errors);
 }
@@ -111,7 +112,7 @@ document.addEventListener("keydown", (event) => {
   const pressed = before ? `${before} ${event.key}` : event.key;
   before = !before && event.key === "g" ? "g" : "";
   if (before) return setTimeout(() => { before = ""; }, 1500);
-  const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === pressed);
+  const wanted = document.querySelector(`[data-key="${CSS.escape(pressed)}"]`);
   if (!wanted) return;
   event.preventDefault();
   if (wanted.matches("input")) wanted.focus();
