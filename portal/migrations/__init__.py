@@ -8,12 +8,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+NAMES = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
+
 
 def settings(url: str) -> Config:
     """What Alembic needs to know. Revisions run in the database at `url`."""
     alembic = Config()
     alembic.set_main_option("script_location", str(Path(__file__).parent))
-    alembic.set_main_option("version_path_separator", "os")
+    alembic.set_main_option("path_separator", "os")
     alembic.set_main_option(
         "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
     )

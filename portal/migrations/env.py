@@ -21,6 +21,7 @@ def run() -> None:
             render_as_batch=True,
             transaction_per_migration=True,
             compare_type=True,
+            user_module_prefix="",
         )
         with context.begin_transaction():
             context.run_migrations()
