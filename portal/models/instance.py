@@ -92,6 +92,8 @@ class Instance(Changeable, Base):
 
     @property
     def status(self) -> Status:
+        if self.deleted_at:
+            return Status.DELETED
         return status(
             self.desired,
             self.observed,
