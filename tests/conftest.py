@@ -64,14 +64,20 @@ def clock(monkeypatch):
     return clock
 
 
+def install(directory: Path, redis_url: str, clock: Clock, database_url: str) -> Cloud:
+    """An installation without a host, its database new."""
+    config.use(settings(directory, redis_url))
+    open_database(database_url)
+    cloud = Cloud(directory, redis.Redis.from_url(redis_url), clock)
+    cloud.prepare()
+    return cloud
+
+
 @pytest.fixture
 def bare_cloud(tmp_path, redis_url, clock):
     """An installation without a host."""
-    config.use(settings(tmp_path, redis_url))
-    open_database(os.environ.get("PORTICO_TEST_DATABASE") or f"sqlite:///{tmp_path}/portico.db")
-    cloud = Cloud(tmp_path, redis.Redis.from_url(redis_url), clock)
-    cloud.prepare()
-    yield cloud
+    url = os.environ.get("PORTICO_TEST_DATABASE") or f"sqlite:///{tmp_path}/portico.db"
+    yield install(tmp_path, redis_url, clock, url)
     db.session.remove()
 
 
@@ -80,3 +86,9 @@ def cloud(bare_cloud):
     """An installation with one host, kvm-1."""
     bare_cloud.add_host("kvm-1")
     return bare_cloud
+
+
+@pytest.fixture
+def any_cloud(tmp_path, redis_url, clock, new_database):
+    """An installation without a host, on either kind of database."""
+    return install(tmp_path, redis_url, clock, new_database())
