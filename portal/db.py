@@ -103,6 +103,7 @@ def transaction() -> Iterator[None]:
         raise RuntimeError("a use-case was called inside a use-case")
     with _turn():
         session.rollback()
+        session.expire_all()  # a rollback right after a commit forgets nothing
         session.info["changing"] = True
         session.info["after_commit"] = []
         try:
