@@ -9,7 +9,7 @@ from tests import golden
 
 def words_at_rest() -> str:
     rows = [
-        [wanted, seen, faulty and "yes" or "no", found.word, found.tone]
+        [wanted, seen, "yes" if faulty else "no", found.word, found.tone]
         for wanted, seen, faulty in itertools.product(Power, Power, (False, True))
         if (found := status(wanted, seen, action=None, faulty=faulty))
     ]
