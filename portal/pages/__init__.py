@@ -5,9 +5,9 @@ A view asks a service and renders; what the service refuses becomes an error bes
 """
 
 from flask import Flask, flash, g, render_template, request, url_for
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -112,7 +112,10 @@ def _old_form(_error: CSRFError):
 def _http_error(error: HTTPException):
     if error.code is None or error.code < 400:
         return error
-    return _error_page(error.code)
+    if isinstance(error, SecurityError):  # no page: none of its links could be made
+        return "The portal is not reached by this name.\n", 400, {"Content-Type": "text/plain"}
+    ours = error.description != type(error).description
+    return _error_page(error.code, error.description if ours else None)
 
 
 def _broken(error: Exception):
@@ -122,6 +125,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
+    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
     return _error_page(500)
 
 
