@@ -44,8 +44,7 @@ def test_hostnames_are_what_people_would_expect(name, hostname):
 def test_a_label_is_one_line_or_refused(text):
     try:
         label = names.label(text)
-    except Refused as refused:
-        assert refused.field == "name"
+    except Refused:
         return
     assert 1 <= len(label) <= names.LONGEST
     assert label == label.strip()
