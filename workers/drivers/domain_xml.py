@@ -53,7 +53,7 @@ def domain_xml(
         domain = _domain(spec, files, accelerator=accelerator, emulator=emulator, vnc=vnc)
     except ValueError:  # lxml refuses it
         raise Permanent(
-            f"{ascii(spec.name)} cannot be defined: a text in it holds a control character"
+            f"{spec.name!a} cannot be defined: a text in it holds a control character"
         ) from None
     digest = hashlib.sha256(etree.tostring(domain)).hexdigest()
     domain.find(f"metadata/{{{NAMESPACE}}}guest").set("digest", digest)
