@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +30,9 @@ root=$1; shift
 mount --make-rprivate /
 while [ $# -gt 0 ]; do mkdir -p "$2"; mount --bind "$root/$1" "$2"; shift 2; done
 mount -t sysfs sysfs /sys
+# as udev would leave it: QEMU's own user can open it
+mknod "$root/kvm" c 10 232; chgrp kvm "$root/kvm"; chmod 660 "$root/kvm"
+[ ! -e /dev/kvm ] || mount --bind "$root/kvm" /dev/kvm
 ip link set lo up
 virtlogd -d -p /run/libvirt/virtlogd.pid
 libvirtd -d -p /run/libvirt/libvirtd.pid
@@ -77,7 +79,7 @@ def start(root: Path) -> LibvirtHost:
     log = open(root / "init.log", "wb")  # noqa: SIM115, the child keeps it
     mounts = [each for pair in OWNED.items() for each in pair]
     process = subprocess.Popen(
-        ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
+        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
          "--mount-proc", "bash", "-c", INIT, "init", str(root), *mounts],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
@@ -114,7 +116,3 @@ def _wait_until_it_answers(uri: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    print(start(Path(sys.argv[1])))
