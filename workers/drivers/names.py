@@ -24,3 +24,18 @@ def network_namespace(network_id: str) -> str:
 def router_namespace(network_id: str) -> str:
     """Where the gateway of a network lives."""
     return f"prouter-{network_id}"
+
+
+def dhcp_leg(segment_id: int) -> str:
+    """The end on the bridge of the pair that leads to dnsmasq."""
+    return f"pdhcp{segment_id}"
+
+
+def gateway_leg(segment_id: int) -> str:
+    """The end on the bridge of the pair that leads to the gateway."""
+    return f"pgate{segment_id}"
+
+
+def outside_leg(segment_id: int) -> str:
+    """The host's end of the pair that leads from the gateway to the outside."""
+    return f"pout{segment_id}"
