@@ -164,7 +164,9 @@ def _ensure(place: Path, spec: NetworkSpec) -> None:
     command = arguments(place, spec, resolvers.upstream(spec))
     started = namespaces.inside(
         names.network_namespace(spec.id),
-        lambda: subprocess.run(command, capture_output=True, text=True, timeout=60),
+        lambda: subprocess.run(
+            command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60
+        ),
     )
     if started.returncode:
         raise RuntimeError(f"dnsmasq of network {spec.id}: {started.stderr.strip()}")

@@ -24,7 +24,7 @@ from workers.drivers.network_plan import BRIDGE, Leg, Link, Namespace
 
 SYSCTLS = Path("/proc/sys/net")
 SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927  # netdevice(7)
-IFF_UP, IFF_RUNNING = 0x1, 0x40
+IFF_UP = 0x1
 AT_ONCE = 64  # asked for one by one; for more, all devices are read
 
 
@@ -247,7 +247,7 @@ def _asked(asking: socket.socket, number: int, name: str) -> bytes:
 
 
 def _flags(asking: socket.socket, name: str) -> int:
-    return struct.unpack_from("H", _asked(asking, SIOCGIFFLAGS, name))[0] & (IFF_UP | IFF_RUNNING)
+    return struct.unpack_from("H", _asked(asking, SIOCGIFFLAGS, name))[0] & IFF_UP
 
 
 def _mtu(asking: socket.socket, name: str) -> int:

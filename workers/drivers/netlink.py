@@ -45,8 +45,9 @@ class NetlinkNetwork:
         record = network_records.read(self._config, spec.id)
         if not record or not self._stands(record, spec):
             self._make(record, spec)
+            record = Record(spec=spec, signatures=_signatures([spec]))
         dnsmasq.ensure(self._config, spec)
-        now = Record(spec=spec, held=True, signatures=_signatures([spec]))
+        now = Record(spec=spec, held=True, signatures=record.signatures)
         if now != record:
             network_records.write(self._config, now)
 
