@@ -262,9 +262,27 @@ def test_the_host_itself_speaks_to_no_tap(host, pair):
             run("busybox", "ping", "-c", "1", "-W", "1", web.address, check=False)
             assert not ear.hears(b"", seconds=0.2)
         with host.without_filter():
+            web.run("ip", "neighbour", "flush", "dev", "eth0")  # it would wait before asking again
+            run("ip", "neighbour", "flush", "dev", "pbr5")
             assert web.pings("10.0.0.99")
     finally:
         run("ip", "address", "flush", "dev", "pbr5")
+
+
+def test_the_host_announces_no_ipv6_to_a_guest(host, pair):
+    web, _ = pair
+    announced = b"\x33\x33"  # to an IPv6 group, RFC 2464
+
+    def flap():
+        run("ip", "link", "set", web.tap, "down")
+        run("ip", "link", "set", web.tap, "up")
+
+    with web.ear() as ear:
+        with host.without_filter():
+            flap()
+            assert ear.hears(announced, seconds=3), "what a tap says by itself"
+        flap()
+        assert not ear.hears(announced, seconds=2)
 
 
 def test_ending_a_rule_ends_its_connections_and_no_other(host, pair):
