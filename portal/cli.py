@@ -1,5 +1,6 @@
 """What an operator types: `flask prepare`, `add-host`, `doctor`, `orphans` and the few others."""
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -12,7 +13,7 @@ from portal import config, doctor, migrations
 from portal.conductor.plans import DEADLINES
 from portal.db import session, transaction
 from portal.errors import Refused
-from portal.models import Flavor, Role, RoleAssignment, User
+from portal.models import Flavor, Image, Role, RoleAssignment, User, Visibility
 from portal.services import hosts, projects, users
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
@@ -21,7 +22,7 @@ FIRST_PROJECT = "home"
 
 def install(app: Flask) -> None:
     """The commands are there. Each says a refusal in one line and ends with 1."""
-    for command in (prepare, add_host, create_admin, deadlines, doctor_):
+    for command in (prepare, add_host, add_fake_image, create_admin, deadlines, doctor_):
         app.cli.add_command(command)
 
 
@@ -81,7 +82,26 @@ def add_host(name: str, driver: str, state: Path, output: Path, options: tuple[s
     output.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("\n".join(lines) + "\n")
-    click.echo(f"Host {name} is known. Its settings are in {output}.")
+    click.echo(f"Host {name} is known; its settings are in {output}.")
+
+
+@click.command("add-fake-image")
+def add_fake_image() -> None:
+    """Put an image that fake hosts can use into a catalogue that has none."""
+    if session.scalar(select(Image.id).limit(1)):
+        return
+    with transaction():
+        session.add(
+            Image(
+                name="Fake Linux",
+                visibility=Visibility.PUBLIC,
+                format="qcow2",
+                sha256=hashlib.sha256(b"").hexdigest(),
+                size_bytes=0,
+                virtual_size_bytes=2**30,
+                login_user="root",
+            )
+        )
 
 
 @click.command("create-admin")
