@@ -79,8 +79,9 @@ def start(root: Path) -> LibvirtHost:
     log = open(root / "init.log", "wb")  # noqa: SIM115, the child keeps it
     mounts = [each for pair in OWNED.items() for each in pair]
     process = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
-         "--mount-proc", "bash", "-c", INIT, "init", str(root), *mounts],
+        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc",
+         "--pid", "--fork", "--kill-child", "--mount-proc",
+         "bash", "-c", INIT, "init", str(root), *mounts],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
     log.close()

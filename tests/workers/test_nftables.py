@@ -1,8 +1,12 @@
 import dataclasses
+import fcntl
 import itertools
+import os
 import socket
+import struct
 import subprocess
 import time
+import uuid
 
 import pytest
 
@@ -20,13 +24,14 @@ from tests.workers.network_host import (
     run,
     udp,
 )
-from workers.drivers import firewall_rules, nft
+from workers.drivers import firewall_rules, names, nft
 from workers.drivers.nftables import NftFirewall
 from workers.errors import Permanent
 from workers.specs import Held
 
 pytestmark = pytest.mark.real
 
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000  # linux/if_tun.h
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 
 
@@ -227,6 +232,37 @@ def test_a_tap_in_no_table_neither_speaks_nor_hears(host, pair):
         with host.without_filter():
             forgotten.send_frame(frame)
             assert ear.hears(b"attack!")
+
+
+def test_a_real_tap_is_filtered_like_the_pairs_of_these_tests(host, pair):
+    web, db = pair
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    try:
+        port = dataclasses.replace(
+            web.port(9, "out"),
+            id=str(uuid.uuid4()),
+            mac="fa:16:3e:aa:00:01",
+            addresses=("10.0.0.9",),
+        )
+        name = names.tap(port.id)
+        request = struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI)
+        fcntl.ioctl(tap, TUNSETIFF, request)
+        run("ip", "link", "set", name, "master", "pbr5", "up")
+        apply(host, [port, db.port(2, "in")], group("out", OUT), group("in", opening("udp", 9)))
+        with db.ear() as ear:
+            for source, heard in (("10.0.0.9", True), ("10.0.0.8", False)):
+                packet = udp(source, db.address, 9, 9, f"from {source}".encode())
+                frame = ethernet(port.mac, db.mac, ETH_P_IP, packet)
+
+                def arrives(frame=frame, source=source):
+                    os.write(tap, frame)
+                    return ear.hears(f"from {source}".encode(), seconds=0.3)
+
+                assert arrives() == heard
+                with host.without_filter():
+                    assert arrives()
+    finally:
+        os.close(tap)
 
 
 BREAKS = {

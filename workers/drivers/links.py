@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute, NetlinkError
 
 from workers.drivers import namespaces, nft
 from workers.drivers.network_plan import BRIDGE, Leg, Link, Namespace
@@ -220,14 +220,21 @@ def _kind(route: IPRoute, index: int) -> str:
 
 def _ensure_addresses(route: IPRoute, index: int, wanted: tuple[str, ...]) -> None:
     wanted = {ipaddress.IPv4Interface(each) for each in wanted}
-    found = {
+    for each in _addresses(route, index) - wanted:
+        with contextlib.suppress(NetlinkError):  # the next look says whether it is gone
+            route.addr("del", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
+    found = _addresses(route, index)  # the kernel took others with the first of their subnet
+    if extra := found - wanted:
+        raise RuntimeError(f"addresses that nobody wants do not go: {sorted(extra)}")
+    for each in wanted - found:
+        route.addr("add", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
+
+
+def _addresses(route: IPRoute, index: int) -> set[ipaddress.IPv4Interface]:
+    return {
         ipaddress.IPv4Interface(f"{each.get_attr('IFA_LOCAL')}/{each['prefixlen']}")
         for each in route.get_addr(family=socket.AF_INET, index=index)
     }
-    for each in found - wanted:
-        route.addr("del", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
-    for each in wanted - found:
-        route.addr("add", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
 
 
 def _silence(name: str) -> None:

@@ -1,5 +1,8 @@
 """Networks on a real host: bridges, namespaces, the way out. See `network_plan` for the drawing.
 
+A host with a firewall of its own must let pass what these tables let pass: an accept here does
+not outweigh a drop elsewhere, and the hooks for forwarded IPv4 see the frames of our bridges too.
+
 The bridge of a guest's tap is remembered by a file in the runtime directory, so that a bridge
 that somebody deleted comes back with its guests plugged in.
 """

@@ -45,7 +45,7 @@ def write(config: HostConfig, record: Record) -> None:
 
 def remove(config: HostConfig, network_id: str) -> None:
     """Nothing is remembered of the network."""
-    _path(config, network_id).unlink(missing_ok=True)
+    records.remove(_path(config, network_id))
 
 
 def ids(config: HostConfig) -> tuple[str, ...]:

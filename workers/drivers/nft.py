@@ -63,7 +63,7 @@ class Ruleset:
 
     def remove(self) -> None:
         """The kernel holds none of these tables, and there is no record of them."""
-        self.record.unlink(missing_ok=True)
+        records.remove(self.record)
         run(self._cleared())
 
     def _cleared(self) -> str:

@@ -49,7 +49,7 @@ class NftFirewall:
             return
         text = firewall_rules.ruleset(spec)
         # forgotten before the change: a kill in between must not leave old connections unjudged
-        self._applied.unlink(missing_ok=True)
+        records.remove(self._applied)
         self._filter.ensure(text, id=spec.id, generation=spec.generation)
         if before is None or conntrack.narrows(before, spec):
             self._forget_refused(before, spec)

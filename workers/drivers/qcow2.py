@@ -24,7 +24,7 @@ from pathlib import Path
 import requests
 
 from workers.config import HostConfig
-from workers.drivers import Progress, boot_log, seed
+from workers.drivers import Progress, seed
 from workers.drivers.domain_xml import GuestFiles
 from workers.errors import Permanent
 from workers.specs import ImageSpec, InstanceSpec
@@ -112,10 +112,6 @@ class Qcow2Storage:
 
     def observe_instances(self) -> tuple[str, ...]:
         return tuple(sorted(each for each in os.listdir(self._instances) if _is_uuid(each)))
-
-    def observe_boot_log(self, instance_id: str) -> str:
-        """See `drivers.Hypervisor.observe_boot_log`."""
-        return boot_log.read(self.boot_log(instance_id))
 
     def observe_capacity(self) -> tuple[int, int]:
         system = os.statvfs(self._instances)

@@ -25,3 +25,9 @@ def write(path: Path, value: dict) -> None:
         os.replace(new, path)
     finally:
         os.close(directory)
+
+
+def remove(path: Path) -> None:
+    """There is no such file, nor the one that a kill left half-written."""
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.new").unlink(missing_ok=True)
