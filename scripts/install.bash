@@ -4,6 +4,8 @@
 # The commands that `say` prints are the progress a person sees.
 say() { printf '\033[2m%s\033[0m %s\n' "$(date +%H:%M:%S)" "$*"; }
 
+interpreter=python3 # what the virtual environment is made with
+
 # ensure_venv DIRECTORY REQUIREMENTS...: the environment holds exactly what is locked. It is made
 # anew only when a file has changed.
 ensure_venv() {
@@ -12,7 +14,7 @@ ensure_venv() {
     stamp=$(cat -- "$@" | sha256sum)
     [[ -x $venv/bin/python && $(cat "$venv/locked" 2>/dev/null) == "$stamp" ]] && return
     say "Installing Python packages"
-    [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+    [[ -x $venv/bin/python ]] || "$interpreter" -m venv "$venv"
     local file
     for file in "$@"; do
         "$venv/bin/pip" install -qq --disable-pip-version-check --no-deps --require-hashes \

@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 from workers import config as host_config
 from workers.boundary import BELL, HostJob, TakesNoCommands
 from workers.config import HostConfig
-from workers.host import open_host
+from workers.host import open_host, prepare
 
 MONITORING_SECONDS = 5  # how often a worker touches the job that it runs
 WORKER_TTL_SECONDS = 60
@@ -81,6 +81,7 @@ class Parent:
         """Fork, wait, fork anew; on SIGTERM let every worker finish its job."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        prepare(self._config)
         for place in self._wanted:
             self._fork(place)
         while self._pids:

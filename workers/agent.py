@@ -15,9 +15,9 @@ from pathlib import Path
 import redis
 
 from workers import config as host_config
+from workers import host
 from workers.boundary import BELL
 from workers.config import HostConfig
-from workers.host import open_host
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
@@ -34,7 +34,7 @@ class Agent:
         self._redis = redis.Redis.from_url(
             config.redis_url, socket_timeout=2, socket_connect_timeout=2
         )
-        self._boot_id = open_host(config).sequence.boot_id
+        self._boot_id = host.open_host(config).sequence.boot_id
         self._events = 0
         self._news = threading.Event()
         self._stopping = False
@@ -57,6 +57,10 @@ class Agent:
                 self.beat(ring=news)
             except redis.RedisError as error:
                 log.warning("Redis cannot be reached: %s", error)
+            try:
+                host.tend(self._config)
+            except OSError as error:
+                log.warning("a service of a network could not be mended: %s", error)
             if self._news.wait(BEAT_SECONDS):
                 time.sleep(SETTLE_SECONDS)
 
@@ -90,15 +94,9 @@ def main() -> None:
     agent = Agent(config)
     signal.signal(signal.SIGTERM, agent.stop)
     signal.signal(signal.SIGINT, agent.stop)
-    if config.driver == "libvirt":
-        _watch_libvirt(config, agent)
+    host.prepare(config)
+    host.watch(config, agent.changed)
     agent.run()
-
-
-def _watch_libvirt(config: HostConfig, agent: Agent) -> None:
-    from workers.drivers.libvirt_events import watch
-
-    threading.Thread(target=watch, args=(config.libvirt_uri, agent.changed), daemon=True).start()
 
 
 if __name__ == "__main__":

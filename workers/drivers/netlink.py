@@ -16,6 +16,7 @@ from pyroute2 import IPRoute
 from workers.config import HostConfig
 from workers.drivers import (
     dnsmasq,
+    leftovers,
     links,
     names,
     namespaces,
@@ -92,6 +93,9 @@ class NetlinkNetwork:
             network_records.read(self._config, each) for each in network_records.ids(self._config)
         )
         return self._healthy([record for record in records if record and record.held])
+
+    def observe_leftovers(self) -> tuple[str, ...]:
+        return leftovers.observe(self._config)
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, whose cost does not grow with that of the others."""

@@ -61,6 +61,12 @@ class NftFirewall:
             return ()
         return (Held(kind="firewall", id=held["id"], generation=held["generation"]),)
 
+    def remove(self) -> None:
+        """Nothing of ours filters any more. For a host that is taken out of service."""
+        records.remove(self._applied)
+        self._filter.remove()
+        self._guard.remove()
+
     def ports(self) -> tuple[str, ...]:
         """Id of each port that the table lets speak."""
         spec = self._last_judged()

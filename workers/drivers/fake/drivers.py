@@ -149,6 +149,10 @@ class FakeNetwork:
         self._host.call("observe_networks")
         return _held("network", self._host.every("network"))
 
+    def observe_leftovers(self) -> tuple[str, ...]:
+        self._host.call("observe_leftovers")
+        return tuple(f"bridge {each}" for each in self._host.every("leftover"))
+
 
 class FakeFirewall:
     """The filter is a row."""
