@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,9 +87,16 @@ def test_only_one_file_of_the_portal_knows_rq():
     ]
 
 
-def test_specs_need_nothing_but_the_standard_library():
-    import sys
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [("portal.conductor.__main__", "flask"), ("workers.__main__", "sqlalchemy")],
+)
+def test_a_process_does_not_load_what_it_may_not_touch(module, without):
+    program = f"import sys, {module}; sys.exit({without!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
+
+def test_specs_need_nothing_but_the_standard_library():
     outside = {each.split(".")[0] for each in imports(ROOT / "workers/specs.py")}
     assert outside <= set(sys.stdlib_module_names)
     assert not (ROOT / "workers/__init__.py").read_text()

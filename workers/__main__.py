@@ -6,6 +6,7 @@ for every job. Whoever's parent dies, dies: no orphan goes on working.
 
 import argparse
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -52,7 +53,6 @@ def die_with_parent() -> None:
 
 def serve(config: HostConfig, queue: str, number: int) -> None:
     """Work on one queue of this host until told to stop."""
-    HostJob.config, HostJob.host = config, open_host(config)
     connection = redis.Redis.from_url(config.redis_url)
     name = f"host-{config.name}" if queue == "short" else f"host-{config.name}:{queue}"
     HostWorker(
@@ -82,6 +82,9 @@ class Parent:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         prepare(self._config)
+        # before forking, so that all workers share what was imported for it
+        HostJob.config, HostJob.host = self._config, open_host(self._config)
+        gc.freeze()
         for place in self._wanted:
             self._fork(place)
         while self._pids:
