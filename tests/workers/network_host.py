@@ -7,11 +7,11 @@ host is named as libvirt would name its tap. Needs root.
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import tempfile
 import time
@@ -19,13 +19,14 @@ import uuid
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers import dnsmasq, names, namespaces, network_records
+from workers.drivers import dnsmasq, names, namespaces, network_records, nft
 from workers.drivers.netlink import NetlinkNetwork
 from workers.drivers.nftables import NftFirewall
 from workers.specs import (
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
+    Held,
     LeaseSpec,
     NetworkSpec,
     RuleSpec,
@@ -33,7 +34,7 @@ from workers.specs import (
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 WORLD, WORLD_ADDRESS, HOST_ADDRESS = "ptest-world", "203.0.113.1", "203.0.113.2"
-ETH_P_ALL, ETH_P_IP, ETH_P_ARP = 0x0003, 0x0800, 0x0806
+ETH_P_ALL = 0x0003
 
 DHCP_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
@@ -93,6 +94,17 @@ class NetworkHost:
         guest = Guest(self, network, address, **known)
         self.guests.append(guest)
         return guest
+
+    def shop(self) -> tuple[NetworkSpec, "Guest", "Guest"]:
+        """A served network and the two guests that it knows: web, which has to ask for its
+        address, and db, which has it."""
+        spec = network(5)
+        self.network.ensure_network(spec)
+        web = self.guest(spec, "10.0.0.11", configured=False)
+        db = self.guest(spec, "10.0.0.12")
+        spec = dataclasses.replace(spec, generation=2, leases=(web.lease("web"), db.lease("db")))
+        self.network.ensure_network(spec)
+        return spec, web, db
 
     def clear(self) -> None:
         """Nothing is left of guests and networks."""
@@ -285,6 +297,11 @@ def network(segment: int, cidr: str = "10.0.0.0/24", **changes) -> NetworkSpec:
     return NetworkSpec(**{**whole, **changes})
 
 
+def held(spec: NetworkSpec) -> Held:
+    """What a host says that holds the table."""
+    return Held(kind="network", id=spec.id, generation=spec.generation)
+
+
 def firewall(generation: int, ports, *groups: GroupSpec) -> FirewallSpec:
     return FirewallSpec(id="ptest", generation=generation, ports=tuple(ports), groups=groups)
 
@@ -321,45 +338,14 @@ def run(*words: str, text: str | None = None, check: bool = True):
     return done
 
 
-def ethernet(source: str, destination: str, kind: int, payload: bytes) -> bytes:
-    return _mac(destination) + _mac(source) + struct.pack("!H", kind) + payload
-
-
-def arp(sender_mac: str, sender: str, target: str, *, operation: int = 2) -> bytes:
-    """An ARP message: a reply by default, RFC 826."""
-    return (
-        struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, operation)
-        + _mac(sender_mac)
-        + socket.inet_aton(sender)
-        + b"\0" * 6
-        + socket.inet_aton(target)
-    )
-
-
-def udp(source: str, destination: str, source_port: int, port: int, content: bytes) -> bytes:
-    """An IPv4 packet with a UDP datagram, without the latter's optional sum (RFC 768)."""
-    datagram = struct.pack("!HHHH", source_port, port, 8 + len(content), 0) + content
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0)
-    header += socket.inet_aton(source) + socket.inet_aton(destination)
-    total = sum(struct.unpack("!10H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    return header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:] + datagram
-
-
 @contextlib.contextmanager
 def _without_filter():
-    from workers.drivers import nft
-
     kept = nft.run("list ruleset")
     nft.run("flush ruleset")
     try:
         yield
     finally:
         nft.run(f"flush ruleset\n{kept}")
-
-
-def _mac(text: str) -> bytes:
-    return bytes.fromhex(text.replace(":", ""))
 
 
 def _check(failed: int) -> None:

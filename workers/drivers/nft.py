@@ -4,6 +4,7 @@ In process a table of ten ports takes 5 ms where the `nft` program takes 30 (it 
 Everything acts on the network namespace of the calling thread. See libnftables(3).
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -43,7 +44,7 @@ class Ruleset:
         if held == remarks:
             return
         if held is None:
-            run(self._cleared() + text)
+            self._replace(text)
         records.write(
             self.record,
             {
@@ -61,10 +62,13 @@ class Ruleset:
             return None
         return recorded["remarks"]
 
-    def remove(self) -> None:
-        """The kernel holds none of these tables, and there is no record of them."""
-        records.remove(self.record)
-        run(self._cleared())
+    def _replace(self, text: str) -> None:
+        """Chains that stay are kept and only filled anew: a packet that is on its way while the
+        kernel changes hooks would pass between the old one and the new one."""
+        try:
+            run(transition(self._shown(), text) + text)
+        except NftError:  # a set or hook of that name is of another kind, as after an upgrade
+            run(self._cleared() + text)
 
     def _cleared(self) -> str:
         """Commands that end these tables, whether or not they are there."""
@@ -81,11 +85,15 @@ class Ruleset:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _sum_of_kernel(self) -> str:
-        try:
-            shown = "".join(settled(run(f"list table {each}")) for each in self._names())
-        except NftError:
-            return ""  # one of the tables is not there
-        return hashlib.sha256(shown.encode()).hexdigest()
+        return hashlib.sha256(settled(self._shown()).encode()).hexdigest()
+
+    def _shown(self) -> str:
+        """What the kernel holds of these tables."""
+        shown = ""
+        for each in self._names():
+            with contextlib.suppress(NftError):  # it is not there
+                shown += run(f"list table {each}")
+        return shown
 
 
 def run(commands: str) -> str:
@@ -103,6 +111,29 @@ def run(commands: str) -> str:
             return library.nft_ctx_get_output_buffer(context).decode()
         finally:
             library.nft_ctx_free(context)
+
+
+def transition(shown: str, text: str) -> str:
+    """Commands that empty the tables in `shown` for `text`, and end what `text` has not."""
+    old, new = objects(shown), objects(text)
+    commands = []
+    for table, kept in old.items():
+        commands.append(f"flush table {table}")  # of its rules
+        commands += [f"flush {kind} {table} {name}" for kind, name in kept if kind != "chain"]
+        ended = [each for each in kept if each not in new.get(table, ())]
+        commands += [f"delete {kind} {table} {name}" for kind, name in ended]
+    return "".join(f"{command}\n" for command in commands)
+
+
+def objects(text: str) -> dict[str, list[tuple[str, str]]]:
+    """Kind and name of each chain, set and map, by table."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for kind, name in re.findall(r"^\s*(table \w+|chain|set|map) (\S+) \{", text, re.MULTILINE):
+        if kind.startswith("table "):
+            inner = found.setdefault(f"{kind.removeprefix('table ')} {name}", [])
+        else:
+            inner.append((kind, name))
+    return found
 
 
 def settled(dump: str) -> str:
