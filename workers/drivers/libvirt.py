@@ -62,7 +62,8 @@ class LibvirtHypervisor:
 
     def __init__(self, config: HostConfig, storage: Qcow2Storage):
         self._config, self._storage = config, storage
-        self._opened: tuple[int, libvirt.virConnect] | None = None
+        self._opened: tuple[int, libvirt.virConnect | None] = os.getpid(), None
+        self._inherited: libvirt.virConnect | None = None
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
         wanted = domain_xml(
@@ -185,11 +186,23 @@ class LibvirtHypervisor:
         return None
 
     def _connection(self) -> libvirt.virConnect:
-        if self._opened and self._opened[0] == os.getpid() and self._opened[1].isAlive():
-            return self._opened[1]
+        process, connection = self._opened
+        if process == os.getpid() and _answers(connection):
+            return connection
+        if process != os.getpid():
+            # let go, it would say good-bye to libvirtd in the name of the process it belongs to
+            self._inherited = connection
         libvirt.registerErrorHandler(lambda *_: None, None)  # what matters is raised
-        self._opened = (os.getpid(), libvirt.open(self._config.libvirt_uri))
+        self._opened = os.getpid(), libvirt.open(self._config.libvirt_uri)
         return self._opened[1]
+
+
+def _answers(connection: libvirt.virConnect | None) -> bool:
+    """Whether libvirtd is still there; nothing but a question tells."""
+    try:
+        return bool(connection and connection.getLibVersion())
+    except libvirt.libvirtError:
+        return False
 
 
 def _observe(domain: libvirt.virDomain) -> Guest | None:

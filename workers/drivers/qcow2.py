@@ -12,6 +12,7 @@ the guests made of it need it for ever.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import resource
@@ -75,33 +76,27 @@ class Qcow2Storage:
 
     def ensure_disk(self, spec: InstanceSpec) -> None:
         files = self.files(spec)
-        if files.root.exists():
-            return
-        self._make_folder(spec.id)
-        size = max(spec.disk_gib * GIB, spec.image.virtual_size_bytes)
         unfinished = files.root.with_suffix(".new")
-        with _explained(), _removed_on_error(unfinished):
+        size = max(spec.disk_gib * GIB, spec.image.virtual_size_bytes)
+        with _explained(), self._alone(spec.id), _removed_on_error(unfinished):
+            if files.root.exists():
+                return
             unfinished.unlink(missing_ok=True)
             _qemu_img(
                 "create", "-q", "-f", "qcow2", "-F", spec.image.format,
                 "-b", str(files.image), "--", str(unfinished), str(size),
             )  # fmt: skip
-            _flush(unfinished)
-            os.replace(unfinished, files.root)
-            _flush(files.root.parent)
+            _replace(unfinished, files.root)
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         volume = self.files(spec).seed
-        with contextlib.suppress(FileNotFoundError):
-            if seed.read_digest(volume.read_bytes()) == seed.digest(spec):
-                return
-        self._make_folder(spec.id)
         unfinished = volume.with_suffix(".new")
-        with _explained(), _removed_on_error(unfinished):
+        with _explained(), self._alone(spec.id), _removed_on_error(unfinished):
+            with contextlib.suppress(FileNotFoundError):
+                if seed.read_digest(volume.read_bytes()) == seed.digest(spec):
+                    return
             unfinished.write_bytes(seed.config_disk(spec))
-            _flush(unfinished)
-            os.replace(unfinished, volume)
-            _flush(volume.parent)
+            _replace(unfinished, volume)
 
     def remove_instance(self, instance_id: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -125,9 +120,17 @@ class Qcow2Storage:
             raise Permanent(f"{instance_id!r} is no instance's id")
         return self._instances / instance_id
 
-    def _make_folder(self, instance_id: str) -> None:
-        with _explained():
-            self._folder(instance_id).mkdir(mode=0o711, exist_ok=True)
+    @contextlib.contextmanager
+    def _alone(self, instance_id: str) -> Iterator[None]:
+        """The folder of the guest exists, and one process at a time makes something in it."""
+        folder = self._folder(instance_id)
+        folder.mkdir(mode=0o711, exist_ok=True)
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _link_or_copy(
         self, stored: Path, cached: Path, image: ImageSpec, progress: Progress
@@ -227,6 +230,13 @@ def _qemu_img(*arguments: str) -> None:
     if os.strerror(errno.ENOSPC) in done.stderr:
         raise OSError(errno.ENOSPC, done.stderr.strip())
     raise OSError(f"qemu-img {arguments[0]}: {done.stderr.strip()}")
+
+
+def _replace(unfinished: Path, path: Path) -> None:
+    """What was written beside it is at `path`, at once, and survives a pulled plug."""
+    _flush(unfinished)
+    os.replace(unfinished, path)
+    _flush(path.parent)
 
 
 def _flush(path: Path) -> None:

@@ -83,7 +83,7 @@ in_block {
         sub(/^ *[a-z]+:/, "", line)
     }
     if (line ~ /^ *\|[-+]? *$/) { in_block = 1; block = ""; block_indent = -1 }
-    else if (line !~ /^ *$/) take(plain(line))
+    else if (line !~ /^ *(#.*)?$/) take(plain(line))
 }
 
 END { end_block(); end_file() }
