@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException
 from portal import config
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
-from portal.services import activities
+from portal.services.activities import record_refusal
+from portal.services.projects import find as find_project
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -25,6 +26,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing."""
+    app.before_request(_find_project)
     app.context_processor(_shell)
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
@@ -46,7 +48,7 @@ def remember_refusal(refused: Refused) -> None:
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
         targets = [value for key, value in arguments.items() if key != "project_id"]
-        activities.record_refusal(
+        record_refusal(
             current_user.actor,
             request.endpoint or request.path,
             refused,
@@ -58,6 +60,14 @@ def remember_refusal(refused: Refused) -> None:
 def done(sentence: str) -> None:
     """Say it on the next page."""
     flash(sentence, "ok")
+
+
+def _find_project() -> None:
+    """A page of a project is there for nobody who has no part in it, and for nobody when there
+    is no such project."""
+    project_id = (request.view_args or {}).get("project_id")
+    if project_id and current_user.is_authenticated:
+        find_project(current_user.actor, project_id)
 
 
 def _shell() -> dict:
