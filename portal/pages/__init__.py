@@ -4,10 +4,14 @@ A view asks a service and renders; what the service refuses becomes an error bes
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
+import functools
+import hashlib
+from pathlib import Path
+
 from flask import Flask, flash, g, render_template, request, url_for
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -28,6 +32,7 @@ def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing."""
     app.before_request(_find_project)
     app.context_processor(_shell)
+    app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(CSRFError, _old_form)
@@ -36,6 +41,17 @@ def install(app: Flask) -> None:
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
+
+
+def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
+    """A static file's URL changes with its content, so that a browser may keep it for a year."""
+    if endpoint == "static" and "filename" in values:
+        values["v"] = _content_sum(Path(app.static_folder) / values["filename"])
+
+
+@functools.cache
+def _content_sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def partial() -> bool:
@@ -122,7 +138,10 @@ def _old_form(_error: CSRFError):
 def _http_error(error: HTTPException):
     if error.code is None or error.code < 400:
         return error
-    return _error_page(error.code)
+    if isinstance(error, SecurityError):  # no page: none of its links could be made
+        return "The portal is not reached by this name.\n", 400, {"Content-Type": "text/plain"}
+    ours = error.description != type(error).description
+    return _error_page(error.code, error.description if ours else None)
 
 
 def _broken(error: Exception):
@@ -132,6 +151,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
+    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
     return _error_page(500)
 
 
