@@ -92,3 +92,19 @@ def cloud(bare_cloud):
 def any_cloud(tmp_path, redis_url, clock, new_database):
     """An installation without a host, on either kind of database."""
     return install(tmp_path, redis_url, clock, new_database())
+
+
+@pytest.fixture(scope="module")
+def lasting_house(tmp_path_factory, redis_server):
+    from tests.house import House
+
+    with pytest.MonkeyPatch.context() as patch:
+        yield House(tmp_path_factory.mktemp("house"), redis_server, patch)
+    db.session.remove()
+
+
+@pytest.fixture
+def house(lasting_house):
+    """A furnished cloud that the tests of a module share; each finds it as if it were new."""
+    yield lasting_house
+    lasting_house.restore()

@@ -5,21 +5,18 @@ route that is new shows in the second table, whatever it asks for.
 """
 
 import dataclasses
-import sqlite3
 import sys
 import uuid
 
 import pytest
 
-from portal import auth, config, create_app, db, policies
+from portal import auth
 from portal.errors import Refused
 from portal.models import Role
 from portal.policies import ACCOUNT, PROJECT, SYSTEM, Actor, authorize
 from tests import golden
-from tests.cloud import Clock
-from tests.conftest import install
 from tests.pages.conftest import Browser
-from tests.routes import FIELDS, Route, furnish, plain, routes, unknown, values
+from tests.routes import FIELDS, Route, plain, routes, unknown
 
 PEOPLE = {  # seen from the project red
     "stranger": "charlie",
@@ -65,21 +62,14 @@ class Spy:
         return asked
 
 
-class House:
-    """A furnished cloud whose rooms are put in order again after every visit."""
+class Visitors:
+    """Everybody who may try a route, each with a form token, so that it is not for the lack of
+    one that they are refused."""
 
-    def __init__(self, directory, redis_url: str, patch: pytest.MonkeyPatch):
-        clock = Clock()
-        patch.setattr(db, "clock", clock)
-        self._path = directory / "portico.db"
-        self.cloud = furnish_with_host(directory, redis_url, clock, f"sqlite:///{self._path}")
-        self.app = create_app(config.current())
-        self.spy = Spy(patch)
-        self.red, self.blue = (
-            values(self.cloud, self.cloud.project(name), self.app) for name in ("red", "blue")
-        )
-        people = {role: Browser(self.app).sign_in(name) for role, name in PEOPLE.items()}
-        people["nobody"] = Browser(self.app)
+    def __init__(self, house, patch: pytest.MonkeyPatch):
+        self.house, self._spy = house, Spy(patch)
+        people = {role: house.browser(name) for role, name in PEOPLE.items()}
+        people["nobody"] = Browser(house.app)
         self._headers = {
             role: {
                 "X-CSRFToken": browser.token("/login" if role == "nobody" else "/account/password"),
@@ -87,42 +77,38 @@ class House:
             }
             for role, browser in people.items()
         }
-        self._client = self.app.test_client(use_cookies=False)  # a visit leaves none behind
-        self._kept = sqlite3.connect(":memory:")
-        with sqlite3.connect(self._path) as there:
-            there.backup(self._kept)
-        there.close()
+        self._client = house.app.test_client(use_cookies=False)  # a visit leaves none behind
 
     def ask(self, role: str, route: Route, path_values: dict):
-        """What `role` is answered. A form is sent with its token, so that it is not that which
-        is refused."""
+        """What `role` is answered; whatever it changed is as before."""
         answer = self._client.open(
-            route.path(self.app, path_values),
+            route.path(self.house.app, path_values),
             method=route.method,
             data=None if route.method == "GET" else FIELDS,
             headers=self._headers[role],
         )
         answer.get_data()
         if route.method != "GET":
-            self._restore()
+            self.house.restore()
         return answer
 
     def row(self, route: Route) -> Row:
         """Everybody has tried the route, with things of their own project and of others."""
-        self.spy.taken()
-        answers = {"cloud": self.ask("cloud", route, self.red)}
-        asked = self.spy.taken()
+        red, blue = self.house.red, self.house.blue
+        self._spy.taken()
+        answers = {"cloud": self.ask("cloud", route, red)}
+        asked = self._spy.taken()
         for role in ("nobody", "stranger", "reader", "member", "admin"):
-            answers[role] = self.ask(role, route, self.red)
-        others = self.red | unknown(route.things)
+            answers[role] = self.ask(role, route, red)
+        others = red | unknown(route.things)
         answers["stranger, unknown"] = self.ask("stranger", route, others)
         answers["admin, unknown"] = self.ask("admin", route, others)
         if "project_id" in route.arguments:
-            answers["foreign"] = self.ask("admin", route, self.blue)
-            nowhere = self.red | unknown({"project_id", *route.things})
+            answers["foreign"] = self.ask("admin", route, blue)
+            nowhere = red | unknown({"project_id", *route.things})
             answers["foreign, unknown"] = self.ask("admin", route, nowhere)
             if route.things:
-                crossed = self.blue | {"project_id": self.red["project_id"]}
+                crossed = blue | {"project_id": red["project_id"]}
                 answers["crossed"] = self.ask("admin", route, crossed)
         return Row(
             route,
@@ -130,19 +116,6 @@ class House:
             {key: said(answer) for key, answer in answers.items()},
             {key: plain(answer.text) for key, answer in answers.items()},
         )
-
-    def _restore(self) -> None:
-        db.session.remove()
-        with sqlite3.connect(self._path) as there:
-            there.execute("PRAGMA synchronous = OFF")
-            self._kept.backup(there)
-        there.close()
-
-
-def furnish_with_host(directory, redis_url: str, clock: Clock, url: str):
-    cloud = install(directory, redis_url, clock, url)
-    cloud.add_host("kvm-1")
-    return furnish(cloud)
 
 
 def said(answer) -> str:
@@ -158,15 +131,10 @@ def said(answer) -> str:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, redis_server):
+def rows(lasting_house):
     with pytest.MonkeyPatch.context() as patch:
-        yield House(tmp_path_factory.mktemp("house"), redis_server, patch)
-    db.session.remove()
-
-
-@pytest.fixture(scope="module")
-def rows(house):
-    return [house.row(route) for route in routes(house.app) if route.endpoint != "static"]
+        visitors = Visitors(lasting_house, patch)
+        return [visitors.row(route) for route in routes(lasting_house.app)]
 
 
 def verdict(actor: Actor, asked: list) -> str:
@@ -253,4 +221,4 @@ def test_what_is_anothers_is_answered_like_what_does_not_exist(rows):
 
 def test_no_permission_has_two_tables():
     assert not PROJECT.keys() & SYSTEM.keys()
-    assert not (PROJECT.keys() | SYSTEM.keys()) & policies.ACCOUNT
+    assert not (PROJECT.keys() | SYSTEM.keys()) & ACCOUNT

@@ -60,7 +60,10 @@ def partial() -> bool:
 
 
 def remember_refusal(refused: Refused) -> None:
-    """What was refused is in the record too: who, what, why."""
+    """What was refused is in the record too: who, what, why. Whoever shall wait is told so in a
+    header (RFC 9110, 10.2.3), on whichever page it is said."""
+    if isinstance(refused, TooMany):
+        g.retry_after = refused.retry_after
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
         targets = [value for key, value in arguments.items() if key != "project_id"]
@@ -105,6 +108,8 @@ def _headers(response):
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.get("request_id", "")
+    if "retry_after" in g:
+        headers["Retry-After"] = g.retry_after
     if config.current().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static":
@@ -113,19 +118,19 @@ def _headers(response):
     return response
 
 
-def _error_page(status: int, sentence: str | None = None, **more):
-    shell = "base.html" if current_user.is_authenticated else None
-    return (
-        render_template("errors/error.html", status=status, sentence=sentence, shell=shell, **more),
-        status,
+def _error_page(status: int, sentence: str | None = None):
+    page = render_template(
+        "errors/error.html",
+        status=status,
+        sentence=sentence,
+        shell="base.html" if current_user.is_authenticated else None,
+        retry_after=g.get("retry_after"),
     )
+    return page, status
 
 
 def _refused(refused: Refused):
     remember_refusal(refused)
-    if isinstance(refused, TooMany):
-        page, status = _error_page(429, str(refused), retry_after=refused.retry_after)
-        return page, status, {"Retry-After": str(refused.retry_after)}
     return _error_page(refused.status, str(refused))
 
 
