@@ -50,6 +50,17 @@ class User(Base):
         back_populates="user", cascade="all, delete-orphan", order_by="KeyPair.name"
     )
 
+    @property
+    def cloud_role(self) -> Role | None:
+        """The role in the whole cloud."""
+        return next((each.role for each in self.assignments if each.project_id is None), None)
+
+    @property
+    def memberships(self) -> list["RoleAssignment"]:
+        """The roles in projects, by the name of the project."""
+        held = [each for each in self.assignments if each.project_id]
+        return sorted(held, key=lambda each: each.project.name)
+
 
 class Project(Base):
     """Whose things are whose: every resource belongs to exactly one."""

@@ -1,5 +1,6 @@
 """Networks of projects, the places of instances on them, and what may pass."""
 
+import ipaddress
 import uuid
 from datetime import datetime
 
@@ -43,6 +44,13 @@ class Subnet(Base):
     gateway_mac: Mapped[str] = mapped_column(String(17))
 
     network: Mapped[Network] = relationship(back_populates="subnets")
+
+    @property
+    def room(self) -> int:
+        """How many instances it has addresses for."""
+        return ipaddress.ip_network(self.cidr).num_addresses - len(
+            ("network", "broadcast", "gateway", "DHCP")
+        )
 
 
 port_groups = Table(

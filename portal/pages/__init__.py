@@ -4,6 +4,10 @@ A view asks a service and renders; what the service refuses becomes an error bes
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
+import functools
+import hashlib
+from pathlib import Path
+
 from flask import Flask, flash, g, render_template, request, url_for
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
@@ -12,7 +16,8 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from portal import config
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
-from portal.services import activities
+from portal.services.activities import record_refusal
+from portal.services.projects import find as find_project
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -25,7 +30,9 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing."""
+    app.before_request(_find_project)
     app.context_processor(_shell)
+    app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(CSRFError, _old_form)
@@ -34,6 +41,17 @@ def install(app: Flask) -> None:
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
+
+
+def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
+    """A static file's URL changes with its content, so that a browser may keep it for a year."""
+    if endpoint == "static" and "filename" in values:
+        values["v"] = _content_sum(Path(app.static_folder) / values["filename"])
+
+
+@functools.cache
+def _content_sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def partial() -> bool:
@@ -49,7 +67,7 @@ def remember_refusal(refused: Refused) -> None:
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
         targets = [value for key, value in arguments.items() if key != "project_id"]
-        activities.record_refusal(
+        record_refusal(
             current_user.actor,
             request.endpoint or request.path,
             refused,
@@ -61,6 +79,14 @@ def remember_refusal(refused: Refused) -> None:
 def done(sentence: str) -> None:
     """Say it on the next page."""
     flash(sentence, "ok")
+
+
+def _find_project() -> None:
+    """A page of a project is there for nobody who has no part in it, and for nobody when there
+    is no such project."""
+    project_id = (request.view_args or {}).get("project_id")
+    if project_id and current_user.is_authenticated:
+        find_project(current_user.actor, project_id)
 
 
 def _shell() -> dict:

@@ -1,5 +1,6 @@
 """The frame around every page: where one can go from here, and how times and sizes are said."""
 
+import uuid
 from datetime import datetime
 
 from flask import current_app, request, url_for
@@ -7,7 +8,7 @@ from sqlalchemy import func, select
 
 from portal.auth import Person
 from portal.db import now, session
-from portal.models import Operation
+from portal.models import Operation, Project
 from portal.services import projects
 
 PROJECT = (  # label, icon, endpoint, shortcut
@@ -40,7 +41,7 @@ def shell(person: Person) -> dict:
     """What base.html wants to know."""
     project_id = (request.view_args or {}).get("project_id")
     mine = projects.of_actor(person.actor)
-    current = next((each for each in mine if each.id == project_id), None)
+    current = _current(person, project_id)
     groups = []
     if current:
         groups = [
@@ -69,6 +70,13 @@ def shell(person: Person) -> dict:
         "theme_url": url_for("account.theme"),
         "sign_out_url": url_for("login.delete"),
     }
+
+
+def _current(person: Person, project_id: uuid.UUID | None) -> Project | None:
+    """The project whose page this is; administrators may open one that is disabled."""
+    if project_id is None or person.actor.role(project_id) is None:
+        return None
+    return session.get(Project, project_id)
 
 
 def since(moment: datetime | None) -> str:

@@ -5,14 +5,16 @@ import secrets
 import uuid
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import lazyload, selectinload
 
 from portal import config
 from portal.db import now, session, transaction
 from portal.errors import Conflict, NotFound, Refused
-from portal.models import Network, Port, Project, Subnet
+from portal.models import Instance, Network, Port, Project, Subnet
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
 from portal.services.addresses import new_mac
+from portal.services.listing import Asked, ordered
 from portal.services.operations import open_operation
 
 FIRST_CIDR = "10.0.0.0/24"
@@ -93,6 +95,53 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
             .order_by(Network.created_at, Network.id)
         )
     )
+
+
+def listed_ports(
+    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, asked: Asked
+) -> tuple[list[tuple[Port, Instance]], int]:
+    """A page of who is on the network, oldest first, and how many are. An instance that is being
+    deleted holds its place until its host reports it gone."""
+    find(actor, project_id, network_id)
+    query = (
+        select(Port, Instance)
+        .join(Instance, Instance.id == Port.instance_id)
+        .where(Port.network_id == network_id)
+        .options(lazyload(Port.network), lazyload(Port.subnet), selectinload(Port.groups))
+    )
+    total = session.scalar(
+        select(func.count()).select_from(Port).where(Port.network_id == network_id)
+    )
+    columns = {"created_at": Port.created_at, "id": Port.id}
+    return [
+        (port, instance) for port, instance in session.execute(ordered(query, asked, columns))
+    ], total
+
+
+def taken(network_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many addresses of each network are held by instances."""
+    counted = session.execute(
+        select(Port.network_id, func.count())
+        .where(Port.network_id.in_(network_ids))
+        .group_by(Port.network_id)
+    )
+    return dict.fromkeys(network_ids, 0) | dict(map(tuple, counted))
+
+
+def free_cidr(project_id: uuid.UUID) -> str:
+    """The first /24 of 10.0.0.0/16 that overlaps no network of the project; "" without one."""
+    others = [
+        ipaddress.ip_network(cidr)
+        for cidr in session.scalars(
+            select(Subnet.cidr)
+            .join(Network)
+            .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+        )
+    ]
+    for block in ipaddress.ip_network("10.0.0.0/16").subnets(new_prefix=24):
+        if not any(block.overlaps(other) for other in others):
+            return str(block)
+    return ""
 
 
 def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:

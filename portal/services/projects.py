@@ -3,12 +3,16 @@
 import uuid
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager
 
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Project, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
 from portal.services import activities, names, networks, security_groups, sessions, users
+from portal.services.listing import Asked, like, ordered
+
+SORTS = ("name", "created_at")
 
 
 def create(actor: Actor, name: str) -> Project:
@@ -18,7 +22,7 @@ def create(actor: Actor, name: str) -> Project:
     label = names.label(name)
     with transaction():
         if session.scalar(select(Project.id).where(Project.name == label)):
-            raise Conflict(f"There is a project named {label} already.")
+            raise Conflict(f"There is a project named {label} already.", field="name")
         project = add(label)
         activities.record(actor, "projects:change", project, after={"name": label})
     return project
@@ -44,6 +48,40 @@ def find(actor: Actor, project_id: uuid.UUID) -> Project:
     return project
 
 
+def listed(actor: Actor, asked: Asked) -> tuple[list[Project], int]:
+    """A page of all projects, and how many there are. `asked.query` is a part of a name."""
+    authorize(actor, "cloud:read")
+    query = select(Project)
+    if asked.query:
+        query = query.where(Project.name.ilike(like(asked.query), escape="\\"))
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {name: getattr(Project, name) for name in (*SORTS, "id")}
+    return list(session.scalars(ordered(query, asked, columns))), total
+
+
+def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
+    """What these projects are called."""
+    authorize(actor, "cloud:read")
+    found = session.execute(select(Project.id, Project.name).where(Project.id.in_(project_ids)))
+    return dict(map(tuple, found))
+
+
+def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
+    """The project's members may, or may no longer, work in it. What it runs goes on."""
+    authorize(actor, "projects:change")
+    with transaction():
+        project = find(actor, project_id)
+        before, project.enabled = project.enabled, enabled
+        activities.record(
+            actor,
+            "projects:change",
+            project,
+            before={"enabled": before},
+            after={"enabled": enabled},
+        )
+    return project
+
+
 def of_actor(actor: Actor) -> list[Project]:
     """The projects that the actor may work in, by name."""
     query = select(Project).where(Project.enabled).order_by(Project.name)
@@ -59,10 +97,30 @@ def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
         session.scalars(
             select(RoleAssignment)
             .join(RoleAssignment.user)
+            .options(contains_eager(RoleAssignment.user))
             .where(RoleAssignment.project_id == project_id)
             .order_by(User.name)
         )
     )
+
+
+def member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment:
+    """One of them. Raises NotFound."""
+    authorize(actor, "members:read", project_id)
+    held = _assignment(project_id, user_id)
+    if held is None:
+        raise NotFound("They are not a member of this project.")
+    return held
+
+
+def member_counts(project_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many members each of the projects has."""
+    counted = session.execute(
+        select(RoleAssignment.project_id, func.count())
+        .where(RoleAssignment.project_id.in_(project_ids))
+        .group_by(RoleAssignment.project_id)
+    )
+    return dict.fromkeys(project_ids, 0) | dict(map(tuple, counted))
 
 
 def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) -> None:

@@ -24,6 +24,11 @@ class Resource:
     words: str
     unit: str = ""
 
+    @property
+    def title(self) -> str:
+        """Its words as a heading."""
+        return self.words if self.words.startswith("v") else self.words.capitalize()
+
 
 RESOURCES = {
     each.name: each

@@ -1,12 +1,13 @@
 """People: who may sign in, and with which password."""
 
+import secrets
 import threading
 import uuid
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import select
-from zxcvbn import zxcvbn
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
 
 from portal import config
 from portal.db import session, transaction
@@ -14,7 +15,10 @@ from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
 from portal.services import activities, names, sessions
+from portal.services.listing import Asked, like, ordered
 
+SORTS = ("name", "created_at")
+READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two of which look alike
 SHORTEST, LONGEST = 12, 128  # characters of a password
 JUDGED = 72  # of which the strength is estimated: the estimate takes quadratic time
 LEAST_SCORE = 2  # zxcvbn's "somewhat guessable": more than 10**6 guesses
@@ -46,7 +50,7 @@ def create(actor: Actor, name: str, password: str, *, must_change: bool = True) 
     hashed = hash_password(password)
     with transaction():
         if session.scalar(select(User.id).where(User.name == label)):
-            raise Conflict(f"There is a user named {label} already.")
+            raise Conflict(f"There is a user named {label} already.", field="name")
         user = User(
             domain_id=session.scalar(select(Domain.id).where(Domain.name == DEFAULT_DOMAIN)),
             name=label,
@@ -108,6 +112,52 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
         )
 
 
+def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
+    """The user has this role in the whole cloud, or none. Somebody who may administer it is
+    always left."""
+    authorize(actor, "users:change")
+    with transaction():
+        user = find(actor, user_id)
+        held = _cloud_roles()
+        mine = held.pop(user.id, None)
+        if mine and mine.role is Role.ADMIN is not role and not _admins(held):
+            raise Refused(
+                f"{user.name} is the last administrator of the cloud who may sign in. "
+                "Make somebody else administrator first.",
+                field="role",
+            )
+        before = mine and mine.role
+        if role is None and mine:
+            session.delete(mine)
+        elif role is not None:
+            mine = mine or RoleAssignment(user_id=user.id)
+            mine.role = role
+            session.add(mine)
+        if before and (role is None or role.rank < before.rank):
+            sessions.revoke_all(user.id)
+        activities.record(
+            actor, "users:change", user, before={"role": before}, after={"role": role}
+        )
+
+
+def listed(actor: Actor, asked: Asked) -> tuple[list[User], int]:
+    """A page of all users, with their roles, and how many there are. `asked.query` is a part of
+    a name."""
+    authorize(actor, "users:read")
+    query = select(User)
+    if asked.query:
+        query = query.where(User.name.ilike(like(asked.query), escape="\\"))
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {name: getattr(User, name) for name in (*SORTS, "id")}
+    page = ordered(query, asked, columns).options(selectinload(User.assignments))
+    return list(session.scalars(page)), total
+
+
+def new_password() -> str:
+    """A password that can be read out: 20 random characters, 99 bits."""
+    return "-".join("".join(secrets.choice(READABLE) for _ in range(5)) for _ in range(4))
+
+
 def find(actor: Actor, user_id: uuid.UUID) -> User:
     """The user, for whoever may see all users. Raises NotFound."""
     authorize(actor, "users:read")
@@ -156,6 +206,8 @@ def make_administrator(name: str, password: str, *, must_change: bool = True) ->
 
 def check_password(password: str, user_name: str) -> None:
     """Raises Refused for a password that is too short, too long, or soon guessed."""
+    from zxcvbn import zxcvbn  # 12 MiB of words, for the rare moment in which they are needed
+
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
     if zxcvbn(password[:JUDGED], user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
@@ -170,6 +222,18 @@ def hash_password(password: str) -> str:
     only so many are computed at a time."""
     with _turn():
         return _hasher().hash(password)
+
+
+def _cloud_roles() -> dict[uuid.UUID, RoleAssignment]:
+    """Everybody's role in the cloud, the rows locked until the transaction ends."""
+    query = select(RoleAssignment).where(RoleAssignment.project_id.is_(None))
+    return {
+        each.user_id: each for each in session.scalars(query.with_for_update(of=RoleAssignment))
+    }
+
+
+def _admins(held: dict[uuid.UUID, RoleAssignment]) -> list[RoleAssignment]:
+    return [each for each in held.values() if each.role is Role.ADMIN and each.user.enabled]
 
 
 def _hasher() -> PasswordHasher:

@@ -4,8 +4,12 @@ import html.parser
 import re
 
 import pytest
+from sqlalchemy import select
 
 from portal import config, create_app
+from portal.db import session, transaction
+from portal.models import Role, RoleAssignment, User
+from portal.services import users
 from tests.cloud import PASSWORD
 
 
@@ -95,6 +99,28 @@ def sign_in(app):
 @pytest.fixture
 def alice(sign_in):
     return sign_in("alice")
+
+
+@pytest.fixture
+def ada(cloud, sign_in):
+    """The administrator of the cloud, who has chosen a password of her own."""
+    with transaction():
+        session.scalar(select(User).where(User.name == "ada")).must_change_password = False
+    return sign_in("ada")
+
+
+@pytest.fixture
+def auditor(cloud, sign_in):
+    """Olga, who may look at the whole cloud and change nothing."""
+    with transaction():
+        olga = User(
+            domain_id=cloud.project().domain_id,
+            name="olga",
+            password_hash=users.hash_password(PASSWORD),
+        )
+        olga.assignments.append(RoleAssignment(role=Role.READER))
+        session.add(olga)
+    return sign_in("olga")
 
 
 @pytest.fixture

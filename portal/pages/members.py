@@ -1,0 +1,90 @@
+"""Who works in a project, and as what."""
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask_login import current_user
+from wtforms import SelectField, StringField
+
+from portal.models import Role
+from portal.pages import done
+from portal.pages.forms import Form
+from portal.policies import authorize
+from portal.services import projects
+
+ROLES = [
+    (Role.READER.value, "Reader: looks"),
+    (Role.MEMBER.value, "Member: creates and changes"),
+    (Role.ADMIN.value, "Admin: and decides who is in"),
+]
+
+pages = Blueprint("members", __name__, url_prefix="/projects/<uuid:project_id>/members")
+
+
+class MemberForm(Form):
+    user_name = StringField("User name")
+    role = SelectField("Role", choices=ROLES, default=Role.MEMBER.value)
+
+
+class RoleForm(Form):
+    role = SelectField("Role", choices=ROLES)
+
+
+@pages.get("")
+def index(project_id):
+    return _page(project_id, MemberForm())
+
+
+@pages.post("")
+def create(project_id):
+    form = MemberForm()
+    if form.validate():
+        with form:
+            name, role = (form.user_name.data or "").strip(), Role(form.role.data)
+            projects.set_member(current_user.actor, project_id, name, role)
+            done(f"{name} is {role} of this project.")
+            return redirect(url_for(".index", project_id=project_id), 303)
+    return _page(project_id, form), form.status
+
+
+@pages.post("/<uuid:user_id>/role")
+def change_role(project_id, user_id):
+    form = RoleForm()
+    if form.validate():
+        with form:
+            name = projects.member(current_user.actor, project_id, user_id).user.name
+            role = Role(form.role.data)
+            projects.set_member(current_user.actor, project_id, name, role)
+            done(f"{name} is {role} of this project.")
+            return redirect(url_for(".index", project_id=project_id), 303)
+    return _page(project_id, MemberForm(formdata=None), wrong=form), form.status
+
+
+@pages.get("/<uuid:user_id>/remove")
+def confirm_delete(project_id, user_id):
+    return _remove_page(project_id, user_id, Form(formdata=None))
+
+
+@pages.post("/<uuid:user_id>/remove")
+def delete(project_id, user_id):
+    form = Form()
+    name = projects.member(current_user.actor, project_id, user_id).user.name
+    with form:
+        projects.remove_member(current_user.actor, project_id, user_id)
+        done(f"{name} is no longer in this project.")
+        return redirect(url_for(".index", project_id=project_id), 303)
+    return _remove_page(project_id, user_id, form), form.status
+
+
+def _page(project_id, form: MemberForm, wrong: Form | None = None) -> str:
+    return render_template(
+        "members/index.html",
+        members=projects.members(current_user.actor, project_id),
+        roles=ROLES,
+        form=form,
+        wrong=wrong,
+    )
+
+
+def _remove_page(project_id, user_id, form: Form) -> str:
+    authorize(current_user.actor, "members:change", project_id)
+    member = projects.member(current_user.actor, project_id, user_id)
+    return render_template("members/delete.html", member=member, form=form)

@@ -1,0 +1,195 @@
+"""Public SSH keys, as their owners paste them."""
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import re
+import unicodedata
+import uuid
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from sqlalchemy import func, select
+
+from portal.db import session, transaction
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import KeyPair, User
+from portal.policies import Actor, authorize
+from portal.services import activities, names
+
+KINDS = {  # what sshd(8) takes by default, and what people call it
+    "ssh-ed25519": "Ed25519",
+    "ecdsa-sha2-nistp256": "ECDSA P-256",
+    "ecdsa-sha2-nistp384": "ECDSA P-384",
+    "ecdsa-sha2-nistp521": "ECDSA P-521",
+    "ssh-rsa": "RSA",
+    "sk-ssh-ed25519@openssh.com": "Ed25519 on a security key",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "ECDSA on a security key",
+}
+RSA_LEAST, RSA_MOST = 2048, 16_384  # bits; ssh-keygen makes none larger
+LONGEST = 16_384  # characters of what is pasted
+COMMENT_LONGEST = 255
+MOST = 100  # keys of one user
+PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|PuTTY-User-Key-File", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicKey:
+    """One key, parsed."""
+
+    kind: str  # a key of KINDS
+    blob: bytes  # RFC 4253, section 6.6
+    comment: str
+
+    @property
+    def line(self) -> str:
+        """As it stands in an authorized_keys file."""
+        return " ".join(
+            filter(None, (self.kind, base64.b64encode(self.blob).decode(), self.comment))
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` prints it."""
+        digest = hashlib.sha256(self.blob).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def of_actor(actor: Actor) -> list[KeyPair]:
+    """The actor's own keys, oldest first."""
+    authorize(actor, "key_pairs:change")
+    return list(
+        session.scalars(
+            select(KeyPair)
+            .where(KeyPair.user_id == actor.user_id)
+            .order_by(KeyPair.created_at, KeyPair.id)
+        )
+    )
+
+
+def find(actor: Actor, key_pair_id: uuid.UUID) -> KeyPair:
+    """One of the actor's own keys. Raises NotFound."""
+    authorize(actor, "key_pairs:change")
+    key_pair = session.get(KeyPair, key_pair_id)
+    if key_pair is None or key_pair.user_id != actor.user_id:
+        raise NotFound("There is no such key among yours. It may have been deleted.")
+    return key_pair
+
+
+def create(actor: Actor, name: str, text: str) -> KeyPair:
+    """The actor can choose this key for instances. Without a name it bears its comment."""
+    authorize(actor, "key_pairs:change")
+    key = parse(text)
+    label = names.label(name.strip() or key.comment or KINDS[key.kind])
+    with transaction():
+        session.execute(select(User.id).where(User.id == actor.user_id).with_for_update())
+        own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
+        if session.scalar(own.where(KeyPair.name == label)):
+            raise Conflict(f"You have a key named {label} already.", field="name")
+        same = session.scalar(own.where(KeyPair.fingerprint == key.fingerprint))
+        if same:
+            raise Conflict(f"You have added this key already, as {same}.", field="public_key")
+        if session.scalar(select(func.count()).select_from(own.subquery())) >= MOST:
+            raise Refused(f"You have {MOST} keys, more are not kept. Delete one first.")
+        key_pair = KeyPair(
+            user_id=actor.user_id, name=label, public_key=key.line, fingerprint=key.fingerprint
+        )
+        session.add(key_pair)
+        session.flush()
+        activities.record(
+            actor, "key_pairs:create", key_pair, after={"fingerprint": key.fingerprint}
+        )
+    return key_pair
+
+
+def delete(actor: Actor, key_pair_id: uuid.UUID) -> None:
+    """The key is offered no longer. Instances that have it keep it."""
+    with transaction():
+        key_pair = find(actor, key_pair_id)
+        session.delete(key_pair)
+        activities.record(
+            actor, "key_pairs:delete", key_pair, before={"fingerprint": key_pair.fingerprint}
+        )
+
+
+def parse(text: str) -> PublicKey:
+    """The key in one line of OpenSSH's format (sshd(8), AUTHORIZED_KEYS FILE FORMAT), without
+    options. Raises Refused and says what it is instead."""
+    line = _only_line(text)
+    kind, blob, comment = _fields(line)
+    try:
+        key = load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise _refused("This key is damaged: copy the whole line once more.") from None
+    if isinstance(key, RSAPublicKey) and not RSA_LEAST <= key.key_size <= RSA_MOST:
+        raise _refused(
+            f"An RSA key has from {RSA_LEAST} to {RSA_MOST} bits; this one has {key.key_size}. "
+            "Make another one: ssh-keygen -t ed25519"
+        )
+    return PublicKey(kind, blob, comment)
+
+
+def kind_of(key_pair: KeyPair) -> str:
+    """What people call the kind of a key."""
+    return KINDS[key_pair.public_key.partition(" ")[0]]
+
+
+def _only_line(text: str) -> str:
+    if len(text) > LONGEST:
+        raise _refused("This is too long to be a public key.")
+    if PRIVATE.search(text):
+        raise _refused(
+            "This is a private key, which you should never give away. It was not kept; paste the "
+            "public one, from the file that ends in .pub."
+        )
+    if "BEGIN SSH2 PUBLIC KEY" in text or "BEGIN PUBLIC KEY" in text:
+        raise _refused(
+            "This is not OpenSSH's format. Convert it: ssh-keygen -i -f FILE (PEM: with -m PKCS8)."
+        )
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise _refused("Paste a public key: the line in ~/.ssh/id_ed25519.pub, for example.")
+    if len(lines) > 1:
+        raise _refused(f"One key at a time: this has {len(lines)} lines.")
+    if any(unicodedata.category(character) == "Cc" for character in lines[0].replace("\t", " ")):
+        raise _refused("A public key is one line of text without control characters.")
+    return lines[0]
+
+
+def _fields(line: str) -> tuple[str, bytes, str]:
+    """Kind, key and comment of a line."""
+    kind, _, rest = line.partition(" ")
+    words = line.split()
+    if kind not in KINDS:
+        raise _refused(_what_else(kind, words))
+    encoded, _, comment = rest.strip().partition(" ")
+    comment = " ".join(comment.split())
+    if len(comment) > COMMENT_LONGEST:
+        raise _refused(f"The comment behind the key has more than {COMMENT_LONGEST} characters.")
+    try:
+        return kind, base64.b64decode(encoded, validate=True), comment
+    except (binascii.Error, ValueError):
+        raise _refused("This key is damaged: copy the whole line once more.") from None
+
+
+def _what_else(kind: str, words: list[str]) -> str:
+    """Why a line that begins with this word is no key for us."""
+    if any(word in KINDS for word in words):
+        return (
+            "There are options before the key. Leave them out: the line begins with the key's "
+            "kind, such as ssh-ed25519."
+        )
+    if kind == "ssh-dss":
+        return "DSA keys are no longer accepted by SSH. Make another one: ssh-keygen -t ed25519"
+    if "-cert-v01@openssh.com" in kind:
+        return "This is a certificate. Paste the key that it was made for."
+    return (
+        "This is no public key in OpenSSH's format: a line that begins with ssh-ed25519, "
+        "ecdsa-sha2-nistp256 or ssh-rsa."
+    )
+
+
+def _refused(sentence: str) -> Refused:
+    return Refused(sentence, field="public_key")

@@ -1,0 +1,126 @@
+"""Networks as people see them, without scripts."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from portal.db import session
+from portal.models import Network
+
+
+@pytest.fixture
+def network(cloud):
+    """The network that Alice's project was born with, 10.0.0.0/24."""
+    return session.scalar(select(Network).where(Network.project_id == cloud.project("red").id))
+
+
+def send(person, red, **fields):
+    plain = {"name": "back", "cidr": "192.168.7.0/24", "nat": "y"}
+    return person.send(f"{red}/networks", plain | fields, page=f"{red}/networks/new")
+
+
+def test_the_form_offers_a_free_range_and_creates_it(alice, red, cloud):
+    fields = alice.fields(f"{red}/networks/new") | {"name": ["back"]}
+    assert fields["cidr"] == ["10.0.1.0/24"]
+    answer = alice.send(f"{red}/networks", fields, page=f"{red}/networks/new")
+    assert answer.status_code == 303
+    page = alice.open(answer.location).text
+    for words in ("10.0.1.0/24", "10.0.1.1", "10.0.1.254", "1450 bytes", "By source NAT"):
+        assert words in page
+    assert "No instance is on this network." in page
+    assert "0 of 252" in alice.open(f"{red}/networks").text
+
+
+def test_without_the_tick_there_is_no_way_out(alice, red):
+    page = f"{red}/networks/new"
+    answer = alice.send(f"{red}/networks", {"name": "a", "cidr": "10.9.0.0/29"}, page=page)
+    assert re.search(r"<dt>Way out</dt>\s*<dd><span>None", alice.open(answer.location).text)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "sentence"),
+    [
+        ("8.8.8.0/24", "8.8.8.0/24 is not private"),
+        ("100.64.0.0/16", "is not private"),
+        ("10.1.0.0/30", "10.1.0.0/30 is too small: the smallest is a /29"),
+        ("10.0.0.0/8", "10.0.0.0/8 is too large: the largest is a /16"),
+        ("10.1.0.5/24", "The range that holds it is 10.1.0.0/24."),
+        ("10.0.0.128/25", "10.0.0.128/25 overlaps 10.0.0.0/24, which the network default"),
+        ("10.1.0.0/33", "That is no prefix length"),
+        ("fd00::/64", "That is no IPv4 range"),
+        ("<b>all</b>", "That is no IPv4 range"),
+        ("", "That is no IPv4 range"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_beside_its_field(alice, red, cidr, sentence):
+    answer = send(alice, red, cidr=cidr)
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert 'value="back"' in answer.text
+    assert "<b>all" not in answer.text
+
+
+def test_the_quota_is_said_with_numbers(alice, red):
+    for number in range(9):
+        assert send(alice, red, cidr=f"192.168.{number}.0/24").status_code == 303
+    answer = send(alice, red, cidr="192.168.99.0/24")
+    assert answer.status_code == 403
+    assert "10 of 10 are used" in answer.text
+
+
+def test_the_page_shows_who_is_on_it_a_page_at_a_time(alice, red, cloud, network):
+    cloud.create("alone")
+    page = alice.open(f"{red}/networks/{network.id}").text
+    assert "alone" in page
+    assert "10.0.0.2" in page
+    assert "1 of 252" in page
+    assert alice.open(f"{red}/networks/{network.id}?page=2").status_code == 200
+
+
+def test_a_network_in_use_stays_and_an_empty_one_goes_by_its_name(alice, red, cloud, network):
+    cloud.create("web")
+    place = f"{red}/networks/{network.id}"
+    assert "One instance is on it" in alice.open(f"{place}/delete").text
+    answer = alice.send(f"{place}/delete", {"confirm": "default"})
+    assert answer.status_code == 409
+    assert "One instance is on the network default. Delete it first." in answer.text
+    spare = send(alice, red).location
+    assert "Type back" in alice.send(f"{spare}/delete", {"confirm": "bac"}).text
+    assert alice.send(f"{spare}/delete", {"confirm": "back"}).status_code == 303
+    assert alice.open(spare).status_code == 404
+    cloud.settle()
+    assert (
+        alice.send(f"{spare}/delete", {"confirm": "back"}, page=f"{place}/delete").status_code
+        == 404
+    )
+
+
+def test_a_reader_looks_and_changes_nothing(sign_in, red, network):
+    rita = sign_in("rita")
+    place = f"{red}/networks/{network.id}"
+    for page in (f"{red}/networks", place):
+        assert "10.0.0.0/24" in rita.open(page).text
+        assert "/delete" not in rita.open(page).text
+        assert "/networks/new" not in rita.open(page).text
+    assert rita.open(f"{red}/networks/new").status_code == 403
+    assert rita.open(f"{place}/delete").status_code == 403
+    form = {"name": "a", "cidr": "10.5.0.0/24", "confirm": "default"}
+    for path in (f"{red}/networks", f"{place}/delete"):
+        assert rita.send(path, form, page="/account/password").status_code == 403
+
+
+def test_another_projects_network_does_not_exist(sign_in, red, cloud, network):
+    charlie = sign_in("charlie")
+    own = f"/projects/{cloud.project('blue').id}/networks"
+    for path in (
+        f"{own}/{network.id}",
+        f"{own}/{network.id}/delete",
+        f"{red}/networks/{network.id}",
+    ):
+        assert charlie.open(path).status_code == 404
+        assert charlie.send(path, {"confirm": "default"}, page="/account/password").status_code in (
+            404,
+            405,
+        )
+    assert send(charlie, own.removesuffix("/networks"), cidr="10.0.0.0/25").status_code == 422
