@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +38,13 @@ def machine() -> str:
     import rq
     import sqlalchemy
 
+    processors = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next(
-        (line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if "model name" in line),
+        (line.partition(":")[2].strip() for line in processors if "model name" in line),
         platform.machine(),
     )
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
-    memory = next(line.split()[1] for line in open("/proc/meminfo") if "MemTotal" in line)
+    memory = Path("/proc/meminfo").read_text().split()[1]
     return (
         f"{cores} x {cpu}, {int(memory) // 2**20} GiB; Linux {platform.release()}, "
         f"Python {platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, "

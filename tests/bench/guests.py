@@ -54,8 +54,10 @@ class ByHand:
         thing = uuid.uuid4()
         disk = self._folder / f"{thing}.qcow2"
         subprocess.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", self._image]
-            + ["--", str(disk), "5G"],
+            [
+                *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
+                *("-b", self._image, "--", str(disk), "5G"),
+            ],
             check=True,
         )
         domain = connection.defineXML(self._xml(thing, disk))
@@ -65,7 +67,9 @@ class ByHand:
     def _xml(self, thing: uuid.UUID, disk: Path) -> str:
         root = etree.fromstring(self._pattern)
         root.find("name").text, root.find("uuid").text = f"{NAME}-{thing}", str(thing)
-        root.remove(root.find("metadata"))
+        for part in ("metadata", "sysinfo"):
+            if (found := root.find(part)) is not None:
+                root.remove(found)
         source = root.find("devices/disk/source")
         source.set("file", str(disk))
         for interface in root.iterfind("devices/interface"):
