@@ -35,6 +35,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _broken)
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
+    app.jinja_env.filters["size"] = navigation.size
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
 
 
@@ -108,7 +109,7 @@ def _error_page(status: int, sentence: str | None = None, **more):
 def _refused(refused: Refused):
     remember_refusal(refused)
     if isinstance(refused, TooMany):
-        page, status = _error_page(429, str(refused), retry_after=refused.retry_after)
+        page, status = _error_page(refused.status, str(refused), retry_after=refused.retry_after)
         return page, status, {"Retry-After": str(refused.retry_after)}
     return _error_page(refused.status, str(refused))
 
