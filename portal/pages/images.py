@@ -16,9 +16,9 @@ from portal.services.images import publishers
 
 GIB = 2**30
 VISIBILITIES = {
-    Visibility.PRIVATE: ("Private", "only you can start instances from it", "user"),
-    Visibility.SHARED: ("Shared", "everybody in the project can", "users"),
-    Visibility.PUBLIC: ("Public", "everybody in every project can", "globe"),
+    Visibility.PRIVATE: ("Private", "only its owner can use it", "user"),
+    Visibility.SHARED: ("Shared", "everybody in the project can use it", "users"),
+    Visibility.PUBLIC: ("Public", "everybody in every project can use it", "globe"),
 }
 
 pages = Blueprint("images", __name__, url_prefix="/projects/<uuid:project_id>/images")
