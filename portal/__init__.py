@@ -1,16 +1,16 @@
 """Portico's control plane. `create_app()` is the one place where the web application is made."""
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from flask_compress import Compress
-from flask_wtf import CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from portal import auth, config, db, keys, pages
-from portal.config import Settings
+    from portal.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BODY_LARGEST = 2**20  # bytes; uploads have limits of their own
@@ -19,7 +19,16 @@ YEAR_SECONDS = 365 * 24 * 3600
 
 
 def create_app(settings: Settings) -> Flask:
-    """The web application with these settings, connected to their database."""
+    """The web application with these settings, connected to their database.
+
+    What it needs is imported here: the conductor imports this package too, and never Flask.
+    """
+    from flask import Flask
+    from flask_compress import Compress
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from portal import auth, cli, config, db, keys, pages
+
     config.use(settings)
     db.connect(settings.database)
     app = Flask("portal", static_folder=ROOT / "static", template_folder=ROOT / "templates")
@@ -45,7 +54,6 @@ def create_app(settings: Settings) -> Flask:
     )
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
-    CSRFProtect(app)
     Compress(app)
     auth.install(app)
     pages.install(app)
@@ -53,5 +61,6 @@ def create_app(settings: Settings) -> Flask:
         blueprint = getattr(importlib.import_module(module.name), "pages", None)
         if blueprint is not None:
             app.register_blueprint(blueprint)
+    cli.install(app)
     app.teardown_appcontext(lambda _: db.session.remove())
     return app

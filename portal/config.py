@@ -131,6 +131,12 @@ def read(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     return Settings(**{name: _parse(fields[name], text) for name, text in given.items()})
 
 
+def read_in_force() -> Settings:
+    """The settings of the file that PORTICO_CONFIG names, if any, and of the environment."""
+    path = os.environ.get("PORTICO_CONFIG")
+    return read(Path(path) if path else None)
+
+
 def _from_file(path: Path) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     with open(path) as file:

@@ -16,6 +16,8 @@ from sqlalchemy import DateTime, Engine, Enum, MetaData, Text, Uuid, create_engi
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.types import JSON, TypeDecorator
 
+TURN_SECONDS = 30  # how long a process waits for another one's transaction on SQLite
+
 session = scoped_session(sessionmaker(expire_on_commit=False))
 
 _writer = threading.Lock()
@@ -81,7 +83,7 @@ class Base(DeclarativeBase):
 def connect(url: str) -> Engine:
     """From now on `session` speaks to the database at `url` (a SQLAlchemy URL)."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5})
+        engine = create_engine(url, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         engine = create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
@@ -101,6 +103,7 @@ def transaction() -> Iterator[None]:
         raise RuntimeError("a use-case was called inside a use-case")
     with _turn():
         session.rollback()
+        session.expire_all()  # a rollback right after a commit forgets nothing
         session.info["changing"] = True
         session.info["after_commit"] = []
         try:
@@ -137,7 +140,7 @@ def _prepare_sqlite(connection, _record) -> None:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        "busy_timeout = 5000",
+        f"busy_timeout = {TURN_SECONDS * 1000}",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

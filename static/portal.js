@@ -14,8 +14,9 @@ document.addEventListener("click", async (event) => {
 });
 
 async function copy(button) {
-  const text = button.parentElement.querySelector("pre, span").textContent;
-  await navigator.clipboard.writeText(text);
+  const source = button.parentElement.querySelector("pre, span");
+  if (!navigator.clipboard) return getSelection().selectAllChildren(source);  // not without TLS
+  await navigator.clipboard.writeText(source.textContent);
   const word = button.querySelector("span");
   announce("Copied");
   if (!word) return;
@@ -33,8 +34,9 @@ function announce(word) {
   setTimeout(() => line.remove(), 2000);
 }
 
-/* A form is sent once, by the browser or by htmx: it sleeps until the answer is there, or until
-   the page comes back from the browser's memory. */
+/* A form is sent once, by the browser or by htmx: it sleeps until the answer is there, the page
+   comes back from the browser's memory, or ten seconds have passed, since a stopped request tells
+   nobody. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
@@ -47,6 +49,7 @@ document.addEventListener("submit", (event) => {
   form.ariaBusy = "true";
   if (event.submitter) event.submitter.ariaBusy = "true";
   if ("upload" in form.dataset) upload(event);
+  else setTimeout(wake, 10_000, form);
 }, true);
 
 function wake(form) {
@@ -64,11 +67,13 @@ function chooseTheme(event) {
   const { form, value } = event.submitter;
   if (value) root.dataset.theme = value;
   else delete root.dataset.theme;
-  for (const button of form.querySelectorAll("button")) button.ariaPressed = button === event.submitter;
-  fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" });
+  for (const each of form.querySelectorAll("button")) each.ariaPressed = each === event.submitter;
+  const body = new FormData(form, event.submitter);
+  fetch(form.action, { method: "POST", body, redirect: "manual" });
 }
 
-/* fetch() cannot tell how much was sent, XMLHttpRequest can. */
+/* fetch() cannot tell how much was sent, XMLHttpRequest can. It has followed the redirect when it
+   ends, so its answer is the page to show: asking again would lose the message on it. */
 function upload(event) {
   event.preventDefault();
   const form = event.target;
@@ -77,11 +82,15 @@ function upload(event) {
   bar.hidden = false;
   request.upload.onprogress = ({ loaded, total }) => { bar.value = (100 * loaded) / total; };
   request.onload = () => {
-    if (request.status < 400) return location.assign(request.responseURL);
     const answer = new DOMParser().parseFromString(request.responseText, "text/html");
-    document.querySelector("main").replaceWith(answer.querySelector("main"));
-    htmx.process(document.querySelector("main"));
-    faceErrors();
+    if (request.status < 400) {
+      history.replaceState({ htmx: true }, "");
+      history.pushState({ htmx: true }, "", request.responseURL);
+    }
+    document.title = answer.title;
+    document.body = answer.body;
+    htmx.process(document.body);
+    if (!faceErrors()) document.getElementById("main")?.focus();
   };
   request.onerror = () => { wake(form); bar.hidden = true; announce("The upload failed"); };
   request.open("POST", form.action);
@@ -90,7 +99,7 @@ function upload(event) {
 
 /* After a swap the focus is where a person looks: at what went wrong, or at the new page. */
 function faceErrors() {
-  const errors = document.querySelector(".errors");
+  const errors = document.querySelector("[data-errors]");
   if (errors) errors.focus();
   return Boolean(errors);
 }
@@ -111,7 +120,7 @@ document.addEventListener("keydown", (event) => {
   const pressed = before ? `${before} ${event.key}` : event.key;
   before = !before && event.key === "g" ? "g" : "";
   if (before) return setTimeout(() => { before = ""; }, 1500);
-  const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === pressed);
+  const wanted = document.querySelector(`[data-key="${CSS.escape(pressed)}"]`);
   if (!wanted) return;
   event.preventDefault();
   if (wanted.matches("input")) wanted.focus();

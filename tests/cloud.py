@@ -78,7 +78,7 @@ class Cloud:
     def prepare(self) -> None:
         """Everything that a fresh installation has, and the cast."""
         with transaction():
-            users.make_administrator("ada", PASSWORD)
+            users.make_administrator("ada", PASSWORD, must_change=False)
             for name, size in (("small", (1, 512, 2)), ("large", (4, 8192, 40))):
                 vcpus, memory_mib, disk_gib = size
                 session.add(

@@ -1,10 +1,8 @@
 """What every test may ask for."""
 
 import os
-import shutil
-import subprocess
 import sys
-import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,33 +12,42 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from portal import config, db
 from tests.cloud import Clock, Cloud, open_database, settings
+from tests.servers import PostgresServer, RedisServer
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
     """A Redis of our own on a unix socket; its URL."""
-    directory = tmp_path_factory.mktemp("redis")
-    socket = directory / "redis.sock"
-    server = subprocess.Popen(
-        [
-            shutil.which("redis-server"),
-            *("--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"),
-            *("--databases", "64", "--dir", str(directory), "--loglevel", "warning"),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    connection = redis.Redis(unix_socket_path=str(socket))
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            connection.ping()
-            break
-        except redis.ConnectionError:
-            assert time.monotonic() < deadline, "Redis did not start"
-            time.sleep(0.02)
-    yield f"unix://{socket}"
-    server.terminate()
-    server.wait(10)
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL of our own."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgresql_url(postgresql):
+    """The URL of an empty PostgreSQL database."""
+    yield postgresql.new_database()
+    db.session.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request, tmp_path):
+    """Makes empty databases of either kind: the URL of each."""
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgresql").new_database
+    else:
+        yield lambda: f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db"
+    db.session.remove()
 
 
 @pytest.fixture
@@ -57,14 +64,20 @@ def clock(monkeypatch):
     return clock
 
 
+def install(directory: Path, redis_url: str, clock: Clock, database_url: str) -> Cloud:
+    """An installation without a host, its database new."""
+    config.use(settings(directory, redis_url))
+    open_database(database_url)
+    cloud = Cloud(directory, redis.Redis.from_url(redis_url), clock)
+    cloud.prepare()
+    return cloud
+
+
 @pytest.fixture
 def bare_cloud(tmp_path, redis_url, clock):
     """An installation without a host."""
-    config.use(settings(tmp_path, redis_url))
-    open_database(os.environ.get("PORTICO_TEST_DATABASE") or f"sqlite:///{tmp_path}/portico.db")
-    cloud = Cloud(tmp_path, redis.Redis.from_url(redis_url), clock)
-    cloud.prepare()
-    yield cloud
+    url = os.environ.get("PORTICO_TEST_DATABASE") or f"sqlite:///{tmp_path}/portico.db"
+    yield install(tmp_path, redis_url, clock, url)
     db.session.remove()
 
 
@@ -73,3 +86,25 @@ def cloud(bare_cloud):
     """An installation with one host, kvm-1."""
     bare_cloud.add_host("kvm-1")
     return bare_cloud
+
+
+@pytest.fixture
+def any_cloud(tmp_path, redis_url, clock, new_database):
+    """An installation without a host, on either kind of database."""
+    return install(tmp_path, redis_url, clock, new_database())
+
+
+@pytest.fixture(scope="module")
+def lasting_house(tmp_path_factory, redis_server):
+    from tests.house import House
+
+    with pytest.MonkeyPatch.context() as patch:
+        yield House(tmp_path_factory.mktemp("house"), redis_server, patch)
+    db.session.remove()
+
+
+@pytest.fixture
+def house(lasting_house):
+    """A furnished cloud that the tests of a module share; each finds it as if it were new."""
+    yield lasting_house
+    lasting_house.restore()

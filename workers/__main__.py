@@ -6,6 +6,7 @@ for every job. Whoever's parent dies, dies: no orphan goes on working.
 
 import argparse
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -16,10 +17,11 @@ import redis
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
+from workers import bell
 from workers import config as host_config
-from workers.boundary import BELL, HostJob, TakesNoCommands
+from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
-from workers.host import open_host
+from workers.host import open_host, prepare
 
 MONITORING_SECONDS = 5  # how often a worker touches the job that it runs
 WORKER_TTL_SECONDS = 60
@@ -39,7 +41,8 @@ class HostWorker(TakesNoCommands, Worker):
     def execute_job(self, job, queue):
         super().execute_job(job, queue)
         with self.connection.pipeline(transaction=False) as pipeline:
-            pipeline.lpush(BELL, "1").ltrim(BELL, 0, 0).execute()
+            bell.ring(pipeline)
+            pipeline.execute()
 
 
 def die_with_parent() -> None:
@@ -52,7 +55,6 @@ def die_with_parent() -> None:
 
 def serve(config: HostConfig, queue: str, number: int) -> None:
     """Work on one queue of this host until told to stop."""
-    HostJob.config, HostJob.host = config, open_host(config)
     connection = redis.Redis.from_url(config.redis_url)
     name = f"host-{config.name}" if queue == "short" else f"host-{config.name}:{queue}"
     HostWorker(
@@ -81,6 +83,10 @@ class Parent:
         """Fork, wait, fork anew; on SIGTERM let every worker finish its job."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        prepare(self._config)
+        # before forking, so that all workers share what was imported for it
+        HostJob.config, HostJob.host = self._config, open_host(self._config)
+        gc.freeze()
         for place in self._wanted:
             self._fork(place)
         while self._pids:

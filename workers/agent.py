@@ -14,10 +14,9 @@ from pathlib import Path
 
 import redis
 
+from workers import bell, host
 from workers import config as host_config
-from workers.boundary import BELL
 from workers.config import HostConfig
-from workers.host import open_host
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
@@ -34,7 +33,7 @@ class Agent:
         self._redis = redis.Redis.from_url(
             config.redis_url, socket_timeout=2, socket_connect_timeout=2
         )
-        self._boot_id = open_host(config).sequence.boot_id
+        self._boot_id = host.boot_id(config)
         self._events = 0
         self._news = threading.Event()
         self._stopping = False
@@ -57,6 +56,10 @@ class Agent:
                 self.beat(ring=news)
             except redis.RedisError as error:
                 log.warning("Redis cannot be reached: %s", error)
+            try:
+                host.tend(self._config)
+            except OSError as error:
+                log.warning("a service of a network could not be mended: %s", error)
             if self._news.wait(BEAT_SECONDS):
                 time.sleep(SETTLE_SECONDS)
 
@@ -77,7 +80,7 @@ class Agent:
             )
             pipeline.expire(key, BEAT_KEPT_SECONDS)
             if ring:
-                pipeline.lpush(BELL, "1").ltrim(BELL, 0, 0)
+                bell.ring(pipeline)
             pipeline.execute()
 
 
@@ -90,15 +93,9 @@ def main() -> None:
     agent = Agent(config)
     signal.signal(signal.SIGTERM, agent.stop)
     signal.signal(signal.SIGINT, agent.stop)
-    if config.driver == "libvirt":
-        _watch_libvirt(config, agent)
+    host.prepare(config)
+    host.watch(config, agent.changed)
     agent.run()
-
-
-def _watch_libvirt(config: HostConfig, agent: Agent) -> None:
-    from workers.drivers.libvirt_events import watch
-
-    threading.Thread(target=watch, args=(config.libvirt_uri, agent.changed), daemon=True).start()
 
 
 if __name__ == "__main__":

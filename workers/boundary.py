@@ -18,7 +18,6 @@ from workers.drivers import HostDrivers
 from workers.errors import Busy, Permanent, Superseded
 from workers.jobs import JOBS
 
-BELL = "portico:bell"
 LINES_KEPT = 500  # of one task
 LINES_KEPT_SECONDS = 3600
 

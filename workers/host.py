@@ -1,5 +1,7 @@
 """Putting a host's drivers together from its settings."""
 
+from collections.abc import Callable
+
 from workers.config import HostConfig
 from workers.drivers import HostDrivers
 from workers.drivers.locks import FileLocks
@@ -16,6 +18,39 @@ def open_host(config: HostConfig) -> HostDrivers:
     if config.driver != "libvirt":
         raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
     return _real(config)
+
+
+def boot_id(config: HostConfig) -> str:
+    """Which boot of the machine this is."""
+    if config.driver == "fake":
+        from workers.drivers.fake import FakeHost
+
+        return FakeHost(config.state_directory).get("host", "boot")["id"]
+    return kernel_boot_id()
+
+
+def prepare(config: HostConfig) -> None:
+    """What has to be so before any guest starts: what no filter table names does not pass."""
+    if config.driver == "libvirt":
+        from workers.drivers.nftables import NftFirewall
+
+        NftFirewall(config).ensure_base()
+
+
+def tend(config: HostConfig) -> None:
+    """What has to be looked after between jobs: a dead dnsmasq is started again."""
+    if config.driver == "libvirt":
+        from workers.drivers import dnsmasq
+
+        dnsmasq.restart_dead(config)
+
+
+def watch(config: HostConfig, changed: Callable[[], None]) -> None:
+    """`changed` is called whenever something happens to a guest, from threads of its own."""
+    if config.driver == "libvirt":
+        from workers.drivers import libvirt_events
+
+        libvirt_events.watch(config.libvirt_uri, changed)
 
 
 def _real(config: HostConfig) -> HostDrivers:

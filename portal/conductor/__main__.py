@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import time
-from pathlib import Path
 
 import redis
 from sqlalchemy.exc import DBAPIError
@@ -78,8 +77,7 @@ class Conductor:
 def main() -> None:
     """Run with the settings of the environment and of the file that PORTICO_CONFIG names."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    path = os.environ.get("PORTICO_CONFIG")
-    settings = config.use(config.read(Path(path) if path else None))
+    settings = config.use(config.read_in_force())
     db.connect(settings.database)
     connection = redis.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=2)
     conductor = Conductor(connection, name=f"{socket.gethostname()}-{os.getpid()}")

@@ -245,5 +245,20 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.vcpus, host.memory_mib = facts.vcpus, facts.memory_mib
     host.disk_gib, host.disk_free_gib = facts.disk_gib, facts.disk_free_gib
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
-    host.versions, host.strangers = dict(facts.versions), list(facts.strangers)
+    host.versions = dict(facts.versions)
+    host.strangers = [*facts.strangers, *_unwanted(observation)]
     host.images = sorted(observation.images)
+
+
+def _unwanted(observation: Observation) -> list[str]:
+    """What a host holds for instances and networks that the portal does not know."""
+    guests = {uuid.UUID(guest.id) for guest in observation.guests}
+    networks = {uuid.UUID(held.id) for held in observation.held if held.kind == "network"}
+    known = set(
+        session.scalars(
+            select(Instance.id).where(Instance.id.in_(guests), Instance.deleted_at.is_(None))
+        )
+    ) | set(session.scalars(select(Network.id).where(Network.id.in_(networks))))
+    return [f"guest {each}" for each in sorted(guests - known)] + [
+        f"network {each}" for each in sorted(networks - known)
+    ]

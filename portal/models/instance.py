@@ -81,8 +81,9 @@ class Instance(Changeable, Base):
 
     @property
     def settled(self) -> bool:
-        """Whether the host holds exactly what was asked for last."""
-        if Power.ABSENT is self.desired is self.observed:
+        """Whether the host holds exactly what was asked for last. One that shall be gone is
+        settled once its host has said so, which `deleted_at` records."""
+        if self.deleted_at:
             return True
         return (self.observed, self.observed_generation) == (
             self.desired,
@@ -91,6 +92,8 @@ class Instance(Changeable, Base):
 
     @property
     def status(self) -> Status:
+        if self.deleted_at:
+            return Status.DELETED
         return status(
             self.desired,
             self.observed,

@@ -69,7 +69,7 @@ AT_REST = {  # (wanted, seen)
     (Power.STOPPED, Power.ABSENT): Status.MISSING,
     (Power.ABSENT, Power.RUNNING): Status.DELETE_WAITING,
     (Power.ABSENT, Power.STOPPED): Status.DELETE_WAITING,
-    (Power.ABSENT, Power.ABSENT): Status.DELETED,
+    (Power.ABSENT, Power.ABSENT): Status.DELETE_WAITING,
 }
 
 ACTIONS = {  # what a person may ask for, and in which states
@@ -85,8 +85,9 @@ ACTIONS = {  # what a person may ask for, and in which states
 
 
 def status(wanted: Power, seen: Power, *, action: str | None, faulty: bool) -> Status:
-    """What these facts come to. `action` is the open change, `faulty` whether the last one
-    failed in a way that its owner has to do something about."""
+    """What these facts come to, until the host has reported the guest gone for good. `action` is
+    the open change, `faulty` whether the last one failed in a way that its owner has to do
+    something about."""
     if action:
         return UNDER_WAY[action]
     if faulty and wanted is not Power.ABSENT:

@@ -4,10 +4,14 @@ A view asks a service and renders; what the service refuses becomes an error bes
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
+import functools
+import hashlib
+from pathlib import Path
+
 from flask import Flask, flash, g, render_template, request, url_for
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -28,6 +32,7 @@ def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing."""
     app.before_request(_find_project)
     app.context_processor(_shell)
+    app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(CSRFError, _old_form)
@@ -39,13 +44,27 @@ def install(app: Flask) -> None:
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
 
 
+def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
+    """A static file's URL changes with its content, so that a browser may keep it for a year."""
+    if endpoint == "static" and "filename" in values:
+        values["v"] = _content_sum(Path(app.static_folder) / values["filename"])
+
+
+@functools.cache
+def _content_sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
 def partial() -> bool:
     """Whether htmx asks for a part of the page; everything else gets the whole."""
     return request.headers.get("HX-Request-Type") == "partial"
 
 
 def remember_refusal(refused: Refused) -> None:
-    """What was refused is in the record too: who, what, why."""
+    """What was refused is in the record too: who, what, why. Whoever shall wait is told so in a
+    header (RFC 9110, 10.2.3), on whichever page it is said."""
+    if isinstance(refused, TooMany):
+        g.retry_after = refused.retry_after
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
         targets = [value for key, value in arguments.items() if key != "project_id"]
@@ -90,6 +109,8 @@ def _headers(response):
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.get("request_id", "")
+    if "retry_after" in g:
+        headers["Retry-After"] = g.retry_after
     if config.current().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static":
@@ -98,19 +119,19 @@ def _headers(response):
     return response
 
 
-def _error_page(status: int, sentence: str | None = None, **more):
-    shell = "base.html" if current_user.is_authenticated else None
-    return (
-        render_template("errors/error.html", status=status, sentence=sentence, shell=shell, **more),
-        status,
+def _error_page(status: int, sentence: str | None = None):
+    page = render_template(
+        "errors/error.html",
+        status=status,
+        sentence=sentence,
+        shell="base.html" if current_user.is_authenticated else None,
+        retry_after=g.get("retry_after"),
     )
+    return page, status
 
 
 def _refused(refused: Refused):
     remember_refusal(refused)
-    if isinstance(refused, TooMany):
-        page, status = _error_page(refused.status, str(refused), retry_after=refused.retry_after)
-        return page, status, {"Retry-After": str(refused.retry_after)}
     return _error_page(refused.status, str(refused))
 
 
@@ -123,7 +144,10 @@ def _old_form(_error: CSRFError):
 def _http_error(error: HTTPException):
     if error.code is None or error.code < 400:
         return error
-    return _error_page(error.code)
+    if isinstance(error, SecurityError):  # no page: none of its links could be made
+        return "The portal is not reached by this name.\n", 400, {"Content-Type": "text/plain"}
+    ours = error.description != type(error).description
+    return _error_page(error.code, error.description if ours else None)
 
 
 def _broken(error: Exception):
@@ -133,6 +157,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
+    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
     return _error_page(500)
 
 

@@ -6,6 +6,7 @@ from wtforms import (
     HiddenField,
     IntegerField,
     RadioField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -224,11 +225,11 @@ def _defaults(project_id) -> dict:
 def _form_page(project_id, form: InstanceForm) -> str:
     menu = catalog.menu(current_user.actor, project_id)
     form.network_id.choices = [
-        (str(each.id), f"{each.name} · {each.subnet.cidr}") for each in menu.networks
+        SelectChoice(str(each.id), f"{each.name} · {each.subnet.cidr}") for each in menu.networks
     ]
     form.key_pair_id.choices = [
-        ("", "No key"),
-        *((str(each.id), each.name) for each in menu.key_pairs),
+        SelectChoice("", "No key"),
+        *(SelectChoice(str(each.id), each.name) for each in menu.key_pairs),
     ]
     return render_template(
         "instances/new.html", form=form, menu=menu, **_summary(project_id, form, menu)

@@ -1,8 +1,9 @@
 """Which host takes an instance, and what is said when none can.
 
 Capacity counts claims: rows that are inserted with the instance and end when the host reports
-the guest gone. A host's row is locked while its claims are summed, so that two requests never
-promise the same memory.
+the guest gone. The hosts' rows are locked while claims are summed, so that two requests never
+promise the same memory; all of them and in one order, so that two requests never wait for each
+other.
 """
 
 import dataclasses
@@ -40,19 +41,16 @@ class No:
 
 
 def claim(wanted: dict[Resource, int], *, see_hosts: bool) -> Host:
-    """A host that has room for `wanted`, its row locked until the transaction ends.
+    """A host that has room for `wanted`, locked with all others until the transaction ends.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     for every host why not, by name if `see_hosts` and else by count.
     """
     reasons = []
+    hosts = session.scalars(select(Host).order_by(Host.name).with_for_update(key_share=True)).all()
     rooms = room_by_host()
-    hosts = session.scalars(select(Host).order_by(Host.name)).all()
     for host in sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free):
         refusal = unfit(host, rooms[host.id], wanted)
-        if refusal is None:
-            session.execute(select(Host.id).where(Host.id == host.id).with_for_update())
-            refusal = unfit(host, room_by_host(host.id)[host.id], wanted)
         if refusal is None:
             return host
         reasons.append(refusal)

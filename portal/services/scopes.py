@@ -17,8 +17,9 @@ FIREWALL, NETWORK = "firewall", "network"
 
 
 def want(scope: Scope) -> None:
-    """The host shall hold a newer revision than any before."""
-    scope.wanted += 1
+    """The host shall hold a newer revision than any before. Counted by the database, so that of
+    two who raise it at once neither is lost."""
+    scope.wanted = Scope.wanted + 1
     session.flush()
 
 

@@ -8,7 +8,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
-from zxcvbn import zxcvbn
 
 from portal import config
 from portal.db import session, transaction
@@ -185,9 +184,9 @@ def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
     )
 
 
-def make_administrator(name: str, password: str) -> User:
-    """There is an administrator of the whole cloud with this password, to be changed at the
-    first sign-in. For the command line: nobody is asked for permission. Commits nothing."""
+def make_administrator(name: str, password: str, *, must_change: bool = True) -> User:
+    """There is an administrator of the whole cloud with this password. For the command line:
+    nobody is asked for permission. For use inside a change."""
     domain = session.scalar(select(Domain).where(Domain.name == DEFAULT_DOMAIN))
     if domain is None:
         domain = Domain(name=DEFAULT_DOMAIN)
@@ -197,7 +196,7 @@ def make_administrator(name: str, password: str) -> User:
         domain_id=domain.id,
         name=name,
         password_hash=hash_password(password),
-        must_change_password=True,
+        must_change_password=must_change,
     )
     user.assignments.append(RoleAssignment(role=Role.ADMIN))
     session.add(user)
@@ -207,6 +206,8 @@ def make_administrator(name: str, password: str) -> User:
 
 def check_password(password: str, user_name: str) -> None:
     """Raises Refused for a password that is too short, too long, or soon guessed."""
+    from zxcvbn import zxcvbn  # 12 MiB of words, for the rare moment in which they are needed
+
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
     if zxcvbn(password[:JUDGED], user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:

@@ -1,5 +1,7 @@
 """What things of ours are called on a host. Interface names are at most 15 bytes (IFNAMSIZ)."""
 
+from pathlib import Path
+
 
 def domain(instance_id: str) -> str:
     """The libvirt domain of an instance."""
@@ -24,3 +26,24 @@ def network_namespace(network_id: str) -> str:
 def router_namespace(network_id: str) -> str:
     """Where the gateway of a network lives."""
     return f"prouter-{network_id}"
+
+
+def vnc_socket(runtime_directory: Path, instance_id: str) -> Path:
+    """Where QEMU serves a guest's screen. A path of ours is given whole: under its own state
+    directory libvirt turns a socket into an open TCP port without a password."""
+    return runtime_directory / "vnc" / f"{instance_id}.sock"
+
+
+def dhcp_leg(segment_id: int) -> str:
+    """The end on the bridge of the pair that leads to dnsmasq."""
+    return f"pdhcp{segment_id}"
+
+
+def gateway_leg(segment_id: int) -> str:
+    """The end on the bridge of the pair that leads to the gateway."""
+    return f"pgate{segment_id}"
+
+
+def outside_leg(segment_id: int) -> str:
+    """The host's end of the pair that leads from the gateway to the outside."""
+    return f"pout{segment_id}"

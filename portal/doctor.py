@@ -1,0 +1,181 @@
+"""Is this installation well? Each question has an answer and, if it is no, what mends it."""
+
+import dataclasses
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import redis
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from portal import migrations
+from portal.config import Settings
+from portal.db import now, session
+from portal.models import Flavor, Host, Image, Lease, Operation, Role, RoleAssignment, User
+from portal.services import placement
+
+FREE_LEAST_GIB = 2
+LATE = timedelta(minutes=1)  # beyond its deadline, an operation that is open was left behind
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One answer."""
+
+    ok: bool
+    what: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, in the order in which things depend on each other. Those that need what has
+    already failed are left out."""
+    findings = [
+        finding for check in (_directory, _secret, _database) for finding in check(settings)
+    ]
+    if all(finding.ok for finding in findings):
+        findings += [
+            finding
+            for check in (_shape, _redis, _conductor, _people, _menu, _hosts, _operations)
+            for finding in _safely(check, settings)
+        ]
+    return findings
+
+
+def _safely(check: Callable, settings: Settings) -> list[Finding]:
+    try:
+        return list(check(settings))
+    except DBAPIError as error:
+        return [Finding(False, f"The database answers: {error.orig}", "flask prepare")]
+
+
+def _directory(settings: Settings) -> Iterator[Finding]:
+    directory = settings.data_directory
+    there = directory.is_dir() and os.access(directory, os.W_OK)
+    yield Finding(
+        there, f"The data directory {directory} can be written", f"mkdir -m 750 -p {directory}"
+    )
+    if there:
+        free = shutil.disk_usage(directory).free // 2**30
+        yield Finding(
+            free >= FREE_LEAST_GIB,
+            f"There are {free} GiB free in {directory}",
+            f"Free at least {FREE_LEAST_GIB} GiB: delete images, or move the directory.",
+        )
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    path = settings.secret_key_file
+    if not path.exists():
+        yield Finding(False, f"The secret {path} is there", "flask prepare")
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    yield Finding(mode & 0o077 == 0, f"The secret {path} is its owner's alone", f"chmod 600 {path}")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    try:
+        session.execute(text("SELECT 1"))
+    except DBAPIError as error:
+        yield Finding(
+            False,
+            f"The database answers: {error.orig}",
+            "Start it, or correct `database_url` in the settings.",
+        )
+        return
+    yield Finding(True, "The database answers")
+
+
+def _shape(settings: Settings) -> Iterator[Finding]:
+    present, newest = migrations.present(session.get_bind()), migrations.newest(settings.database)
+    yield Finding(
+        present == newest, f"The database has the newest shape ({newest})", "flask prepare"
+    )
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    connection = redis.Redis.from_url(settings.redis, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        connection.ping()
+    except redis.RedisError as error:
+        yield Finding(
+            False,
+            f"Redis answers: {error}",
+            "Start it (scripts/up does), or correct `redis_url` in the settings.",
+        )
+        return
+    yield Finding(True, "Redis answers")
+
+
+def _conductor(_settings: Settings) -> Iterator[Finding]:
+    until = session.scalar(select(func.max(Lease.until)))
+    yield Finding(
+        until is not None and until > now(),
+        "A conductor leads",
+        "Start one: python -m portal.conductor (scripts/up does).",
+    )
+
+
+def _people(_settings: Settings) -> Iterator[Finding]:
+    admins = session.scalar(
+        select(func.count())
+        .select_from(RoleAssignment)
+        .join(User)
+        .where(RoleAssignment.project_id.is_(None), RoleAssignment.role == Role.ADMIN, User.enabled)
+    )
+    yield Finding(admins > 0, f"{admins} administrators can sign in", "flask create-admin NAME")
+
+
+def _menu(settings: Settings) -> Iterator[Finding]:
+    flavors = session.scalar(select(func.count()).select_from(Flavor).where(Flavor.enabled))
+    yield Finding(flavors > 0, f"{flavors} flavors are offered", "Make one under Flavors.")
+    images = session.scalars(select(Image)).all()
+    yield Finding(
+        bool(images), f"{len(images)} images are there", "Upload one, or use flask add-image FILE."
+    )
+    for image in images:
+        path = settings.image_store / image.sha256
+        size = path.stat().st_size if path.exists() else None
+        if size != image.size_bytes:
+            yield Finding(
+                False,
+                f"The file of the image {image.name} is whole",
+                f"Put back {path} from a backup, or delete the image.",
+            )
+
+
+def _hosts(_settings: Settings) -> Iterator[Finding]:
+    hosts = session.scalars(select(Host).order_by(Host.name)).all()
+    yield Finding(bool(hosts), f"{len(hosts)} hosts are known", "flask add-host NAME")
+    rooms = placement.room_by_host()
+    for host in hosts:
+        refusal = placement.unfit(host, rooms[host.id], {})
+        yield Finding(
+            refusal is None,
+            refusal.sentence if refusal else f"{host.name} takes instances",
+            "Start its worker and agent (scripts/up does), and look at their log."
+            if host.enabled
+            else "Take it out of maintenance on its page.",
+        )
+        if host.strangers:
+            yield Finding(
+                False,
+                f"{host.name} holds {len(host.strangers)} things that belong to no instance",
+                "flask orphans",
+            )
+
+
+def _operations(_settings: Settings) -> Iterator[Finding]:
+    late = session.scalar(
+        select(func.count())
+        .select_from(Operation)
+        .where(Operation.finished_at.is_(None), Operation.deadline < now() - LATE)
+    )
+    yield Finding(
+        late == 0,
+        f"{late} changes are open beyond their deadline",
+        "The conductor ends them: start it, and look at its log.",
+    )

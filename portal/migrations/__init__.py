@@ -1,0 +1,39 @@
+"""How the tables came to be: Alembic revisions, one change each, named by time and purpose."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+NAMES = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
+
+
+def settings(url: str) -> Config:
+    """What Alembic needs to know. Revisions run in the database at `url`."""
+    alembic = Config()
+    alembic.set_main_option("script_location", str(Path(__file__).parent))
+    alembic.set_main_option("path_separator", "os")
+    alembic.set_main_option(
+        "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
+    )
+    alembic.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return alembic
+
+
+def upgrade(url: str) -> None:
+    """The database at `url` has the newest shape."""
+    command.upgrade(settings(url), "head")
+
+
+def newest(url: str) -> str:
+    """The revision that this version of Portico wants."""
+    return ScriptDirectory.from_config(settings(url)).get_current_head()
+
+
+def present(engine: Engine) -> str | None:
+    """The revision that the database has; None when it has no tables of ours."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,32 @@
+# Which Debian packages do what needs them. Sourced, never run.
+
+PORTAL_PACKAGES=(python3 python3-venv redis-server)
+HOST_PACKAGES=(
+    qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
+    libvirt-clients dnsmasq-base nftables iproute2 conntrack procps
+    libvirt-dev pkg-config python3-dev gcc # the libvirt binding is compiled
+)
+IMAGE_PACKAGES=(kmod cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
+TEST_PACKAGES=(
+    chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
+)
+
+# ensure_packages NAME...: they are installed. Needs root only when one is missing.
+ensure_packages() {
+    local missing=()
+    local package
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+            missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    if ((EUID)); then
+        echo "These Debian packages are missing: ${missing[*]}" >&2
+        echo "As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+        return 1
+    fi
+    say "Installing Debian packages: ${missing[*]}"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install \
+        --no-install-recommends "${missing[@]}" >/dev/null
+}

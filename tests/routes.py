@@ -1,0 +1,112 @@
+"""Every route of the portal, with a path that leads somewhere: read off the URL map.
+
+A new argument of a URL needs one line in MAKERS; everything else is derived.
+"""
+
+import dataclasses
+import itertools
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.routing import AnyConverter, Rule
+
+from portal.db import session
+from portal.models import Host, Instance, Operation, Project
+from portal.services import instances
+from tests.cloud import Cloud
+
+MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
+    # an argument of a URL: what it may be, of a project in a furnished cloud
+    "project_id": lambda cloud, project: project.id,
+    "instance_id": lambda cloud, project: _first(Instance, project),
+    "operation_id": lambda cloud, project: _first(Operation, project),
+    "host_id": lambda cloud, project: session.scalar(select(Host.id)),
+    "filename": lambda cloud, project: "portal.css",
+}
+
+FIELDS = {"confirm": "of-red", "name": "of-red"}  # what every form is sent
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One method of one path; `choices` are the arguments that can have few values only."""
+
+    endpoint: str
+    method: str
+    rule: Rule
+    choices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.endpoint, *(value for _, value in self.choices)])
+
+    @property
+    def arguments(self) -> set[str]:
+        """What has to be given to make a path of it."""
+        return set(self.rule.arguments) - {name for name, _ in self.choices}
+
+    @property
+    def things(self) -> set[str]:
+        """The ids among them but the project's."""
+        return {each for each in self.arguments if each.endswith("_id")} - {"project_id"}
+
+    def path(self, app: Flask, values: dict) -> str:
+        arguments = {name: values[name] for name in self.arguments} | dict(self.choices)
+        return app.url_map.bind("localhost").build(self.endpoint, arguments, method=self.method)
+
+
+def routes(app: Flask) -> list[Route]:
+    """Every method of every rule, by name."""
+    found = [
+        Route(rule.endpoint, method, rule, choices)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        for choices in _choices(rule)
+    ]
+    return sorted(found, key=lambda route: (route.endpoint, route.choices, route.method))
+
+
+def values(cloud: Cloud, project: Project, app: Flask) -> dict:
+    """Something for every argument there is: things that exist and belong to `project`."""
+    needed = set().union(*(route.arguments for route in routes(app)))
+    missing = needed - MAKERS.keys()
+    assert not missing, f"tests/routes.py knows nothing for {sorted(missing)}: add it to MAKERS"
+    return {name: MAKERS[name](cloud, project) for name in needed}
+
+
+def unknown(names: set[str]) -> dict:
+    """Ids of these names that nothing has."""
+    return {name: uuid.uuid4() for name in names}
+
+
+def plain(text: str) -> str:
+    """A page without what differs each time: numbers of requests, form tokens, ids."""
+    without = re.sub(r"req-[0-9a-f]+", "REQUEST", text)
+    without = re.sub(r'(csrf_token" value=|"X-CSRFToken": )"[^"]*"', "TOKEN", without)
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", without)
+
+
+def furnish(cloud: Cloud) -> Cloud:
+    """Each project has an instance that runs, named after it."""
+    for owner, project in (("alice", "red"), ("charlie", "blue")):
+        new = cloud.new_instance(f"of-{project}", project)
+        instances.create(cloud.actor(owner), new)
+    cloud.settle()
+    return cloud
+
+
+def _first(model, project: Project):
+    return session.scalar(select(model.id).where(model.project_id == project.id))
+
+
+def _choices(rule: Rule) -> Iterator[tuple[tuple[str, str], ...]]:
+    few = {
+        name: sorted(converter.items)
+        for name, converter in rule._converters.items()
+        if isinstance(converter, AnyConverter)
+    }
+    for values in itertools.product(*few.values()):
+        yield tuple(zip(few, values, strict=True))

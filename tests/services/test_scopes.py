@@ -1,0 +1,25 @@
+"""The tables of hosts: what shall be on them is counted, also when many count at once."""
+
+import uuid
+
+from sqlalchemy import select
+
+from portal.db import session, transaction
+from portal.models import Scope
+from portal.services import scopes
+from tests.cloud import host_row
+from tests.crowd import at_once
+
+
+def test_no_revision_is_lost_when_many_raise_one_table(any_cloud):
+    any_cloud.add_host("kvm-1")
+    with transaction():
+        session.add(Scope(host_id=host_row().id, kind=scopes.NETWORK, target_id=uuid.uuid4()))
+
+    def raise_it(_number: int) -> None:
+        with transaction():
+            scopes.want(session.scalars(select(Scope).where(Scope.kind == scopes.NETWORK)).one())
+
+    assert at_once(20, raise_it) == {"done": 20}
+    scope = session.scalars(select(Scope).where(Scope.kind == scopes.NETWORK)).one()
+    assert scope.wanted == 20

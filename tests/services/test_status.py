@@ -1,0 +1,48 @@
+"""The words that people see of an instance, and what each allows, as one printed table."""
+
+import itertools
+
+from portal.models.status import ACTIONS, UNDER_WAY, Power, Status, status
+from portal.services import operations
+from tests import golden
+
+
+def words_at_rest() -> str:
+    rows = [
+        [wanted, seen, "yes" if faulty else "no", found.word, found.tone]
+        for wanted, seen, faulty in itertools.product(Power, Power, (False, True))
+        if (found := status(wanted, seen, action=None, faulty=faulty))
+    ]
+    return golden.table(["wanted", "seen", "fault", "status", "tone"], rows)
+
+
+def words_under_way() -> str:
+    rows = [[action, found.word, found.tone] for action, found in UNDER_WAY.items()]
+    return golden.table(["change under way", "status", "tone"], rows)
+
+
+def what_each_allows() -> str:
+    rows = [
+        [each.word, *("yes" if each in allowed else "-" for allowed in ACTIONS.values())]
+        for each in Status
+    ]
+    return golden.table(["status", *ACTIONS], rows)
+
+
+def test_the_words_are_those_that_are_printed():
+    golden.assert_same(
+        "status.txt", "\n".join([words_at_rest(), words_under_way(), what_each_allows()])
+    )
+
+
+def test_a_change_under_way_says_so_whatever_is_wanted_and_seen():
+    for action, wanted, seen, faulty in itertools.product(UNDER_WAY, Power, Power, (False, True)):
+        assert status(wanted, seen, action=action, faulty=faulty) is UNDER_WAY[action]
+
+
+def test_what_a_state_allows_during_a_change_supersedes_that_change():
+    """A button that is offered while something is under way must not be refused as busy."""
+    for action, during in itertools.product(ACTIONS.keys() - {"rename", "console"}, UNDER_WAY):
+        if UNDER_WAY[during] in ACTIONS[action] and during != action:
+            superseded = operations.SUPERSEDES.get(action, operations.ALWAYS_SUPERSEDED)
+            assert during in superseded, f"{action} is offered during {during}"

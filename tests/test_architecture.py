@@ -1,0 +1,197 @@
+"""The rules of the house, checked by a machine."""
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal.conductor.plans import DEADLINES, PLANS
+from portal.config import Settings
+from workers.config import HostConfig
+from workers.jobs import JOBS
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+EXEMPT = {"portal/migrations/versions"}  # a revision is a record, not a program
+
+FORBIDDEN = {
+    "workers": {"portal", "flask", "sqlalchemy"},  # a host knows no database
+    "portal": {"libvirt", "pyroute2", "workers.drivers", "workers.jobs"},  # the portal no host
+    "portal/models": {"flask", "rq", "portal.services", "portal.pages", "portal.api"},
+    "portal/services": {"flask", "rq", "portal.pages", "portal.api", "portal.conductor"},
+    "portal/conductor": {"flask", "portal.pages", "portal.api"},
+    "portal/pages": {"rq", "portal.api", "portal.conductor"},
+    "portal/api": {"rq", "portal.pages", "portal.conductor"},
+}
+ALLOWED = {
+    ("portal/services", "portal.conductor.plans"),  # a table of names and times, pure
+}
+SHARED = {"workers.specs"}  # the one module that portal and workers both import
+BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return [
+        path
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not any(str(path.relative_to(ROOT)).startswith(each) for each in EXEMPT)
+    ]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it: `from a import b` counts as a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_imports_go_in_one_direction(folder):
+    wrong = [
+        f"{name(path)} imports {module}"
+        for path in sources(folder)
+        for module in imports(path)
+        for forbidden in FORBIDDEN[folder]
+        if (module == forbidden or module.startswith(f"{forbidden}."))
+        and not any(folder == where and module.startswith(what) for where, what in ALLOWED)
+        and not (module == "portal.conductor" and folder == "portal/services")
+    ]
+    assert not wrong
+
+
+def test_portal_and_workers_share_one_module():
+    shared = {
+        ".".join(module.split(".")[:2])
+        for path in sources("portal")
+        for module in imports(path)
+        if module.split(".")[0] == "workers" and module != "workers"
+    }
+    assert shared <= SHARED
+
+
+def test_only_one_file_of_the_portal_knows_rq():
+    assert [name(path) for path in sources("portal") if "rq" in imports(path)] == [
+        "portal/conductor/queue.py"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [("portal.conductor.__main__", "flask"), ("workers.__main__", "sqlalchemy")],
+)
+def test_a_process_does_not_load_what_it_may_not_touch(module, without):
+    program = f"import sys, {module}; sys.exit({without!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_specs_need_nothing_but_the_standard_library():
+    outside = {each.split(".")[0] for each in imports(ROOT / "workers/specs.py")}
+    assert outside <= set(sys.stdlib_module_names)
+    assert not (ROOT / "workers/__init__.py").read_text()
+
+
+def test_no_file_and_no_function_outgrows_its_reader():
+    long = []
+    for path in sources("portal", "workers", "tests"):
+        lines = len(path.read_text().splitlines())
+        if lines > LONGEST_FILE:
+            long.append(f"{name(path)}: {lines} lines")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = node.end_lineno - node.lineno + 1
+                if length > LONGEST_FUNCTION:
+                    long.append(f"{name(path)}: {node.name} has {length} lines")
+    assert not long
+
+
+def test_every_module_class_and_public_function_says_what_it_is():
+    silent = []
+    for path in sources("portal", "workers"):
+        tree = ast.parse(path.read_text())
+        if path.read_text() and not ast.get_docstring(tree):
+            silent.append(name(path))
+        if "pages" in path.parts:
+            continue  # a view is said by its template
+        silent += [
+            f"{name(path)}: {node.name}"
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            and not node.name.startswith("_")
+            and node.name != "main"
+            and not ast.get_docstring(node)
+        ]
+    assert not silent
+
+
+def test_names_say_something():
+    assert not [name(path) for path in sources("portal", "workers") if path.stem in BANNED_NAMES]
+
+
+def test_every_setting_has_a_sentence():
+    for kind in (Settings, HostConfig):
+        for field in dataclasses.fields(kind):
+            assert field.metadata["sentence"].endswith("."), field.name
+
+
+def test_every_planned_job_is_a_job_and_every_action_has_a_deadline():
+    planned = {step.job for stages in PLANS.values() for stage in stages for step in stage}
+    assert planned <= JOBS.keys()
+    assert {action for _, action in PLANS} <= DEADLINES.keys()
+
+
+def test_every_template_is_rendered_or_included_somewhere():
+    texts = [path.read_text() for path in sources("portal")]
+    texts += [path.read_text() for path in (ROOT / "templates").rglob("*.html")]
+    everything = "\n".join(texts)
+    unused = [
+        relative
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        if (relative := str(path.relative_to(ROOT / "templates"))) not in everything
+    ]
+    assert not unused
+
+
+def test_every_view_renders_a_template_of_its_noun():
+    wrong = []
+    for path in sources("portal/pages"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_render = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "render_template",
+            )
+            if is_render and node.args and isinstance(node.args[0], ast.Constant):
+                template = ROOT / "templates" / node.args[0].value
+                if not template.exists():
+                    wrong.append(f"{name(path)}: {node.args[0].value}")
+    assert not wrong
+
+
+def test_nothing_runs_through_a_shell():
+    for path in sources("portal", "workers"):
+        assert "shell=True" not in path.read_text(), name(path)
+
+
+def test_no_xml_is_built_from_strings():
+    for path in sources("portal", "workers"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+                assert "<domain" not in text, name(path)
+
+
+def test_no_user_text_is_marked_safe():
+    for path in (ROOT / "templates").rglob("*.html"):
+        assert "|safe" not in path.read_text().replace(" ", ""), name(path)
+    for path in sources("portal"):
+        assert "Markup(" not in path.read_text(), name(path)

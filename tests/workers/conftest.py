@@ -1,0 +1,161 @@
+"""A libvirt host and a demo image, made once for all the tests that need them."""
+
+import dataclasses
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.workers import libvirt_host as private
+from workers import specs
+from workers.config import HostConfig
+from workers.drivers.libvirt import LibvirtHypervisor
+from workers.drivers.qcow2 import Qcow2Storage
+from workers.errors import Busy
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG_SECONDS = 90  # for a guest to get somewhere on a busy machine
+
+
+@pytest.fixture(scope="session")
+def libvirt_host():
+    """A libvirtd of our own, below a folder that QEMU's own user may enter."""
+    root = Path(tempfile.mkdtemp(prefix="portico-libvirt-"))
+    root.chmod(0o711)
+    host = private.start(root)
+    yield host
+    private.stop(host)
+
+
+@pytest.fixture(scope="session")
+def demo_image():
+    """The demo image as a file, built when it is not there or its script is newer."""
+    image = ROOT / ".test" / "demo.qcow2"
+    image.parent.mkdir(exist_ok=True)
+    subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
+    return image
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A host under test: its drivers, and what a job or the conductor would do with them."""
+
+    config: HostConfig
+    storage: Qcow2Storage
+    hypervisor: LibvirtHypervisor
+    store: Path
+
+    def add_image(self, path: Path, *, virtual_size_bytes: int) -> specs.ImageSpec:
+        """The image is in the portal's store and in the host's cache."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        shutil.copy(path, self.store / digest)
+        image = specs.ImageSpec(
+            id=str(uuid.uuid4()),
+            generation=1,
+            sha256=digest,
+            format="qcow2",
+            size_bytes=path.stat().st_size,
+            virtual_size_bytes=virtual_size_bytes,
+        )
+        self.storage.ensure_image(image, lambda done, total: None)
+        return image
+
+    def apply_once(self, spec: specs.InstanceSpec) -> None:
+        """One job. Raises `Busy` as a job does."""
+        self.storage.ensure_disk(spec)
+        self.storage.ensure_seed(spec)
+        self.hypervisor.ensure_domain(spec)
+        self.hypervisor.ensure_power(spec)
+
+    def apply(self, spec: specs.InstanceSpec) -> specs.Guest:
+        """The job, sent again for as long as it is busy."""
+        deadline = time.monotonic() + LONG_SECONDS
+        while True:
+            try:
+                self.apply_once(spec)
+                return self.hypervisor.observe_guest(spec.id)
+            except Busy:
+                assert time.monotonic() < deadline, "busy for ever"
+                time.sleep(0.1)
+
+    def remove(self, instance_id: str) -> None:
+        self.hypervisor.remove_domain(instance_id)
+        self.storage.remove_instance(instance_id)
+
+    def wait_for_boot_log(self, spec: specs.InstanceSpec, text: str, *, times: int = 1) -> str:
+        """The boot log, once `text` is in it that often."""
+        wait_until(lambda: self.hypervisor.observe_boot_log(spec.id).count(text) >= times)
+        return self.hypervisor.observe_boot_log(spec.id)
+
+
+@pytest.fixture
+def machine(libvirt_host, request):
+    """The real drivers, with a state directory of this test's own."""
+    root = libvirt_host.root / f"host-{uuid.uuid4().hex[:8]}"
+    store = root / "store"
+    store.mkdir(parents=True)
+    root.chmod(0o711)
+    config = HostConfig(
+        name="kvm-1",
+        key="",
+        redis_url="",
+        state_directory=root / "state",
+        runtime_directory=root / "run",
+        libvirt_uri=libvirt_host.uri,
+        image_store=store,
+        accelerator="qemu",
+    )
+    storage = Qcow2Storage(config)
+    machine = Machine(config, storage, LibvirtHypervisor(config, storage), store)
+    yield machine
+    for instance_id in storage.observe_instances():
+        machine.remove(instance_id)
+
+
+def wait_until(true: Callable[[], bool], *, seconds: float = LONG_SECONDS) -> None:
+    """Fails when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def new_instance():
+    """A spec of an instance without a network, each time another."""
+
+    def new(image: specs.ImageSpec | None = None, **changes) -> specs.InstanceSpec:
+        fields = {
+            "id": str(uuid.uuid4()),
+            "generation": 1,
+            "name": "web-1",
+            "hostname": "web-1",
+            "project_id": str(uuid.uuid4()),
+            "power": specs.RUNNING,
+            "boots": 1,
+            "vcpus": 1,
+            "memory_mib": 128,
+            "disk_gib": 1,
+            "image": image or some_image(),
+        }
+        return specs.InstanceSpec(**(fields | changes))
+
+    return new
+
+
+def some_image(**changes) -> specs.ImageSpec:
+    fields = {
+        "id": str(uuid.uuid4()),
+        "generation": 1,
+        "sha256": hashlib.sha256(b"an image").hexdigest(),
+        "format": "qcow2",
+        "size_bytes": len(b"an image"),
+        "virtual_size_bytes": 1 << 20,
+    }
+    return specs.ImageSpec(**(fields | changes))

@@ -1,0 +1,308 @@
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.drivers import conntrack, firewall_rules
+from workers.drivers.conntrack import Flow, Judge
+from workers.errors import Permanent
+from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
+
+WEB = FilteredPortSpec(
+    id="11111111-aaaa-4000-8000-000000000001",
+    number=7,
+    segment_id=70_000,
+    mac="fa:16:3e:00:00:01",
+    addresses=("10.0.0.11",),
+    groups=("default", "ssh"),
+)
+DEFAULT = GroupSpec(
+    id="default",
+    rules=(RuleSpec(direction="egress"), RuleSpec(direction="ingress", remote_group="default")),
+    members=("10.0.0.12", "10.0.0.11"),
+)
+SSH = GroupSpec(
+    id="ssh", rules=(RuleSpec(direction="ingress", protocol="tcp", port_min=22, port_max=22),)
+)
+TABLE = FirewallSpec(id="kvm-1", generation=3, ports=(WEB,), groups=(DEFAULT, SSH))
+
+BRIDGE_ELEMENTS = """\
+table bridge portico {
+    set macs {
+        type ifname . ether_addr
+        elements = {
+            "ptap11111111aaa" . fa:16:3e:00:00:01
+        }
+    }
+    set addresses {
+        type ifname . ether_addr . ipv4_addr
+        elements = {
+            "ptap11111111aaa" . fa:16:3e:00:00:01 . 10.0.0.11
+        }
+    }
+    map numbers {
+        type ifname : mark
+        elements = {
+            "ptap11111111aaa" : 7
+        }
+    }
+"""
+ZONES_OF_ONE = """\
+    map zones {
+        typeof iifname : ct zone
+        elements = {
+            "pbr70000" : 4465
+        }
+    }
+"""
+GROUPS = """\
+    set members_default {
+        type ipv4_addr
+        elements = {
+            10.0.0.11,
+            10.0.0.12
+        }
+    }
+    chain in_default {
+        ip saddr @members_default goto sealed
+    }
+    chain out_default {
+        goto sealed
+    }
+    set members_ssh {
+        type ipv4_addr
+    }
+    chain in_ssh {
+        tcp dport 22 goto sealed
+    }
+    chain out_ssh {
+    }
+    chain ports_in_e2ec234d99fc7de4 {
+        jump in_default
+        jump in_ssh
+        drop
+    }
+    chain ports_out_e2ec234d99fc7de4 {
+        jump out_default
+        jump out_ssh
+        drop
+    }
+    map egress {
+        type mark : verdict
+        elements = {
+            7 : goto ports_out_e2ec234d99fc7de4
+        }
+    }
+    map ingress {
+        type mark : verdict
+        elements = {
+            7 : goto ports_in_e2ec234d99fc7de4
+        }
+    }
+"""
+
+
+def test_a_table_reads_like_this():
+    assert firewall_rules.ruleset(TABLE) == "".join(
+        (
+            BRIDGE_ELEMENTS,
+            firewall_rules.BRIDGE_CHAINS,
+            "}\ntable inet portico {\n",
+            ZONES_OF_ONE,
+            firewall_rules.INET_CHAINS,
+            GROUPS,
+            firewall_rules.INET_HOOKS,
+            "}\n",
+        )
+    )
+
+
+def test_an_empty_table_lets_nothing_pass():
+    text = firewall_rules.ruleset(FirewallSpec(id="kvm-1", generation=0))
+    assert "elements" not in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (RuleSpec(direction="egress"), ""),
+        (RuleSpec(direction="egress", remote_cidr="0.0.0.0/0"), ""),
+        (RuleSpec(direction="egress", remote_cidr="10.0.0.0/8"), "ip daddr 10.0.0.0/8"),
+        (RuleSpec(direction="ingress", remote_cidr="10.0.0.0/8"), "ip saddr 10.0.0.0/8"),
+        (RuleSpec(direction="ingress", protocol="tcp"), "ip protocol tcp"),
+        (RuleSpec(direction="ingress", protocol="udp", port_min=53), "udp dport 53-65535"),
+        (RuleSpec(direction="ingress", protocol="tcp", port_min=0, port_max=9), "tcp dport 0-9"),
+        (RuleSpec(direction="ingress", protocol="icmp"), "ip protocol icmp"),
+        (
+            RuleSpec(direction="ingress", protocol="icmp", port_min=8, port_max=0),
+            "icmp type 8 icmp code 0",
+        ),
+        (
+            RuleSpec(
+                direction="ingress", protocol="tcp", port_min=1, port_max=1, remote_group="a-b"
+            ),
+            "ip saddr @members_a_b tcp dport 1",
+        ),
+    ],
+)
+def test_a_rule_becomes_a_match(rule, words):
+    assert firewall_rules.match(rule) == words
+
+
+def changed_port(**changes):
+    return dataclasses.replace(TABLE, ports=(dataclasses.replace(WEB, **changes),))
+
+
+def changed_rule(**changes):
+    rule = RuleSpec(**{"direction": "ingress", "protocol": "tcp", **changes})
+    return dataclasses.replace(TABLE, groups=(DEFAULT, SSH, GroupSpec(id="bad", rules=(rule,))))
+
+
+BAD = {
+    "a number that is no mark": changed_port(number=0),
+    "the number of the seal": changed_port(number=firewall_rules.SEAL),
+    "a MAC with rules in it": changed_port(mac="fa:16:3e:00:00:01 } accept"),
+    "an IPv6 address": changed_port(addresses=("fd00::1",)),
+    "an id with a quote": changed_port(id='1"; accept'),
+    "a group that is not there": changed_port(groups=("nobody",)),
+    "two ports with one number": dataclasses.replace(
+        TABLE, ports=(WEB, dataclasses.replace(WEB, id="2" * 32))
+    ),
+    "two ports with one tap": dataclasses.replace(
+        TABLE, ports=(WEB, dataclasses.replace(WEB, number=8))
+    ),
+    "two groups with one id": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, SSH)),
+    "a group with a space": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, GroupSpec(id="a b"))),
+    "a member that is no address": dataclasses.replace(
+        TABLE, groups=(DEFAULT, SSH, GroupSpec(id="a", members=("10.0.0.1, 10.0.0.2",)))
+    ),
+    "a rule to nowhere": changed_rule(direction="sideways"),
+    "a protocol with rules in it": changed_rule(protocol="tcp accept"),
+    "a remote network that is none": changed_rule(remote_cidr="10.0.0.0/33"),
+    "a remote group that is not there": changed_rule(remote_group="nobody"),
+    "two remotes": changed_rule(remote_cidr="10.0.0.0/8", remote_group="ssh"),
+    "ports from high to low": changed_rule(port_min=2, port_max=1),
+    "a port beyond the last": changed_rule(port_min=1, port_max=65_536),
+    "ports of every protocol": changed_rule(protocol="", port_min=1),
+    "an ICMP type beyond the last": changed_rule(protocol="icmp", port_min=256),
+    "an ICMP code of any type": changed_rule(protocol="icmp", port_max=1),
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_a_table_that_contradicts_itself_is_refused(why):
+    with pytest.raises(Permanent):
+        firewall_rules.ruleset(BAD[why])
+
+
+def test_a_rule_about_ipv6_opens_nothing():
+    text = firewall_rules.ruleset(changed_rule(remote_cidr="::/0", port_min=80, port_max=80))
+    assert "80" not in text.replace("0x0800", "")
+
+
+@settings(deadline=None)  # machines are slow at times
+@given(st.sets(st.integers(1, 2**21), max_size=60))
+def test_no_two_segments_share_a_zone(segments):
+    zones = firewall_rules.zones_of(segments)
+    assert zones.keys() == segments
+    assert len(set(zones.values())) == len(segments)
+    assert all(1 <= zone <= 65_535 for zone in zones.values())
+
+
+@settings(deadline=None)  # machines are slow at times
+@given(st.sets(st.integers(1, 65_535), max_size=60))
+def test_a_small_segment_keeps_its_zone_whatever_else_there_is(segments):
+    assert firewall_rules.zones_of(segments | {65_535 + 1}) | {
+        segment: segment for segment in segments
+    } == firewall_rules.zones_of(segments | {65_535 + 1})
+
+
+ADDRESSES = [f"10.0.0.{n}" for n in range(1, 6)]
+rules = st.builds(
+    RuleSpec,
+    direction=st.sampled_from(["ingress", "egress"]),
+    protocol=st.sampled_from(["tcp", "udp"]),
+    port_min=st.sampled_from([None, 1, 2]),
+    port_max=st.sampled_from([None, 2, 3]),
+    remote_cidr=st.sampled_from(["", "10.0.0.0/30", "10.0.0.4/32"]),
+) | st.builds(
+    RuleSpec,
+    direction=st.sampled_from(["ingress", "egress"]),
+    remote_group=st.sampled_from(["a", "b"]),
+)
+groups = st.tuples(
+    *(
+        st.builds(
+            GroupSpec,
+            id=st.just(name),
+            rules=st.lists(rules, max_size=3, unique=True).map(tuple),
+            members=st.lists(st.sampled_from(ADDRESSES), max_size=4, unique=True).map(tuple),
+        )
+        for name in ("a", "b")
+    )
+)
+
+
+@st.composite
+def tables(draw):
+    ports = tuple(
+        FilteredPortSpec(
+            id=f"{number:08x}-0000",
+            number=number,
+            segment_id=draw(st.sampled_from([1, 65_536])),
+            mac="fa:16:3e:00:00:01",
+            addresses=(ADDRESSES[number - 1],),
+            groups=tuple(draw(st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True))),
+        )
+        for number in draw(st.sets(st.integers(1, 3)))
+    )
+    return FirewallSpec(id="kvm-1", generation=1, ports=ports, groups=draw(groups))
+
+
+flows = st.builds(
+    Flow,
+    zone=st.sampled_from([1, 2]),
+    protocol=st.sampled_from([1, 6, 17]),
+    source=st.sampled_from(ADDRESSES),
+    destination=st.sampled_from(ADDRESSES),
+    source_port=st.just(9),
+    port=st.integers(1, 4),
+)
+
+
+@settings(deadline=None)  # machines are slow at times
+@given(tables(), tables(), flows)
+def test_a_table_that_is_not_narrower_ends_no_connection(old, new, flow):
+    if not conntrack.narrows(old, new) and Judge(old).allows(flow):
+        assert Judge(new).allows(flow)
+
+
+@settings(deadline=None)  # machines are slow at times
+@given(tables())
+def test_no_table_is_narrower_than_itself(table):
+    assert not conntrack.narrows(table, table)
+
+
+@settings(deadline=None)  # machines are slow at times
+@given(tables())
+def test_every_table_that_can_be_applied_is_ascii_without_surprises(table):
+    text = firewall_rules.ruleset(table)
+    assert text.isascii()
+    assert text.count("{") == text.count("}")
+
+
+def test_a_connection_is_read_from_both_its_halves():
+    line = (
+        "tcp      6 99 ESTABLISHED src=10.0.0.2 dst=10.0.0.9 sport=100 dport=22 src=10.0.0.9 "
+        "dst=10.0.0.2 sport=22 dport=100 [ASSURED] mark=0 zone=5 use=1"
+    )
+    flow = conntrack.parse(line)
+    assert flow == Flow(
+        zone=5, protocol=6, source="10.0.0.2", destination="10.0.0.9", source_port=100, port=22
+    )
+    assert conntrack.deletion(flow) == "-D -w 5 -p 6 -s 10.0.0.2 -d 10.0.0.9 --sport 100 --dport 22"
+
+
+def test_a_connection_of_the_host_itself_is_none_of_ours():
+    assert conntrack.parse("udp 17 9 src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 mark=0 use=1") is None

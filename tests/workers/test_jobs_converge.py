@@ -1,0 +1,155 @@
+"""Every job there is survives a pulled plug at every driver call, and a second run of itself."""
+
+import threading
+
+import pytest
+
+from workers import specs
+from workers.drivers.fake import FakeHost, PulledPlug
+from workers.errors import Busy, Superseded
+from workers.jobs import JOBS
+
+IMAGE = specs.ImageSpec(
+    id="i" * 8,
+    generation=1,
+    sha256="d" * 64,
+    format="qcow2",
+    size_bytes=2**24,
+    virtual_size_bytes=2**26,
+)
+INSTANCE = specs.InstanceSpec(
+    id="11111111-1111-1111-1111-111111111111",
+    generation=3,
+    name="web",
+    hostname="web",
+    project_id="22222222-2222-2222-2222-222222222222",
+    power=specs.RUNNING,
+    boots=2,
+    vcpus=1,
+    memory_mib=128,
+    disk_gib=1,
+    image=IMAGE,
+)
+NETWORK = specs.NetworkSpec(
+    id="33333333-3333-3333-3333-333333333333",
+    generation=4,
+    segment_id=7,
+    mtu=1450,
+    cidr="10.0.0.0/24",
+    gateway="10.0.0.1",
+    gateway_mac="fa:16:3e:00:00:01",
+    dhcp_address="10.0.0.254",
+    dns_domain="internal",
+)
+FIREWALL = specs.FirewallSpec(id="44444444-4444-4444-4444-444444444444", generation=5)
+
+SPECS = {
+    "hosts.observe": specs.ObserveSpec(id=FIREWALL.id, generation=1),
+    "images.apply": IMAGE,
+    "instances.apply": INSTANCE,
+    "instances.remove": INSTANCE,
+    "networks.apply": NETWORK,
+    "networks.remove": NETWORK,
+    "firewall.apply": FIREWALL,
+}
+
+
+@pytest.fixture
+def make_host(tmp_path):
+    """Makes hosts that hold something already: `make_host("a")`."""
+
+    def make(name: str) -> FakeHost:
+        host = FakeHost(tmp_path / name, wait_seconds=2)
+        host.put("guest", INSTANCE.id, guest("running", boots=1))
+        host.put("disk", INSTANCE.id, {"gib": 1, "image": IMAGE.sha256})
+        host.put("network", NETWORK.id, {"generation": 1})
+        host.put("firewall", FIREWALL.id, {"generation": 1})
+        return host
+
+    return make
+
+
+def guest(power: str, *, boots: int) -> dict:
+    return {"power": power, "boots": boots, "generation": 1, "reason": ""}
+
+
+def run(host: FakeHost, job: str) -> dict:
+    """What the job answers, but for the number that differs each time."""
+    function, _ = JOBS[job]
+    answer = specs.dump(function(host.drivers(), SPECS[job]))
+    return {key: value for key, value in answer.items() if key not in ("sequence", "boot_id")}
+
+
+def test_every_job_has_a_spec_here():
+    assert SPECS.keys() == JOBS.keys()
+    for job, (_, kind) in JOBS.items():
+        assert type(SPECS[job]) is kind
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_survives_a_pulled_plug_at_every_step(job, make_host):
+    whole = make_host("whole")
+    said = run(whole, job)
+    for step in range(whole.calls):
+        host = make_host(f"died-after-{step}")
+        host.die_after(step)
+        with pytest.raises(PulledPlug):
+            run(host, job)
+        host.fuse = None
+        assert run(host, job) == said, f"died after {step} calls"
+        assert host.state == whole.state
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_second_run_changes_nothing(job, make_host):
+    host = make_host("twice")
+    said = run(host, job)
+    once = host.state
+    assert run(host, job) == said
+    assert host.state == once
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_two_runs_at_the_same_time_end_as_one(job, make_host):
+    whole = make_host("whole")
+    run(whole, job)
+    host = make_host("both")
+    host.put("host", "delay", {"seconds": 0.002})
+    threads = [threading.Thread(target=run, args=(host, job)) for _ in "12"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert host.state == whole.state
+
+
+def test_an_older_spec_changes_nothing(make_host):
+    host = make_host("late")
+    run(host, "instances.apply")
+    before = host.state
+    late = specs.load(
+        specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": 2, "power": specs.STOPPED}
+    )
+    answer = JOBS["instances.apply"][0](host.drivers(), late)
+    assert answer.guests[0].generation == INSTANCE.generation
+    assert host.state == before
+
+
+def test_what_was_removed_is_not_brought_back_by_a_late_spec(make_host):
+    host = make_host("gone")
+    run(host, "instances.remove")
+    later = specs.load(specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": 99})
+    answer = JOBS["instances.apply"][0](host.drivers(), later)
+    assert answer.absent == (INSTANCE.id,)
+    assert not host.every("guest")
+
+
+def test_a_running_job_leaves_when_something_newer_arrives(make_host):
+    host = make_host("superseded")
+    drivers = host.drivers()
+    with drivers.locks.hold(INSTANCE.id, INSTANCE.generation) as lock:
+        lock.check()
+        with pytest.raises(Busy), host.drivers().locks.hold(INSTANCE.id, 99, gone=True):
+            pass
+        with pytest.raises(Superseded):
+            lock.check()

@@ -1,0 +1,48 @@
+"""What bears our names on a host but belongs to nothing that the host was told to serve.
+
+Such things are shown to the operator, never destroyed: they may be somebody's only way back.
+"""
+
+import re
+
+from workers.config import HostConfig
+from workers.drivers import dnsmasq, links, names, namespaces, network_plan, network_records, nft
+from workers.drivers.nftables import NftFirewall
+
+KINDS = (("pbr", "bridge"), ("pdhcp", "leg"), ("pgate", "leg"), ("pout", "leg"), ("ptap", "tap"))
+TABLES = {
+    "bridge portico",
+    "bridge portico_guard",
+    "inet portico",
+    "inet portico_guard",
+    "ip portico_outside",
+}
+
+
+def observe(config: HostConfig) -> tuple[str, ...]:
+    """The kind and the name of each bridge, leg, tap, namespace, nftables table and dnsmasq that
+    nobody wants, sorted: "bridge pbr7"."""
+    records = [network_records.read(config, each) for each in network_records.ids(config)]
+    specs = [record.spec for record in records if record]
+    wanted = {link.name for spec in specs for link in network_plan.links(spec)}
+    wanted |= {names.tap(port) for port in NftFirewall(config).ports()}
+    homes = {plan.name for spec in specs for plan in network_plan.namespaces(spec)}
+    found = [
+        f"{kind} {name}"
+        for name in links.all_names()
+        for prefix, kind in KINDS
+        if re.fullmatch(rf"{prefix}[0-9a-f]+", name) and name not in wanted
+    ]
+    found += [
+        f"namespace {name}"
+        for name in namespaces.names()
+        if name.startswith(("pnet-", "prouter-")) and name not in homes
+    ]
+    tables = re.findall(r"^table (\w+ portico\w*)$", nft.run("list tables"), flags=re.MULTILINE)
+    found += [f"table {table}" for table in tables if table not in TABLES]
+    found += [
+        f"dnsmasq of network {network_id}"
+        for network_id in dnsmasq.running(config)
+        if network_id not in {spec.id for spec in specs}
+    ]
+    return tuple(sorted(found))

@@ -1,0 +1,185 @@
+"""Networks on a real host: bridges, namespaces, the way out. See `network_plan` for the drawing.
+
+A host with a firewall of its own must let pass what these tables let pass: an accept here does
+not outweigh a drop elsewhere, and the hooks for forwarded IPv4 see the frames of our bridges too.
+
+The bridge of a guest's tap is remembered by a file in the runtime directory, so that a bridge
+that somebody deleted comes back with its guests plugged in.
+"""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from workers.config import HostConfig
+from workers.drivers import (
+    dnsmasq,
+    leftovers,
+    links,
+    names,
+    namespaces,
+    nat_rules,
+    network_plan,
+    network_records,
+    resolvers,
+)
+from workers.drivers.network_records import Record
+from workers.drivers.nft import Ruleset
+from workers.errors import Busy
+from workers.specs import Held, InstanceSpec, NetworkSpec
+
+
+class NetlinkNetwork:
+    """See `drivers.Network`."""
+
+    def __init__(self, config: HostConfig):
+        self._config = config
+        self._outside = Ruleset(
+            tables=(("ip", "portico_outside"),),
+            record=config.state_directory / "tables" / "outside.kernel.json",
+        )
+
+    def ensure_network(self, spec: NetworkSpec) -> None:
+        """Forwarding is on for the whole host as soon as a network has a way out."""
+        network_plan.check(spec)
+        if spec.nat:
+            self._ensure_way_out()
+        record = network_records.read(self._config, spec.id)
+        if not record or not self._stands(record, spec):
+            self._make(record, spec)
+            record = Record(spec=spec, signatures=_signatures([spec]))
+        dnsmasq.ensure(self._config, spec)
+        now = Record(spec=spec, held=True, signatures=record.signatures)
+        if now != record:
+            network_records.write(self._config, now)
+
+    def remove_network(self, network_id: str) -> None:
+        record = network_records.read(self._config, network_id)
+        if record:  # from here on nobody starts its dnsmasq again
+            network_records.write(self._config, Record(spec=record.spec))
+        dnsmasq.remove(self._config, network_id)
+        if record:
+            segment = record.spec.segment_id
+            with IPRoute() as route:
+                for name in (
+                    names.dhcp_leg(segment),
+                    names.gateway_leg(segment),
+                    names.outside_leg(segment),
+                    names.bridge(segment),
+                ):
+                    links.remove(route, name)
+            shutil.rmtree(self._taps(segment), ignore_errors=True)
+        namespaces.remove(names.network_namespace(network_id))
+        namespaces.remove(names.router_namespace(network_id))
+        network_records.remove(self._config, network_id)
+
+    def ensure_ports(self, spec: InstanceSpec) -> None:
+        wanted = {port.id: network_plan.bridge(port.segment_id, port.mtu) for port in spec.ports}
+        seen = links.seen(bridge.name for bridge in wanted.values())
+        with IPRoute() as route:
+            for port in spec.ports:
+                bridge = wanted[port.id]
+                if seen.get(bridge.name) != bridge:
+                    links.ensure_bridge(route, bridge)
+                taps = self._taps(port.segment_id)
+                taps.mkdir(parents=True, exist_ok=True)
+                (taps / names.tap(port.id)).touch()
+                links.plug(route, names.tap(port.id), bridge.name)
+
+    def observe_networks(self) -> tuple[Held, ...]:
+        records = (
+            network_records.read(self._config, each) for each in network_records.ids(self._config)
+        )
+        return self._healthy([record for record in records if record and record.held])
+
+    def observe_leftovers(self) -> tuple[str, ...]:
+        return leftovers.observe(self._config)
+
+    def observe_network(self, network_id: str) -> tuple[Held, ...]:
+        """The same of one network, whose cost does not grow with that of the others."""
+        record = network_records.read(self._config, network_id)
+        return self._healthy([record]) if record and record.held else ()
+
+    def _healthy(self, records: list[Record]) -> tuple[Held, ...]:
+        plans = {record.spec.id: network_plan.links(record.spec) for record in records}
+        seen = links.seen(link.name for plan in plans.values() for link in plan)
+        signatures = _signatures([record.spec for record in records])
+        way_out = self._outside.held() is not None
+        return tuple(
+            Held(kind="network", id=record.spec.id, generation=record.spec.generation)
+            for record in records
+            if all(seen.get(link.name) == link for link in plans[record.spec.id])
+            and all(signatures[name] == known for name, known in record.signatures.items())
+            and (way_out or not record.spec.nat)
+            and dnsmasq.alive(self._config, record.spec)
+        )
+
+    def _stands(self, record: Record, spec: NetworkSpec) -> bool:
+        """Whether all but dnsmasq is already as `spec` says."""
+        if not record.held or _without_services(record.spec) != _without_services(spec):
+            return False
+        plan = network_plan.links(spec)
+        seen = links.seen(link.name for link in plan)
+        return all(seen.get(link.name) == link for link in plan) and (
+            _signatures([spec]) == record.signatures
+        )
+
+    def _make(self, record: Record | None, spec: NetworkSpec) -> None:
+        self._refuse_taken_segment(spec)
+        if record and record.spec.segment_id != spec.segment_id:
+            self.remove_network(spec.id)
+        network_records.write(self._config, Record(spec=spec))
+        bridge = network_plan.bridge(spec.segment_id, spec.mtu)
+        with IPRoute() as route:
+            if links.ensure_bridge(route, bridge):
+                for tap in _files(self._taps(spec.segment_id)):
+                    links.plug(route, tap, bridge.name)
+            if not spec.nat:
+                links.remove(route, names.outside_leg(spec.segment_id))
+            for namespace in network_plan.namespaces(spec):
+                namespaces.ensure(namespace.name)
+                for leg in namespace.legs:
+                    links.ensure_leg(route, leg, namespace.name)
+                namespaces.inside(namespace.name, lambda plan=namespace: links.ensure_inside(plan))
+
+    def _refuse_taken_segment(self, spec: NetworkSpec) -> None:
+        """Two networks on one bridge would hear each other."""
+        for network_id in network_records.ids(self._config):
+            other = network_records.read(self._config, network_id)
+            if other and network_id != spec.id and other.spec.segment_id == spec.segment_id:
+                raise Busy(
+                    f"network {network_id} still has segment {spec.segment_id}", after_seconds=5
+                )
+
+    def _ensure_way_out(self) -> None:
+        links.ensure_sysctl("ipv4/ip_forward", 1)
+        self._outside.ensure(
+            nat_rules.outside_rules(
+                resolvers=resolvers.remote(), loopback_resolver=resolvers.loopback()
+            )
+        )
+
+    def _taps(self, segment_id: int) -> Path:
+        return self._config.runtime_directory / "taps" / str(segment_id)
+
+
+def _without_services(spec: NetworkSpec) -> NetworkSpec:
+    """What bridge, namespaces and rules depend on: all that a new guest does not change."""
+    return dataclasses.replace(spec, generation=0, leases=(), resolvers=(), dns_domain="")
+
+
+def _signatures(specs: list[NetworkSpec]) -> dict[str, str]:
+    """Of the namespaces of these networks; empty for one that is not there."""
+    wanted = [
+        name
+        for spec in specs
+        for name in (names.network_namespace(spec.id), names.router_namespace(spec.id))
+    ]
+    seen = namespaces.inside_each(wanted, links.signature)
+    return {name: signature or "" for name, signature in seen.items()}
+
+
+def _files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
