@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
-from wtforms import FileField, HiddenField, IntegerField, RadioField, StringField
+from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoice, StringField
 
 from portal import config
 from portal.models import Visibility
@@ -28,7 +28,7 @@ class SettingsForm(Form):
     name = StringField("Name")
     visibility = RadioField(
         "For whom",
-        choices=[(each.value, words[0]) for each, words in VISIBILITIES.items()],
+        choices=[SelectChoice(each.value, words[0]) for each, words in VISIBILITIES.items()],
         default=Visibility.PRIVATE.value,
     )
     login_user = StringField("Login user")

@@ -58,7 +58,7 @@ def fields_and_file(request: Request, *, most_bytes: int) -> tuple[MultiDict, It
             file = _content(events)
             break
     try:
-        validate_csrf(fields.get("csrf_token"))
+        validate_csrf(fields.get("csrf_token") or request.headers.get("X-CSRFToken"))
     except ValidationError as error:
         raise CSRFError(error.args[0]) from None
     return fields, file

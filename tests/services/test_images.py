@@ -142,8 +142,7 @@ def test_an_instance_that_is_not_built_yet_needs_its_image(cloud):
 def test_a_file_of_this_machine_becomes_an_image_of_the_cloud_once(cloud, tmp_path):
     path = tmp_path / "demo.img"
     path.write_bytes(bootable(b""))
-    new = NewImage(name="Demo", visibility=Visibility.PUBLIC, login_user="demo")
-    one, two = images.register(path, new), images.register(path, new)
+    one, two = (images.register(path, name="Demo", login_user="demo") for _ in "12")
     assert one.id == two.id
     assert (one.format, one.project_id, one.size_bytes) == ("raw", None, MIB)
     assert images.find(cloud.actor("charlie"), cloud.project("blue").id, one.id)

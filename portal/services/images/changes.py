@@ -76,9 +76,18 @@ def create(
     return image
 
 
-def register(path: Path, new: NewImage) -> Image:
-    """There is an image of the whole cloud with the content of a file of this machine, which is
-    copied. For the command line: nobody is asked for permission."""
+def register(
+    path: Path, *, name: str, min_disk_gib: int = 0, min_memory_mib: int = 0, login_user: str = ""
+) -> Image:
+    """There is a public image with the content of a file of this machine, which is copied. For
+    the command line: nobody is asked for permission."""
+    new = NewImage(
+        name=name,
+        visibility=Visibility.PUBLIC,
+        min_disk_gib=min_disk_gib,
+        min_memory_mib=min_memory_mib,
+        login_user=login_user,
+    )
     with open(path, "rb") as file:
         return register_chunks(_chunks(file), new)
 

@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import Select, func, select
 
 from portal.db import session
-from portal.errors import Forbidden, NotFound
+from portal.errors import NotFound
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize, visible
 from portal.services.images import store
@@ -39,20 +39,13 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:
-    """Whether the actor may "change" or "delete" the image. What is public belongs to the
-    cloud, whoever sent it."""
-    if image.visibility is Visibility.PUBLIC or image.project_id is None:
-        return actor.may("images:publish")
-    return actor.may(f"images:{verb}", image.project_id)
+    """Whether the actor may "change" or "delete" the image."""
+    return actor.may(*_needed(verb, image))
 
 
 def require(actor: Actor, verb: str, image: Image) -> None:
     """Return when the actor may. Raises Forbidden."""
-    if may(actor, verb, image):
-        return
-    if image.visibility is Visibility.PUBLIC:
-        raise Forbidden(f"{image.name} is public: only administrators of the cloud {verb} it.")
-    raise Forbidden(f"Your role in this project does not allow you to {verb} {image.name}.")
+    authorize(actor, *_needed(verb, image))
 
 
 def used_by(image: Image) -> int:
@@ -70,6 +63,14 @@ def strays() -> set[str]:
     with store.turn():
         named = select(Image.sha256).where(Image.deleted_at.is_(None))
         return store.held() - set(session.scalars(named))
+
+
+def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
+    """The permission, and in which project. What is public belongs to the cloud, whoever sent
+    it."""
+    if image.visibility is Visibility.PUBLIC or image.project_id is None:
+        return "images:publish", None
+    return f"images:{verb}", image.project_id
 
 
 def _offered(actor: Actor, project_id: uuid.UUID) -> Select:
