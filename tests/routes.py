@@ -13,21 +13,37 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
-from portal.db import session
-from portal.models import Host, Instance, Operation, Project
-from portal.services import instances
+from portal.db import session, transaction
+from portal.models import Flavor, Host, Instance, KeyPair, Network, Operation, Project, User
+from portal.services import instances, networks
 from tests.cloud import Cloud
 
 MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     # an argument of a URL: what it may be, of a project in a furnished cloud
     "project_id": lambda cloud, project: project.id,
+    "chosen_id": lambda cloud, project: project.id,
     "instance_id": lambda cloud, project: _first(Instance, project),
     "operation_id": lambda cloud, project: _first(Operation, project),
+    "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
+    "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
+    "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
+    "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
     "filename": lambda cloud, project: "portal.css",
 }
 
-FIELDS = {"confirm": "of-red", "name": "of-red"}  # what every form is sent
+OWNERS = {"red": "alice", "blue": "charlie"}  # who made what a project has
+MEMBERS = {"red": "rita", "blue": "charlie"}  # of whom things are asked in it
+PERSONAL = {"key_pair_id"}  # things that are there for their owner alone, whatever the role
+
+FIELDS = {  # what every form is sent: enough for each to be understood
+    "confirm": "of-red",
+    "name": "of-red",
+    "cidr": "10.9.0.0/24",
+    "user_name": "rita",
+    "role": "reader",
+    **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +68,11 @@ class Route:
     def things(self) -> set[str]:
         """The ids among them but the project's."""
         return {each for each in self.arguments if each.endswith("_id")} - {"project_id"}
+
+    @property
+    def visitor(self) -> str:
+        """Somebody who may go there, with things of the project red."""
+        return OWNERS["red"] if self.things & PERSONAL else "ada"
 
     def path(self, app: Flask, values: dict) -> str:
         arguments = {name: values[name] for name in self.arguments} | dict(self.choices)
@@ -90,16 +111,26 @@ def plain(text: str) -> str:
 
 
 def furnish(cloud: Cloud) -> Cloud:
-    """Each project has an instance that runs, named after it."""
-    for owner, project in (("alice", "red"), ("charlie", "blue")):
-        new = cloud.new_instance(f"of-{project}", project)
-        instances.create(cloud.actor(owner), new)
+    """Each project has an instance that runs and one of everything else, named after it."""
+    for number, (name, owner) in enumerate(OWNERS.items()):
+        actor, project = cloud.actor(owner), cloud.project(name)
+        label = f"of-{name}"
+        instances.create(actor, cloud.new_instance(label, name))
+        networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
+        with transaction():
+            session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
+            key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
+            session.add(KeyPair(name=label, user_id=actor.user_id, **key))
     cloud.settle()
     return cloud
 
 
 def _first(model, project: Project):
     return session.scalar(select(model.id).where(model.project_id == project.id))
+
+
+def _named(model, name: str):
+    return session.scalar(select(model.id).where(model.name == name))
 
 
 def _choices(rule: Rule) -> Iterator[tuple[tuple[str, str], ...]]:

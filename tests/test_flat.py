@@ -32,9 +32,9 @@ def statements():
         event.remove(engine, "before_cursor_execute", note)
 
 
-def sent_by(house, route, name: str = "ada") -> list[str]:
+def sent_by(house, route, name: str = "") -> list[str]:
     """What one visit of a page sends; the first visit is not counted, it may fill caches."""
-    browser, path = house.browser(name), route.path(house.app, house.red)
+    browser, path = house.browser(name or route.visitor), route.path(house.app, house.red)
     browser.open(path).close()
     with statements() as sent:
         answer = browser.open(path)

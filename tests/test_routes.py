@@ -48,8 +48,13 @@ def paths(house):
 
 
 @pytest.fixture
-def reading(paths):
-    return [path for method, path in paths if method == "GET"]
+def reading(house):
+    """(browser, path) of every page there is, opened by somebody who may."""
+    return [
+        (house.browser(route.visitor), route.path(house.app, house.red))
+        for route in routes(house.app)
+        if route.method == "GET"
+    ]
 
 
 @pytest.fixture
@@ -112,16 +117,16 @@ def test_a_form_of_this_site_is_taken(ada):
     assert answer.status_code == 303
 
 
-def test_reading_changes_nothing(ada, reading, house):
+def test_reading_changes_nothing(reading, house):
     house.clock.forward(minutes=2)  # so that being seen is written, and is all that is
-    for path in reading:
+    for browser, path in reading:
         before = dump()
         for headers in ({}, {"HX-Request": "true", "HX-Request-Type": "partial"}):
-            assert ada.open(path, **headers).status_code in (200, 303), path
+            assert browser.open(path, **headers).status_code in (200, 303), path
         assert dump() == before, path
 
 
-def test_reading_asks_neither_a_host_nor_redis(ada, reading, monkeypatch):
+def test_reading_asks_neither_a_host_nor_redis(reading, monkeypatch):
     touched = []
     monkeypatch.setattr(FakeHost, "_connect", lambda host: touched.append("a host"))
     monkeypatch.setattr(
@@ -129,8 +134,8 @@ def test_reading_asks_neither_a_host_nor_redis(ada, reading, monkeypatch):
         "send_packed_command",
         lambda *_, **__: touched.append("Redis"),
     )
-    for path in reading:
-        assert ada.open(path).status_code in (200, 303), path
+    for browser, path in reading:
+        assert browser.open(path).status_code in (200, 303), path
         assert not touched, path
 
 

@@ -84,9 +84,11 @@ def done(sentence: str) -> None:
 
 def _find_project() -> None:
     """A page of a project is there for nobody who has no part in it, and for nobody when there
-    is no such project."""
+    is no such project. That those exist in which somebody has a role is known from their roles."""
     project_id = (request.view_args or {}).get("project_id")
-    if project_id and current_user.is_authenticated:
+    if not project_id or not current_user.is_authenticated:
+        return
+    if project_id not in current_user.actor.projects:
         find_project(current_user.actor, project_id)
 
 
