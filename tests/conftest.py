@@ -47,7 +47,7 @@ def postgresql_url(new_postgresql):
     return new_postgresql()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def new_database(request, tmp_path):
     """Makes empty databases of either kind: the URL of each."""
     if request.param == "postgresql":

@@ -12,6 +12,8 @@ from portal.models import Flavor, Host, Image, KeyPair, Role, RoleAssignment, Us
 from portal.services import instances, networks, projects
 from tests.routes import routes
 
+pytestmark = pytest.mark.xdist_group("house")  # one worker furnishes it
+
 FEW, MANY = 5, 60
 INSTANCE_LIST_MOST = 8  # statements
 

@@ -18,6 +18,8 @@ from tests import golden
 from tests.pages.conftest import Browser
 from tests.routes import FIELDS, OWNERS, PERSONAL, Route, plain, routes, unknown
 
+pytestmark = pytest.mark.xdist_group("house")  # one worker furnishes it
+
 PEOPLE = {  # seen from the project red
     "stranger": "charlie",
     "reader": "rita",

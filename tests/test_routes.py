@@ -15,6 +15,8 @@ from tests.pages.conftest import Browser
 from tests.routes import FIELDS, routes
 from workers.drivers.fake import FakeHost
 
+pytestmark = pytest.mark.xdist_group("house")  # one worker furnishes it
+
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
