@@ -14,7 +14,18 @@ from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
 from portal.db import session, transaction
-from portal.models import Flavor, Host, Instance, KeyPair, Network, Operation, Project, User
+from portal.models import (
+    Flavor,
+    Host,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Operation,
+    Project,
+    User,
+    Visibility,
+)
 from portal.services import instances, networks
 from tests.cloud import Cloud
 
@@ -26,6 +37,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "operation_id": lambda cloud, project: _first(Operation, project),
     "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
     "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
+    "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
@@ -42,6 +54,7 @@ FIELDS = {  # what every form is sent: enough for each to be understood
     "cidr": "10.9.0.0/24",
     "user_name": "rita",
     "role": "reader",
+    "visibility": "shared",
     **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
 }
 
@@ -119,6 +132,18 @@ def furnish(cloud: Cloud) -> Cloud:
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
         with transaction():
             session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
+            session.add(
+                Image(
+                    name=label,
+                    project_id=project.id,
+                    user_id=actor.user_id,
+                    visibility=Visibility.SHARED,
+                    format="raw",
+                    sha256=str(number) * 64,
+                    size_bytes=2**20,
+                    virtual_size_bytes=2**20,
+                )
+            )
             key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
             session.add(KeyPair(name=label, user_id=actor.user_id, **key))
     cloud.settle()
