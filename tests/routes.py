@@ -117,9 +117,10 @@ def unknown(names: set[str]) -> dict:
 
 
 def plain(text: str) -> str:
-    """A page without what differs each time: numbers of requests, form tokens, ids."""
+    """A page without what differs each time: numbers of requests, form tokens, ids, ages."""
     without = re.sub(r"req-[0-9a-f]+", "REQUEST", text)
     without = re.sub(r'(csrf_token" value=|"X-CSRFToken": )"[^"]*"', "TOKEN", without)
+    without = re.sub(r"<time[^>]*>[^<]*</time>", "TIME", without)
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", without)
 
 
