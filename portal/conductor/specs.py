@@ -95,7 +95,8 @@ def instance(instance_id: uuid.UUID) -> InstanceSpec:
 
 
 def network(scope: Scope) -> NetworkSpec:
-    """A network's table on the scope's host."""
+    """A network's table on the scope's host. DHCP is local to it, so it names only the guests
+    that are there: a change of one elsewhere changes nothing here."""
     row = session.get_one(Network, scope.target_id)
     subnet = row.subnet
     return NetworkSpec(
@@ -114,7 +115,11 @@ def network(scope: Scope) -> NetworkSpec:
             for port, hostname in session.execute(
                 select(Port, Instance.hostname)
                 .join(Instance, Instance.id == Port.instance_id)
-                .where(Port.network_id == row.id, Instance.desired != Power.ABSENT)
+                .where(
+                    Port.network_id == row.id,
+                    Instance.host_id == scope.host_id,
+                    Instance.desired != Power.ABSENT,
+                )
                 .order_by(Port.created_at, Port.id)
             )
         ),

@@ -121,6 +121,9 @@ class Network(Protocol):
     def ensure_ports(self, spec: InstanceSpec) -> None:
         """The bridges that the guest's ports are to be plugged into exist."""
 
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        """Nothing on this host remembers the ports of this guest, which is gone."""
+
     def observe_networks(self) -> tuple[Held, ...]:
         """Which table of which network this host holds; a damaged one is not reported."""
 

@@ -88,6 +88,10 @@ class NetlinkNetwork:
                 (taps / names.tap(port.id)).touch()
                 links.plug(route, names.tap(port.id), bridge.name)
 
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        for port in spec.ports:
+            (self._taps(port.segment_id) / names.tap(port.id)).unlink(missing_ok=True)
+
     def observe_networks(self) -> tuple[Held, ...]:
         records = (
             network_records.read(self._config, each) for each in network_records.ids(self._config)

@@ -34,6 +34,7 @@ def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """Nothing of this guest is left here, and no spec that comes late brings it back."""
     with host.locks.hold(spec.id, spec.generation, gone=True):
         host.hypervisor.remove_domain(spec.id)
+        host.network.remove_ports(spec)
         host.say("The guest is gone.")
         host.storage.remove_instance(spec.id)
         host.say("Its disks are gone.")

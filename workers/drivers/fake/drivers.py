@@ -144,6 +144,11 @@ class FakeNetwork:
 
     def ensure_ports(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_ports")
+        self._host.put("ports", spec.id, {"macs": [port.mac for port in spec.ports]})
+
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        self._host.call("remove_ports")
+        self._host.drop("ports", spec.id)
 
     def observe_networks(self) -> tuple[Held, ...]:
         self._host.call("observe_networks")
