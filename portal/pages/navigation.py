@@ -95,6 +95,14 @@ def gib(mib: int) -> str:
     return f"{mib} MiB" if mib < 1024 else f"{mib / 1024:g} GiB"
 
 
+def size(count: int) -> str:
+    """So many bytes, as people say it: 512 bytes, 16.2 MiB, 3 GiB."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 2**power:
+            return f"{round(count / 2**power, 1):g} {unit}"
+    return f"{count} bytes"
+
+
 def _group(title: str, entries: tuple, **values) -> dict:
     noun = (request.endpoint or "").partition(".")[0]
     return {
