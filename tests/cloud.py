@@ -144,7 +144,7 @@ class Cloud:
             project_id=project_id,
             name=name,
             flavor_id=session.scalar(select(Flavor.id).where(Flavor.name == "small")),
-            image_id=session.scalar(select(Image.id)),
+            image_id=session.scalar(select(Image.id).where(Image.name == "Demo Linux")),
             network_id=session.scalar(
                 select(Network.id).where(Network.project_id == project_id).limit(1)
             ),

@@ -14,9 +14,21 @@ from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
 from portal.db import session, transaction
-from portal.models import Flavor, Host, Instance, KeyPair, Network, Operation, Project, User
-from portal.services import instances, networks
+from portal.models import (
+    Flavor,
+    Host,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Operation,
+    Project,
+    User,
+    Visibility,
+)
+from portal.services import images, instances, networks
 from tests.cloud import Cloud
+from tests.services.image_files import qcow2
 
 MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     # an argument of a URL: what it may be, of a project in a furnished cloud
@@ -25,6 +37,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "instance_id": lambda cloud, project: _first(Instance, project),
     "operation_id": lambda cloud, project: _first(Operation, project),
     "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
+    "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
     "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
@@ -42,6 +55,8 @@ FIELDS = {  # what every form is sent: enough for each to be understood
     "cidr": "10.9.0.0/24",
     "user_name": "rita",
     "role": "reader",
+    "visibility": "shared",
+    **{"min_disk_gib": 1, "min_memory_mib": 64},
     **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
 }
 
@@ -117,6 +132,8 @@ def furnish(cloud: Cloud) -> Cloud:
         label = f"of-{name}"
         instances.create(actor, cloud.new_instance(label, name))
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
+        new = images.NewImage(name=label, visibility=Visibility.SHARED)
+        images.create(actor, project.id, new, iter([qcow2()]))
         with transaction():
             session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
             key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}

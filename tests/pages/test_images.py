@@ -10,7 +10,9 @@ from portal import config
 from portal.db import session
 from portal.models import Image
 from portal.pages import uploads
-from tests.services.hostile_images import HOSTILE, MIB, bootable, qcow2
+from tests.services.hostile_images import HOSTILE
+from tests.services.hostile_strangers import STRANGE
+from tests.services.image_files import MIB, bootable, qcow2
 
 FIELDS = {"name": "Tiny", "visibility": "shared", "min_disk_gib": "2", "min_memory_mib": "64"}
 
@@ -69,7 +71,7 @@ def test_an_uploaded_disk_can_be_started_from(alice, red, images, cloud):
 def test_a_file_that_is_no_harmless_disk_is_refused_beside_its_field(
     alice, images, cloud, name, sentence
 ):
-    answer = send(alice, images, HOSTILE[name]("/etc/hostname"), name="Kept")
+    answer = send(alice, images, (HOSTILE | STRANGE)[name]("/etc/hostname"), name="Kept")
     assert answer.status_code == 422
     assert sentence in answer.text
     assert 'id="file-wrong"' in answer.text

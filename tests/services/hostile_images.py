@@ -1,82 +1,23 @@
-"""Files that a hostile person would send as an image. Each is small, and most are cut from the
-same cloth: a qcow2 file of six clusters with one thing wrong.
+"""qcow2 files that a hostile person would send as an image, and what is wrong with each."""
 
-    cluster 0 header · 1 refcount table · 2 refcount block · 3 L1 table · 4 L2 table · 5 data
-"""
-
-import gzip
-import io
 import json
 import struct
-import tarfile
-from collections.abc import Callable
 
-CLUSTER = 2**16
-MIB, GIB = 2**20, 2**30
-COPIED = 1 << 63  # an entry whose cluster is nobody else's
+from tests.services.image_files import (
+    CLUSTER,
+    COPIED,
+    GIB,
+    MIB,
+    bootable,
+    extension,
+    listed_in,
+    qcow2,
+)
+
 BACKING_FORMAT, DATA_FILE, FEATURE_NAMES = 0xE2792ACA, 0x44415441, 0x6803F857
 
-HOSTILE: dict[str, Callable[[str], bytes]] = {}  # name → the file that wants to read a path
-
-
-def hostile(build: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """`build` makes a file that is to be refused; its argument is a path it wants to read."""
-    HOSTILE[build.__name__] = build
-    return build
-
-
-def extension(kind: int, content: bytes) -> bytes:
-    padded = content.ljust(-(-len(content) // 8) * 8, b"\0")
-    return struct.pack(">II", kind, len(content)) + padded
-
-
-def qcow2(
-    size: int = MIB,
-    *,
-    backing: str = "",
-    extensions: bytes = b"",
-    l1: tuple[int, ...] = (COPIED | 4 * CLUSTER,),
-    l2: tuple[int, ...] = (COPIED | 5 * CLUSTER,),
-    **changes,
-) -> bytes:
-    """A harmless file, but for the `changes` of header fields."""
-    tail = extensions + struct.pack(">II", 0, 0) + backing.encode()
-    header = {
-        "magic": b"QFI\xfb",
-        "version": 3,
-        "backing_offset": 104 + len(tail) - len(backing.encode()) if backing else 0,
-        "backing_size": len(backing.encode()),
-        "cluster_bits": 16,
-        "size": size,
-        "crypt": 0,
-        "l1_entries": max(1, -(-size // (CLUSTER * CLUSTER // 8))),
-        "l1_offset": 3 * CLUSTER,
-        "refcount_offset": CLUSTER,
-        "refcount_clusters": 1,
-        "snapshots": 0,
-        "snapshots_offset": 0,
-        "incompatible": 0,
-        "compatible": 0,
-        "autoclear": 0,
-        "refcount_order": 4,
-        "header_length": 104,
-    } | changes
-    file = bytearray(6 * CLUSTER)
-    head = struct.pack(">4sIQIIQIIQQIIQQQQII", *header.values()) + tail
-    file[: len(head)] = head
-    struct.pack_into(">Q", file, CLUSTER, 2 * CLUSTER)
-    struct.pack_into(">6H", file, 2 * CLUSTER, *[1] * 6)
-    struct.pack_into(f">{len(l1)}Q", file, 3 * CLUSTER, *l1)
-    struct.pack_into(f">{len(l2)}Q", file, 4 * CLUSTER, *l2)
-    file[5 * CLUSTER :] = b"\xee" * CLUSTER
-    return bytes(file)
-
-
-def bootable(file: bytes, size: int = MIB) -> bytes:
-    """The same as a raw disk: with a boot signature, and so large."""
-    padded = bytearray(file.ljust(size, b"\0"))
-    padded[510:512] = b"\x55\xaa"
-    return bytes(padded)
+HOSTILE: dict = {}
+hostile = listed_in(HOSTILE)
 
 
 # What would read files of the host, or other machines
@@ -170,109 +111,6 @@ def data_file_behind_another_extension(path):
 @hostile
 def backing_file_in_what_is_called_raw(path):
     return bootable(qcow2(backing=path), 4 * MIB)
-
-
-def descriptor(kind: str, extents: str, parent: str = "") -> bytes:
-    hint = f'parentFileNameHint="{parent}"\n' if parent else ""
-    return (
-        "# Disk DescriptorFile\nversion=1\nCID=fffffffe\n"
-        f"parentCID={'12345678' if parent else 'ffffffff'}\n{hint}"
-        f'createType="{kind}"\n\n# Extent description\n{extents}\n\n#DDB\n'
-        'ddb.adapterType = "ide"\n'
-    ).encode()
-
-
-def vmdk(inner: bytes, capacity: int = 2048) -> bytes:
-    header = struct.pack(
-        "<4sIIQQQQIQQQB4sH",
-        *(b"KDMV", 1, 3, capacity, 128, 1, 20, 512, 21, 26, 128, 0, b"\n \r\n", 0),
-    )
-    return header.ljust(512, b"\0") + inner.ljust(20 * 512, b"\0") + b"\0" * (128 * 512)
-
-
-@hostile
-def vmdk_flat(path):
-    return descriptor("monolithicFlat", f'RW 2048 FLAT "{path}" 0')
-
-
-@hostile
-def vmdk_in_two_files(path):
-    return descriptor("twoGbMaxExtentFlat", f'RW 1024 FLAT "{path}" 0\nRW 1024 FLAT "{path}" 0')
-
-
-@hostile
-def vmdk_of_vmfs(path):
-    return descriptor("vmfs", f'RW 2048 VMFS "{path}"')
-
-
-@hostile
-def vmdk_custom(path):
-    return descriptor("custom", f'RW 1024 ZERO\nRW 1024 FLAT "{path}" 0')
-
-
-@hostile
-def vmdk_that_lies_about_its_type(path):
-    return vmdk(descriptor("monolithicFlat", f'RW 2048 FLAT "{path}" 0'))
-
-
-@hostile
-def vmdk_with_a_path_for_an_extent(path):
-    return vmdk(descriptor("monolithicSparse", f'RW 2048 SPARSE "{path}"'))
-
-
-@hostile
-def vmdk_with_a_parent(path):
-    return vmdk(descriptor("monolithicSparse", 'RW 2048 SPARSE "x.vmdk"', parent=path))
-
-
-@hostile
-def vmdk_without_a_descriptor(path):
-    return vmdk(b"")
-
-
-@hostile
-def qed_with_a_backing_file(path):
-    name = path.encode()
-    numbers = (CLUSTER, 4, 1, 1, 0, 0, CLUSTER, MIB, 72, len(name))
-    header = struct.pack("<4sIIIQQQQQII", b"QED\0", *numbers)
-    return header + b"\0" * 8 + name + b"\0" * (5 * CLUSTER)
-
-
-# What QEMU would take for a format that nobody allowed
-
-
-@hostile
-def bochs(path):
-    names = b"Bochs Virtual HD Image".ljust(32, b"\0") + b"Redolog".ljust(16, b"\0")
-    numbers = struct.pack("<IIIIIIQ", 0x20000, 512, 1, 512, CLUSTER, 0, MIB)
-    return bootable(names + b"Growing".ljust(16, b"\0") + numbers)
-
-
-@hostile
-def parallels(path):
-    numbers = (2, 16, 512, 2048, 1, 2048, 0x746F6E59, 0)
-    return bootable(b"WithoutFreeSpace" + struct.pack("<IIIIIQII", *numbers))
-
-
-@hostile
-def cloop(path):
-    script = b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660\n"
-    return bootable(script.ljust(128, b"\0") + struct.pack(">II", CLUSTER, 1))
-
-
-@hostile
-def vhd_of_four_exbibytes(path):
-    footer = struct.pack(
-        ">8sIIQI4sI4sQQHBBII16sB",
-        *(b"conectix", 2, 0x10000, 512, 0, b"evil", 0, b"Wi2k", 1 << 62, 1 << 62),
-        *(65535, 16, 255, 3, 0, b"\1" * 16, 0),
-    ).ljust(512, b"\0")
-    return footer + b"\0" * 1536 + footer
-
-
-@hostile
-def vmdk_of_two_zebibytes(path):
-    return vmdk(descriptor("monolithicSparse", 'RW 9 SPARSE "x.vmdk"'), capacity=1 << 52)
 
 
 # What would cost too much
@@ -379,11 +217,6 @@ def encrypted(path):
     return qcow2(crypt=2)
 
 
-@hostile
-def gzip_bomb(path):
-    return gzip.compress(b"\0" * (64 * MIB))
-
-
 # What is several things at once, or nothing whole
 
 
@@ -407,41 +240,11 @@ def harmless_qcow2_with_a_boot_sector(path):
 
 
 @hostile
-def vmdk_with_a_boot_sector(path):
-    return bootable(vmdk(descriptor("monolithicFlat", f'RW 2048 FLAT "{path}" 0')), 4 * MIB)
-
-
-@hostile
 def qcow2_with_a_partition_table(path):
     file = bytearray(qcow2(extensions=extension(DATA_FILE, path.encode()), incompatible=4))
     file[446:462] = b"\0\0\2\0\xee\xff\xff\xff\1\0\0\0\xff\xff\xff\xff"
     file[512:520] = b"EFI PART"
     return bootable(bytes(file))
-
-
-@hostile
-def empty(path):
-    return b""
-
-
-@hostile
-def one_byte(path):
-    return b"Q"
-
-
-@hostile
-def sector(path):
-    return bootable(b"", 512)
-
-
-@hostile
-def noise(path):
-    return b"\xa5" * MIB
-
-
-@hostile
-def odd_size(path):
-    return bootable(b"") + b"\0"
 
 
 @hostile
@@ -462,48 +265,3 @@ def tables_cut(path):
 @hostile
 def data_cut(path):
     return qcow2()[: 5 * CLUSTER]
-
-
-@hostile
-def vmdk_magic_only(path):
-    return b"KDMV"
-
-
-# Archives
-
-
-def ova(members: list[tuple[str, bytes, bytes | None, str]]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content, kind, link in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            if kind:
-                member.type, member.linkname = kind, link
-            archive.addfile(member, io.BytesIO(content))
-    return file.getvalue()
-
-
-def envelope(path: str) -> bytes:
-    entity = f'<!DOCTYPE e [<!ENTITY x SYSTEM "file://{path}">]>'
-    return f'<?xml version="1.0"?>{entity}<Envelope href="{path}">&x;</Envelope>'.encode()
-
-
-@hostile
-def ova_with_an_entity(path):
-    return ova([("a.ovf", envelope(path), None, "")])
-
-
-@hostile
-def ova_that_climbs_out(path):
-    return ova([("a.ovf", envelope(path), None, ""), ("../../evil", b"x", None, "")])
-
-
-@hostile
-def ova_with_a_symbolic_link(path):
-    return ova([("a.ovf", b"<x/>", None, ""), ("disk.vmdk", b"", tarfile.SYMTYPE, path)])
-
-
-@hostile
-def ova_with_a_hard_link(path):
-    return ova([("a.ovf", b"<x/>", None, ""), ("disk.vmdk", b"", tarfile.LNKTYPE, path)])

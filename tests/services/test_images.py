@@ -12,7 +12,7 @@ from portal.errors import Conflict, OverQuota, Refused
 from portal.models import Image, Quota, Visibility
 from portal.services import images
 from portal.services.images import NewImage, store
-from tests.services.hostile_images import MIB, bootable, qcow2
+from tests.services.image_files import MIB, bootable, qcow2
 
 
 def upload(cloud, name="disk", by="alice", file=None, **more) -> Image:

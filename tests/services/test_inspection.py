@@ -7,9 +7,12 @@ import pytest
 
 from portal.errors import Refused
 from portal.services.images.inspection import Disk, Judge
-from tests.services.hostile_images import GIB, HOSTILE, MIB, bootable, qcow2
+from tests.services.hostile_images import HOSTILE
+from tests.services.hostile_strangers import STRANGE
+from tests.services.image_files import GIB, MIB, bootable, qcow2
 
 CANARY = "canary-7d1f0c"
+FILES = HOSTILE | STRANGE
 
 
 def judge(file: bytes, piece: int = 65_536, most: int = 500 * GIB) -> Disk:
@@ -19,12 +22,12 @@ def judge(file: bytes, piece: int = 65_536, most: int = 500 * GIB) -> Disk:
     return judge.verdict(io.BytesIO(file))
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_is_refused_with_a_sentence_that_leaks_nothing(name, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(CANARY * 100_000)
     with pytest.raises(Refused) as refusal:
-        judge(HOSTILE[name](str(secret)))
+        judge(FILES[name](str(secret)))
     assert str(refusal.value)[0].isupper()
     assert str(refusal.value).endswith((".", "NEW", "FILE"))
     assert CANARY not in str(refusal.value)
@@ -37,7 +40,7 @@ def test_the_judgement_does_not_depend_on_the_pieces_it_comes_in(piece):
     assert judge(qcow2()[:400_000], piece) == Disk("qcow2", MIB)
     for name in ("backing_file", "data_file_behind_another_extension", "sector"):
         with pytest.raises(Refused):
-            judge(HOSTILE[name]("/etc/hostname"), piece)
+            judge(FILES[name]("/etc/hostname"), piece)
 
 
 SHAPES = [
@@ -81,10 +84,10 @@ def test_a_raw_disk_is_taken_with_and_without_partitions():
     [
         (bootable(b"", 512), "This file has 512 bytes: too few"),
         (qcow2(1 << 60, l1_entries=1), "1,073,741,824 GiB large when unpacked; 500 GiB"),
-        (HOSTILE["backing_file"]("/x"), "only the changes to a backing file"),
-        (HOSTILE["vmdk_flat"]("/x"), "a VMDK disk of VMware; qcow2 and raw disks are taken"),
-        (HOSTILE["gzip_bomb"]("/x"), "compressed by gzip, not a disk. Unpack it first."),
-        (HOSTILE["ova_with_an_entity"]("/x"), "a tar archive"),
+        (FILES["backing_file"]("/x"), "only the changes to a backing file"),
+        (FILES["vmdk_flat"]("/x"), "a VMDK disk of VMware; qcow2 and raw disks are taken"),
+        (FILES["gzip_bomb"]("/x"), "compressed by gzip, not a disk. Unpack it first."),
+        (FILES["ova_with_an_entity"]("/x"), "a tar archive"),
         (b"<!doctype html><title>404</title>", "a web page, not a disk. The download"),
     ],
 )

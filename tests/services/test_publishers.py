@@ -12,7 +12,8 @@ from portal.errors import NotFound, Refused
 from portal.models import Image, Visibility
 from portal.services.images import publishers
 from portal.services.images.publishers import PUBLISHED, OutOfReach, Published, WrongSum
-from tests.services.hostile_images import HOSTILE, MIB, bootable, qcow2
+from tests.services.hostile_images import HOSTILE
+from tests.services.image_files import MIB, bootable, qcow2
 
 SHA256, SHA512 = "a" * 64, "b" * 128
 
