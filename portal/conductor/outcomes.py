@@ -246,6 +246,7 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.disk_gib, host.disk_free_gib = facts.disk_gib, facts.disk_free_gib
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
+    host.console_address = facts.console_address
     host.strangers = [*facts.strangers, *_unwanted(observation)]
     host.images = sorted(observation.images)
 
