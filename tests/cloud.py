@@ -133,6 +133,10 @@ class Cloud:
 
     # acting
 
+    def host_config(self, name: str) -> HostConfig:
+        """What the host of this name knows of itself."""
+        return self._jobs[name].config
+
     def actor(self, name: str) -> Actor:
         return users.actor_of(session.scalar(select(User).where(User.name == name)))
 
