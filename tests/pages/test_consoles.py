@@ -4,11 +4,12 @@ import re
 import time
 
 import pytest
+from sqlalchemy import delete, select
 
 from portal import config
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, TooMany
-from portal.models import Activity, User
+from portal.models import Activity, RoleAssignment, User
 from portal.services import consoles, instances, sessions
 from tests.cloud import host_row
 from tests.web import WebServer
@@ -30,7 +31,7 @@ def signed_in(cloud):
     """Opens a session: `signed_in("alice")` is the actor and the session's id."""
 
     def open_session(name: str):
-        user = session.query(User).filter_by(name=name).one()
+        user = session.get_one(User, cloud.actor(name).user_id)
         secret = sessions.open_session(user, address="", user_agent="")
         return cloud.actor(name), sessions.find(secret).id
 
@@ -186,7 +187,7 @@ def open_console(web, console):
         stream.close()
 
 
-def test_a_screen_reaches_the_browser_and_keys_reach_the_screen(web, open_console):
+def test_a_screen_reaches_the_browser_and_that_is_in_the_record(web, open_console, instance):
     stream = open_console(web.sign_in("bob"))
     assert (stream.status, stream.headers["Sec-WebSocket-Protocol"]) == (101, "binary")
     assert stream.receive() == BANNER
@@ -202,36 +203,27 @@ def test_a_screen_reaches_the_browser_and_keys_reach_the_screen(web, open_consol
     while len(picture) < 320 * 200 * 4 + 16:
         picture += stream.receive()
     assert picture[:2] == b"\x00\x00"
+    session.rollback()
+    [entry] = session.scalars(select(Activity).where(Activity.action == "instances:console"))
+    assert (entry.user_name, entry.target_id) == ("bob", instance.id)
 
 
-def test_a_used_ticket_opens_nothing_and_no_log_holds_any(web, open_console, console):
+def test_nothing_else_opens_a_console_and_no_log_holds_a_ticket(web, open_console, console):
     bob = web.sign_in("bob")
     ticket = open_console(bob).ticket
-    again = bob.web_socket(f"{console}/socket", ["binary", f"ticket.{ticket}"])
-    assert again.status == 403
+    socket_path, protocols = f"{console}/socket", ["binary", f"ticket.{ticket}"]
+    assert bob.web_socket(socket_path, protocols).status == 403  # it is used
+    assert bob.web_socket(socket_path, ["binary"]).status == 403
+    for origin in ("https://evil.example", "", "null"):
+        assert open_console(bob, origin=origin).status == 403
     assert "console/ticket" in web.log  # the log is written
     assert ticket not in web.log
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "", "null"])
-def test_no_other_site_opens_a_console(web, open_console, origin):
-    assert open_console(web.sign_in("bob"), origin=origin).status == 403
-
-
-def test_without_a_ticket_there_is_no_console(web, console):
-    assert web.sign_in("bob").web_socket(f"{console}/socket", ["binary"]).status == 403
-
-
-def test_readers_get_neither_page_nor_ticket(web, console):
-    rita = web.sign_in("rita")
-    assert rita.post(f"{console}/ticket", page="/account/password").status_code == 403
-
-
-def test_that_somebody_looked_is_in_the_record(web, open_console, instance):
-    open_console(web.sign_in("bob")).receive()
-    session.rollback()
-    [entry] = session.query(Activity).filter_by(action="instances:console").all()
-    assert (entry.user_name, entry.target_id) == ("bob", instance.id)
+def test_readers_get_neither_page_nor_ticket(sign_in, console):
+    rita = sign_in("rita")
+    assert rita.open(console).status_code == 403
+    assert rita.send(f"{console}/ticket", page="/account/password").status_code == 403
 
 
 def ends(stream) -> tuple[tuple[int, str], float]:
@@ -242,19 +234,29 @@ def ends(stream) -> tuple[tuple[int, str], float]:
     return said, time.monotonic() - began
 
 
-def sign_out_bob(cloud, instance):
+def test_an_open_console_closes_when_its_session_is_ended_elsewhere(web, open_console, cloud):
+    stream = open_console(web.sign_in("bob"))
+    assert stream.receive() == BANNER
     with transaction():
-        sessions.revoke_all(session.query(User.id).filter_by(name="bob").scalar())
+        sessions.revoke_all(cloud.actor("bob").user_id)
+    (_, said), seconds = ends(stream)
+    assert said == "Your session has ended."
+    assert seconds < CLOSED_WITHIN_SECONDS
+
+
+def sign_out_bob(cloud, instance):
+    sessions.sign_out_everywhere(cloud.actor("bob"))
 
 
 def disable_bob(cloud, instance):
     with transaction():
-        session.query(User).filter_by(name="bob").one().enabled = False
+        session.get_one(User, cloud.actor("bob").user_id).enabled = False
 
 
 def take_bobs_role(cloud, instance):
     with transaction():
-        session.query(User).filter_by(name="bob").one().assignments.clear()
+        mine = RoleAssignment.user_id == cloud.actor("bob").user_id
+        session.execute(delete(RoleAssignment).where(mine))
 
 
 def delete_the_instance(cloud, instance):
@@ -267,23 +269,26 @@ def stop_the_instance(cloud, instance):
     cloud.settle()
 
 
+def leave_the_session_alone(cloud, instance):
+    cloud.clock.forward(hours=2, minutes=1)
+
+
 @pytest.mark.parametrize(
     ("happening", "reason"),
     [
         (sign_out_bob, "Your session has ended."),
+        (leave_the_session_alone, "Your session has ended."),
         (disable_bob, "Your session has ended."),
         (take_bobs_role, "Your role no longer allows it."),
         (delete_the_instance, "The instance was deleted."),
         (stop_the_instance, "The instance is off."),
     ],
 )
-def test_an_open_console_is_closed_when(happening, reason, web, open_console, cloud, instance):
-    stream = open_console(web.sign_in("bob"))
-    assert stream.receive() == BANNER
+def test_there_is_a_reason_to_close(happening, reason, signed_in, cloud, instance):
+    place = signed_in("bob")[1], instance.project_id, instance.id
+    assert consoles.reason_to_close(*place) == ""
     happening(cloud, instance)
-    (_, said), seconds = ends(stream)
-    assert said == reason
-    assert seconds < CLOSED_WITHIN_SECONDS
+    assert consoles.reason_to_close(*place) == reason
 
 
 def test_as_many_consoles_as_are_allowed_are_open_at_a_time(web, open_console, console):
@@ -299,14 +304,12 @@ def test_as_many_consoles_as_are_allowed_are_open_at_a_time(web, open_console, c
         assert time.monotonic() < deadline, "its place was not given free"
 
 
-def test_the_web_process_ends_at_once_with_a_console_open(web, open_console):
+def test_the_web_process_does_not_wait_for_consoles_to_end(web, open_console):
     stream = open_console(web.sign_in("bob"))
     assert stream.receive() == BANNER
-    began = time.monotonic()
     web.process.terminate()
     assert ends(stream)[0] == (1001, "The portal is being restarted.")
-    web.process.wait(10)
-    assert time.monotonic() - began < CLOSED_WITHIN_SECONDS
+    web.process.wait(15)  # gunicorn would wait for a request for 30 s
 
 
 def test_a_browser_that_declares_an_endless_message_is_cut_off(web, open_console):
