@@ -21,6 +21,7 @@ from portal.models import (
 )
 from portal.models.network import port_groups
 from workers.specs import (
+    BootLogSpec,
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
@@ -52,6 +53,11 @@ def of_task(task: Task) -> Spec:
 def observe(host: Host) -> ObserveSpec:
     """Asks a host for everything."""
     return ObserveSpec(id=str(host.id), generation=1)
+
+
+def boot_log(instance_id: uuid.UUID) -> BootLogSpec:
+    """Asks a host what the guest wrote to its serial port."""
+    return BootLogSpec(id=str(instance_id), generation=1)
 
 
 def image(row: Image) -> ImageSpec:

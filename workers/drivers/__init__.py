@@ -165,3 +165,4 @@ class HostDrivers:
     network: Network
     firewall: Firewall
     say: Callable[[str], None] = print  # one line for whoever watches the operation
+    console_address: str = ""  # where the agent of this host passes on screens
