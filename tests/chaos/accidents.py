@@ -39,7 +39,7 @@ class Accidents:
         }
         if stack.real:
             self._kinds |= {
-                "libvirtd": lambda: self._kill(self._programs("libvirtd")),
+                "libvirtd": lambda: self._kill(_named("libvirtd")),
                 "libvirtd and virtlogd": self._kill_libvirt,
                 "virtlogd": lambda: self._kill(_named("virtlogd")),
                 "QEMU": self._kill_guest,
@@ -104,7 +104,7 @@ class Accidents:
 
     def _kill_libvirt(self) -> bool:
         helpers = [_send(each.pid, signal.SIGKILL) for each in _named("virtlogd")]
-        return self._kill(self._programs("libvirtd")) and any(helpers)
+        return self._kill(_named("libvirtd")) and any(helpers)
 
     def _kill_guest(self) -> bool:
         found = [each for each in _named("qemu-system-x86_64") if "guest=instance-" in each.line]

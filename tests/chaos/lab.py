@@ -33,9 +33,16 @@ wait $!
 
 
 def enter(directory: Path, command: list[str]) -> None:
-    """This process becomes `command` in the private machine, whose files are in `directory`.
+    """This process becomes `command` in the private machine, whose files are in `directory`."""
+    words = inside(directory, command)
+    sys.stdout.flush()
+    os.execvp(words[0], words)
 
-    Needs root. When this process, or the one that started it, ends, so does all inside."""
+
+def inside(directory: Path, command: list[str]) -> list[str]:
+    """The command that runs `command` in a private machine with its files in `directory`.
+
+    It needs root. When it, or the process that started it, ends, so does all inside."""
     root = directory / "libvirt"
     for name in ("etc", *OWNED):
         (root / name).mkdir(parents=True)
@@ -44,10 +51,8 @@ def enter(directory: Path, command: list[str]) -> None:
     (root / "etc/libvirtd.conf").write_text('auth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n')
     with open(root / "etc/qemu.conf", "a") as file:
         file.write("cgroup_controllers = []\n")  # the cgroups are the machine's, not ours
-    sys.stdout.flush()
-    os.execvp(
-        "setpriv",
-        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc",
-         "--pid", "--fork", "--kill-child", "--mount-proc",
-         "bash", "-c", INIT, "init", str(root), *command],
-    )  # fmt: skip
+    return [
+        *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc"),
+        *("--pid", "--fork", "--kill-child", "--mount-proc"),
+        *("bash", "-c", INIT, "init", str(root), *command),
+    ]

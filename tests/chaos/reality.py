@@ -76,16 +76,21 @@ def _look_at_domains(seen: Reality) -> None:
             boots=int(mark.get("boots")),
             generation=int(generation),
             macs=frozenset(each.get("address") for each in kept.iter("mac")),
-            starts=(LIBVIRT_LOGS / f"{name}.log").read_text(errors="replace").count(
-                ": starting up libvirt version"
-            ),
-        )  # fmt: skip
+            starts=_starts(name),
+        )
     qemus = [each.line for each in processes.everything() if "qemu-system" in each.words[0]]
     alive = [re.search(r"guest=instance-([0-9a-f-]{36})", line) for line in qemus]
     ids = sorted(found[1] if found else "?" for found in alive)
     running = sorted(each for each, guest in seen.guests.items() if guest.power == "running")
     if ids != running:
         seen.strange.append(f"QEMU runs for {ids}, libvirt says {running}")
+
+
+def _starts(domain: str) -> int:
+    """How often libvirt started QEMU for it: it writes a line each time."""
+    log = LIBVIRT_LOGS / f"{domain}.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return text.count(": starting up libvirt version")
 
 
 def _look_at_disks(seen: Reality, state: Path) -> None:

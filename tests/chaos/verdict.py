@@ -107,7 +107,11 @@ class Verdict:
                     if not row["fault"]:
                         wrong.append(f"{row['name']} is not on {host}")
                     continue
-                if (guest.power, guest.generation) != (row["desired"], row["generation"]):
+                failed = row["fault"] and not row["launched_at"]  # its owner retries or deletes
+                if not failed and (guest.power, guest.generation) != (
+                    row["desired"],
+                    row["generation"],
+                ):
                     wrong.append(
                         f"{row['name']} is {guest.power} at revision {guest.generation}, wanted "
                         f"{row['desired']} at {row['generation']}"
