@@ -25,7 +25,6 @@ def create_app(settings: Settings) -> Flask:
     """
     from flask import Flask
     from flask_compress import Compress
-    from flask_wtf import CSRFProtect
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from portal import auth, cli, config, db, keys, pages
@@ -55,7 +54,6 @@ def create_app(settings: Settings) -> Flask:
     )
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
-    CSRFProtect(app)
     Compress(app)
     auth.install(app)
     pages.install(app)

@@ -8,6 +8,7 @@ import secrets
 import flask
 from flask import Flask, g, redirect, request, url_for
 from flask_login import LoginManager, UserMixin, current_user
+from flask_wtf import CSRFProtect
 from werkzeug.exceptions import Forbidden
 
 from portal.models import Session, User
@@ -40,11 +41,12 @@ class Person(UserMixin):
 
 
 def install(app: Flask) -> None:
-    """Every request has a number, comes from this site if it changes something, and from a
-    person if its page is not open to all."""
+    """Every request has a number, comes from a form of this site if it changes something, and
+    from a person if its page is not open to all."""
     login_manager.init_app(app)
     app.before_request(_number)
     app.before_request(_refuse_other_sites)
+    CSRFProtect(app)
     app.before_request(_ask_to_sign_in)
 
 

@@ -15,6 +15,7 @@ from portal.db import session, transaction
 from portal.errors import Refused
 from portal.models import Flavor, Host, Image, Role, RoleAssignment, User, Visibility
 from portal.services import hosts, images, projects, users
+from portal.services.images import publishers
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
@@ -28,6 +29,7 @@ def install(app: Flask) -> None:
         add_fake_image,
         has_image,
         add_image,
+        fetch_image,
         create_admin,
         deadlines,
         doctor_,
@@ -118,7 +120,9 @@ def add_fake_image() -> None:
 @click.argument("name")
 def has_image(name: str) -> None:
     """End with 0 if there is a public image of this name, else with 1."""
-    query = select(Image.id).where(Image.name == name, Image.visibility == Visibility.PUBLIC)
+    query = select(Image.id).where(
+        Image.name == name, Image.visibility == Visibility.PUBLIC, Image.deleted_at.is_(None)
+    )
     raise SystemExit(0 if session.scalar(query.limit(1)) else 1)
 
 
@@ -143,6 +147,26 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
     click.echo(f"{image.name}: {image.format}, {image.size_bytes} bytes, {image.sha256}")
 
 
+@click.command("fetch-image")
+@click.argument("name", type=click.Choice(list(publishers.PUBLISHED)))
+def fetch_image(name: str) -> None:
+    """Fetch a cloud image from its publisher, compare it with the publisher's sum, and put it
+    into the catalogue of everybody."""
+    published = publishers.find(name)
+    click.echo(f"Fetching {published.url}")
+    with click.progressbar(length=1, label=published.title) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = max(total, done, 1)
+            bar.update(done - bar.pos)
+
+        try:
+            image = publishers.fetch(published, show)
+        except Refused as refused:
+            raise click.ClickException(str(refused)) from None
+    click.echo(f"{image.name}: {image.format}, {image.size_bytes} bytes, {image.sha256}")
+
+
 @click.command("create-admin")
 @click.argument("name")
 def create_admin(name: str) -> None:
@@ -164,8 +188,12 @@ def deadlines() -> None:
 
 @click.command("orphans")
 def orphans() -> None:
-    """List what lies on hosts and belongs to nothing. Nothing is removed."""
+    """List what lies on hosts, or in the image store, and belongs to nothing. Nothing is
+    removed."""
     found = 0
+    for sha256 in sorted(images.strays()):
+        click.echo(f"image store: {sha256}")
+        found += 1
     for host in session.scalars(select(Host).order_by(Host.name)):
         for stranger in host.strangers:
             click.echo(f"{host.name}: {stranger}")

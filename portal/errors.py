@@ -59,3 +59,9 @@ class TooMany(Refused):
     def __init__(self, sentence: str, *, retry_after: int):
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class Busy(TooMany):
+    """As many are being served as can be: try again in `retry_after` seconds."""
+
+    status = 503

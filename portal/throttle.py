@@ -31,8 +31,9 @@ def check_login(account: str, address: str) -> None:
         for key in (("account", account.lower()), ("address", address)):
             if not _limiter().test(limit, WRONG_PASSWORDS, *key):
                 reset = _limiter().get_window_stats(limit, WRONG_PASSWORDS, *key).reset_time
+                seconds = max(1, round(reset - time.time()))
                 raise TooMany(
-                    "Too many wrong passwords.", retry_after=max(1, round(reset - time.time()))
+                    f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds
                 )
     except RedisError:
         raise OutOfReach(

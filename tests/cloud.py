@@ -150,7 +150,9 @@ class Cloud:
             project_id=project_id,
             name=name,
             flavor_id=session.scalar(select(Flavor.id).where(Flavor.name == "small")),
-            image_id=session.scalar(select(Image.id)),
+            image_id=session.scalar(
+                select(Image.id).where(Image.visibility == Visibility.PUBLIC).limit(1)
+            ),
             network_id=session.scalar(
                 select(Network.id).where(Network.project_id == project_id).limit(1)
             ),

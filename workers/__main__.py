@@ -17,8 +17,9 @@ import redis
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
+from workers import bell
 from workers import config as host_config
-from workers.boundary import BELL, HostJob, TakesNoCommands
+from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
 from workers.host import open_host, prepare
 
@@ -40,7 +41,8 @@ class HostWorker(TakesNoCommands, Worker):
     def execute_job(self, job, queue):
         super().execute_job(job, queue)
         with self.connection.pipeline(transaction=False) as pipeline:
-            pipeline.lpush(BELL, "1").ltrim(BELL, 0, 0).execute()
+            bell.ring(pipeline)
+            pipeline.execute()
 
 
 def die_with_parent() -> None:

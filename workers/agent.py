@@ -15,9 +15,8 @@ from pathlib import Path
 
 import redis
 
+from workers import bell, consoles, host
 from workers import config as host_config
-from workers import consoles, host
-from workers.boundary import BELL
 from workers.config import HostConfig
 
 BEAT_SECONDS = 5.0
@@ -35,7 +34,7 @@ class Agent:
         self._redis = redis.Redis.from_url(
             config.redis_url, socket_timeout=2, socket_connect_timeout=2
         )
-        self._boot_id = host.open_host(config).sequence.boot_id
+        self._boot_id = host.boot_id(config)
         self._events = 0
         self._news = threading.Event()
         self._stopping = False
@@ -82,7 +81,7 @@ class Agent:
             )
             pipeline.expire(key, BEAT_KEPT_SECONDS)
             if ring:
-                pipeline.lpush(BELL, "1").ltrim(BELL, 0, 0)
+                bell.ring(pipeline)
             pipeline.execute()
 
 

@@ -18,6 +18,15 @@ def open_host(config: HostConfig) -> HostDrivers:
     return dataclasses.replace(_drivers(config), console_address=config.consoles)
 
 
+def boot_id(config: HostConfig) -> str:
+    """Which boot of the machine this is."""
+    if config.driver == "fake":
+        from workers.drivers.fake import FakeHost
+
+        return FakeHost(config.state_directory).get("host", "boot")["id"]
+    return kernel_boot_id()
+
+
 def prepare(config: HostConfig) -> None:
     """What has to be so before any guest starts: what no filter table names does not pass."""
     if config.driver == "libvirt":

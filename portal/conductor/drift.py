@@ -65,6 +65,7 @@ def _unsettled() -> list[Instance]:
             )
             .options(joinedload(Instance.host))
             .limit(MOST_AT_A_TIME)
+            .with_for_update(of=Instance, skip_locked=True)  # whoever changes it now comes first
         )
     )
 

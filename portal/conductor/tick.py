@@ -28,7 +28,7 @@ from portal.conductor.queue import (
     queue_key,
 )
 from portal.db import now, session, transaction
-from portal.models import Host, Operation, Outcome, Task
+from portal.models import Host, Instance, Operation, Outcome, Task
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
@@ -163,15 +163,7 @@ def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
 
 def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
     """Write the moves down, each only if its task is still where it was when it was judged."""
-    tasks = {
-        task.id: task
-        for task in session.scalars(
-            select(Task)
-            .join(Task.operation)
-            .where(Task.id.in_([task_id for task_id, *_ in moves]))
-            .options(contains_eager(Task.operation), joinedload(Task.host))
-        )
-    }
+    tasks = _locked([task_id for task_id, *_ in moves])
     unanswered = _unanswered()
     scopes = _scopes_on_the_wire()
     made = 0
@@ -194,6 +186,36 @@ def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
             _end_attempt(task, move, fate, sends)
         made += 1
     return made
+
+
+def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
+    """These tasks as they are now, and until the transaction ends nobody else's to change.
+
+    Rows are locked in the order of the services: hosts, instances, then what is done to them; so
+    nobody waits in a circle. (SQLite has one writer at a time and ignores it.)
+    """
+    concerned = (
+        select(Task.host_id, Operation.target_id)
+        .join(Task.operation)
+        .where(Task.id.in_(task_ids))
+        .subquery()
+    )
+    for model, ids in ((Host, concerned.c.host_id), (Instance, concerned.c.target_id)):
+        session.execute(
+            select(model.id)
+            .where(model.id.in_(select(ids)))
+            .order_by(model.name, model.id)
+            .with_for_update(key_share=True)
+        )
+    rows = session.scalars(
+        select(Task)
+        .join(Task.operation)
+        .where(Task.id.in_(task_ids))
+        .order_by(Task.operation_id, Task.id)
+        .options(contains_eager(Task.operation), joinedload(Task.host))
+        .with_for_update(of=(Task, Operation))
+    )
+    return {task.id: task for task in rows}
 
 
 def _unanswered() -> Counter:

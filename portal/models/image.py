@@ -2,6 +2,7 @@
 
 import enum
 import uuid
+from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -46,6 +47,7 @@ class Image(Base):
     min_disk_gib: Mapped[int] = mapped_column(default=0)
     min_memory_mib: Mapped[int] = mapped_column(default=0)
     login_user: Mapped[str] = mapped_column(String(32), default="")  # whom SSH keys are for
+    deleted_at: Mapped[datetime | None]  # instances made from it keep the row
 
     @property
     def disk_gib(self) -> int:

@@ -4,10 +4,14 @@ A view asks a service and renders; what the service refuses becomes an error bes
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
+import functools
+import hashlib
+from pathlib import Path
+
 from flask import Flask, flash, g, render_template, request, url_for
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -28,6 +32,7 @@ def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing."""
     app.before_request(_find_project)
     app.context_processor(_shell)
+    app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(CSRFError, _old_form)
@@ -35,7 +40,19 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _broken)
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
+    app.jinja_env.filters["size"] = navigation.size
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
+
+
+def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
+    """A static file's URL changes with its content, so that a browser may keep it for a year."""
+    if endpoint == "static" and "filename" in values:
+        values["v"] = _content_sum(Path(app.static_folder) / values["filename"])
+
+
+@functools.cache
+def _content_sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def partial() -> bool:
@@ -44,7 +61,10 @@ def partial() -> bool:
 
 
 def remember_refusal(refused: Refused) -> None:
-    """What was refused is in the record too: who, what, why."""
+    """What was refused is in the record too: who, what, why. Whoever shall wait is told so in a
+    header (RFC 9110, 10.2.3), on whichever page it is said."""
+    if isinstance(refused, TooMany):
+        g.retry_after = refused.retry_after
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
         targets = [value for key, value in arguments.items() if key != "project_id"]
@@ -64,9 +84,11 @@ def done(sentence: str) -> None:
 
 def _find_project() -> None:
     """A page of a project is there for nobody who has no part in it, and for nobody when there
-    is no such project."""
+    is no such project. That those exist in which somebody has a role is known from their roles."""
     project_id = (request.view_args or {}).get("project_id")
-    if project_id and current_user.is_authenticated:
+    if not project_id or not current_user.is_authenticated:
+        return
+    if project_id not in current_user.actor.projects:
         find_project(current_user.actor, project_id)
 
 
@@ -89,6 +111,8 @@ def _headers(response):
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.get("request_id", "")
+    if "retry_after" in g:
+        headers["Retry-After"] = g.retry_after
     if config.current().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static":
@@ -97,19 +121,19 @@ def _headers(response):
     return response
 
 
-def _error_page(status: int, sentence: str | None = None, **more):
-    shell = "base.html" if current_user.is_authenticated else None
-    return (
-        render_template("errors/error.html", status=status, sentence=sentence, shell=shell, **more),
-        status,
+def _error_page(status: int, sentence: str | None = None):
+    page = render_template(
+        "errors/error.html",
+        status=status,
+        sentence=sentence,
+        shell="base.html" if current_user.is_authenticated else None,
+        retry_after=g.get("retry_after"),
     )
+    return page, status
 
 
 def _refused(refused: Refused):
     remember_refusal(refused)
-    if isinstance(refused, TooMany):
-        page, status = _error_page(429, str(refused), retry_after=refused.retry_after)
-        return page, status, {"Retry-After": str(refused.retry_after)}
     return _error_page(refused.status, str(refused))
 
 
@@ -122,7 +146,10 @@ def _old_form(_error: CSRFError):
 def _http_error(error: HTTPException):
     if error.code is None or error.code < 400:
         return error
-    return _error_page(error.code)
+    if isinstance(error, SecurityError):  # no page: none of its links could be made
+        return "The portal is not reached by this name.\n", 400, {"Content-Type": "text/plain"}
+    ours = error.description != type(error).description
+    return _error_page(error.code, error.description if ours else None)
 
 
 def _broken(error: Exception):
@@ -132,6 +159,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
+    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
     return _error_page(500)
 
 

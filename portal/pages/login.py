@@ -53,7 +53,9 @@ def delete():
 
 
 def keep_form():
-    """The login page, with the form that was being sent in its luggage."""
+    """The login page, with the form that was being sent in its luggage. A file is not kept."""
+    if request.mimetype == "multipart/form-data":
+        return render_template("login/show.html", form=LoginForm(formdata=None, next="/")), 401
     sent = {
         "endpoint": request.endpoint,
         "arguments": {key: str(value) for key, value in request.view_args.items()},

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
-from wtforms import SelectField, StringField
+from wtforms import SelectChoice, SelectField, StringField
 
 from portal.models import Role
 from portal.pages import done
@@ -11,9 +11,9 @@ from portal.policies import authorize
 from portal.services import projects
 
 ROLES = [
-    (Role.READER.value, "Reader: looks"),
-    (Role.MEMBER.value, "Member: creates and changes"),
-    (Role.ADMIN.value, "Admin: and decides who is in"),
+    SelectChoice(Role.READER.value, "Reader: looks"),
+    SelectChoice(Role.MEMBER.value, "Member: creates and changes"),
+    SelectChoice(Role.ADMIN.value, "Admin: and decides who is in"),
 ]
 
 pages = Blueprint("members", __name__, url_prefix="/projects/<uuid:project_id>/members")

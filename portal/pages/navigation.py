@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 from sqlalchemy import func, select
 
 from portal.auth import Person
@@ -65,7 +65,6 @@ def shell(person: Person) -> dict:
         "account": [
             {"label": label, "icon": icon, "url": url_for(endpoint)}
             for label, icon, endpoint in ACCOUNT
-            if endpoint in current_app.view_functions
         ],
         "theme_url": url_for("account.theme"),
         "sign_out_url": url_for("login.delete"),
@@ -95,6 +94,14 @@ def gib(mib: int) -> str:
     return f"{mib} MiB" if mib < 1024 else f"{mib / 1024:g} GiB"
 
 
+def size(count: int) -> str:
+    """So many bytes, as people say it: 512 bytes, 16.2 MiB, 3 GiB."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 2**power:
+            return f"{round(count / 2**power, 1):g} {unit}"
+    return f"{count} bytes"
+
+
 def _group(title: str, entries: tuple, **values) -> dict:
     noun = (request.endpoint or "").partition(".")[0]
     return {
@@ -108,7 +115,6 @@ def _group(title: str, entries: tuple, **values) -> dict:
                 "key": key,
             }
             for label, icon, endpoint, key in entries
-            if endpoint in current_app.view_functions
         ],
     }
 

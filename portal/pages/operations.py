@@ -1,6 +1,6 @@
 """Changes of a project: under way and past, each with its steps, its log and its reason."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask_login import current_user
 
 from portal.pages import partial
@@ -14,9 +14,13 @@ pages = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id
 def index(project_id):
     listing = Listing.of_request(sorts=("created_at",), default="-created_at")
     rows, listing.total = operations.listed(
-        current_user.actor, listing.asked(), project_id=project_id
+        current_user.actor,
+        listing.asked(state=request.args.get("state", "")),
+        project_id=project_id,
     )
-    return render_template("operations/index.html", operations=rows, listing=listing)
+    return render_template(
+        "operations/index.html", operations=rows, listing=listing, states=operations.STATES
+    )
 
 
 @pages.get("/<uuid:operation_id>")

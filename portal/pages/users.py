@@ -2,7 +2,7 @@
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
-from wtforms import SelectField, StringField
+from wtforms import SelectChoice, SelectField, StringField
 
 from portal.models import Role
 from portal.pages import done
@@ -11,7 +11,10 @@ from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import users
 
-CLOUD_ROLES = [("", "None"), *((role.value, role.value.capitalize()) for role in Role)]
+CLOUD_ROLES = [
+    SelectChoice("", "None"),
+    *(SelectChoice(role.value, role.value.capitalize()) for role in Role),
+]
 
 pages = Blueprint("users", __name__, url_prefix="/admin/users")
 

@@ -10,6 +10,8 @@ from portal.models import Activity, Operation, Project
 from portal.policies import Actor, authorize
 from portal.services.listing import Asked, like, ordered
 
+STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
+
 
 def record(
     actor: Actor,
@@ -87,7 +89,8 @@ def listed(
     actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Activity], int]:
     """A page of the record, newest first, and how long it is: of one project, or, for who may
-    look at the whole cloud, of all of it. `asked.query` is a part of a name or of an action."""
+    look at the whole cloud, of all of it. `asked.query` is a part of a name or of an action,
+    `asked.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Activity)
@@ -104,6 +107,8 @@ def listed(
                 )
             )
         )
+    if asked.state in STATES:
+        query = query.where(STATES[asked.state])
     total = session.scalar(select(func.count()).select_from(query.subquery()))
     columns = {"created_at": Activity.created_at, "id": Activity.id}
     return list(session.scalars(ordered(query, asked, columns))), total

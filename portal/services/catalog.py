@@ -7,7 +7,16 @@ import uuid
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Flavor, Image, Instance, KeyPair, Network, Power, SecurityGroup
+from portal.models import (
+    Flavor,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Power,
+    SecurityGroup,
+    Visibility,
+)
 from portal.policies import Actor, authorize, visible
 from portal.services import networks, quotas, security_groups
 from portal.services.quotas import Usage
@@ -101,7 +110,10 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
 
 def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
-    query = select(Image).where((Image.project_id == project_id) | (Image.visibility == "public"))
+    query = select(Image).where(
+        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
+        Image.deleted_at.is_(None),
+    )
     return list(
         session.scalars(visible(actor, query, Image).order_by(Image.created_at.desc(), Image.id))
     )

@@ -22,6 +22,10 @@ SUPERSEDES = {  # which open changes a new one does not wait for
     "delete": {"create", "start", "stop", "force_stop", "reboot", "repair"},
     "force_stop": {"stop", "reboot", "repair"},
 }
+STATES = {
+    "under way": Operation.finished_at.is_(None),
+    "failed": Operation.outcome == Outcome.FAILED,
+}
 ALWAYS_SUPERSEDED = {"repair"}  # the cloud's own work waits for nobody's
 
 
@@ -101,7 +105,8 @@ def listed(
     actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Operation], int]:
     """A page of operations, newest first, and how many there are: of one project, or, for who
-    may look at the whole cloud, of all of it. `asked.query` is a part of a thing's name."""
+    may look at the whole cloud, of all of it. `asked.query` is a part of a thing's name,
+    `asked.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Operation)
@@ -110,6 +115,8 @@ def listed(
         query = select(Operation).where(Operation.project_id == project_id)
     if asked.query:
         query = query.where(Operation.target_name.ilike(like(asked.query), escape="\\"))
+    if asked.state in STATES:
+        query = query.where(STATES[asked.state])
     total = session.scalar(select(func.count()).select_from(query.subquery()))
     columns = {"created_at": Operation.created_at, "id": Operation.id}
     return list(session.scalars(ordered(query, asked, columns))), total

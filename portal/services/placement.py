@@ -106,7 +106,7 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
         why = f" ({host.disabled_reason})" if host.disabled_reason else ""
         return No(host.name, "in maintenance", f"{host.name} is in maintenance{why}")
     if host.heard_at is None:
-        return No(host.name, "never heard from", f"{host.name} has never been heard from")
+        return No(host.name, "not heard from yet", f"{host.name} has never been heard from")
     if not host.placeable:
         seconds = int((now() - host.heard_at).total_seconds())
         return No(host.name, "not answering", f"{host.name} was last heard {seconds} s ago")
@@ -131,6 +131,8 @@ def _sentence(reasons: list[No], *, see_hosts: bool) -> str:
     kinds = dict.fromkeys(no.kind for no in reasons)
     counted = [(sum(no.kind == kind for no in reasons), kind) for kind in kinds]
     parts = [f"{n} of {len(reasons)} hosts {'is' if n == 1 else 'are'} {k}" for n, k in counted]
+    if len(reasons) == 1:
+        parts = [f"the only host is {reasons[0].kind}"]
     return (
         f"No host has room: {'; '.join(parts)}. "
         "Choose a smaller flavor, delete something, or try again later."

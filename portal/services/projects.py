@@ -59,6 +59,13 @@ def listed(actor: Actor, asked: Asked) -> tuple[list[Project], int]:
     return list(session.scalars(ordered(query, asked, columns))), total
 
 
+def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
+    """What these projects are called."""
+    authorize(actor, "cloud:read")
+    found = session.execute(select(Project.id, Project.name).where(Project.id.in_(project_ids)))
+    return dict(map(tuple, found))
+
+
 def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
     """The project's members may, or may no longer, work in it. What it runs goes on."""
     authorize(actor, "projects:change")

@@ -89,6 +89,20 @@ def check(project_id: uuid.UUID, **asked: int) -> None:
             )
 
 
+def image_bytes_left(project_id: uuid.UUID) -> int:
+    """How large one more image of the project may be."""
+    limit = usage(project_id)["image_gib"].limit
+    return max(0, limit * GIB - _image_bytes(project_id))
+
+
+def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
+    """Return when the project may keep one more image of this size. Raises OverQuota. Locks the
+    project's row."""
+    before = _image_bytes(project_id)
+    gib = -(-(before + size_bytes) // GIB) - -(-before // GIB)  # images are counted together
+    check(project_id, images=1, image_gib=gib)
+
+
 def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
     """The project has these limits from now on, whatever it uses already."""
     authorize(actor, "quotas:change")
@@ -113,6 +127,13 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
         activities.record(actor, "quotas:change", project, before=before, after=limits)
 
 
+def _image_bytes(project_id: uuid.UUID) -> int:
+    query = select(func.coalesce(func.sum(Image.size_bytes), 0))
+    return int(
+        session.scalar(query.where(Image.project_id == project_id, Image.deleted_at.is_(None)))
+    )
+
+
 def _count(project_id: uuid.UUID) -> dict[str, int]:
     instances = session.execute(
         select(
@@ -122,11 +143,11 @@ def _count(project_id: uuid.UUID) -> dict[str, int]:
             func.coalesce(func.sum(Instance.disk_gib), 0),
         ).where(Instance.project_id == project_id, Instance.desired != Power.ABSENT)
     ).one()
-    images = session.execute(
-        select(func.count(), func.coalesce(func.sum(Image.size_bytes), 0)).where(
-            Image.project_id == project_id
-        )
-    ).one()
+    images = session.scalar(
+        select(func.count())
+        .select_from(Image)
+        .where(Image.project_id == project_id, Image.deleted_at.is_(None))
+    )
     networks = session.scalar(
         select(func.count())
         .select_from(Network)
@@ -138,6 +159,6 @@ def _count(project_id: uuid.UUID) -> dict[str, int]:
         "memory_mib": int(instances[2]),
         "disk_gib": int(instances[3]),
         "networks": networks,
-        "images": images[0],
-        "image_gib": -(-int(images[1]) // GIB),
+        "images": images,
+        "image_gib": -(-_image_bytes(project_id) // GIB),
     }

@@ -8,7 +8,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
-from zxcvbn import zxcvbn
 
 from portal import config
 from portal.db import session, transaction
@@ -207,6 +206,8 @@ def make_administrator(name: str, password: str, *, must_change: bool = True) ->
 
 def check_password(password: str, user_name: str) -> None:
     """Raises Refused for a password that is too short, too long, or soon guessed."""
+    from zxcvbn import zxcvbn  # 12 MiB of words, for the rare moment in which they are needed
+
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
     if zxcvbn(password[:JUDGED], user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:

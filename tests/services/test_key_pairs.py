@@ -29,6 +29,7 @@ def string(data: bytes) -> bytes:
         (line_of(ec.generate_private_key(ec.SECP521R1())), "ECDSA P-521"),
         (line_of(rsa.generate_private_key(65537, 2048)), "RSA"),
     ],
+    ids=lambda value: value if value[:1].isupper() or value[:2] == "FI" else "line",
 )
 def test_every_common_kind_is_taken_and_kept_as_one_line(line, words):
     key = key_pairs.parse(f"\r\n  {line}   alice@laptop  (work) \r\n\r\n")

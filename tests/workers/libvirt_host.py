@@ -49,6 +49,7 @@ class LibvirtHost:
     root: Path
     init: int  # PID, as seen from here
     uri: str
+    namespaces: subprocess.Popen
 
     def run(self, *command: str) -> str:
         """What `command` prints when it is run inside the namespaces."""
@@ -94,16 +95,13 @@ def start(root: Path) -> LibvirtHost:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     uri = f"qemu+unix:///system?socket={root}/run/libvirt-sock"
     _wait_until_it_answers(uri)
-    return LibvirtHost(root=root, init=int(children[0]), uri=uri)
+    return LibvirtHost(root=root, init=int(children[0]), uri=uri, namespaces=process)
 
 
 def stop(host: LibvirtHost) -> None:
     """The power of the host fails: libvirtd and all guests are gone, and so are their files."""
     os.kill(host.init, signal.SIGKILL)
-    deadline = time.monotonic() + START_SECONDS
-    while Path(f"/proc/{host.init}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-        os.waitpid(-1, os.WNOHANG)
+    host.namespaces.wait(START_SECONDS)
     shutil.rmtree(host.root, ignore_errors=True)
 
 

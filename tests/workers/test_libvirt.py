@@ -317,4 +317,5 @@ def test_who_watches_is_called_for_each_change_and_again_after_libvirtd_was_away
         pass
     os.kill(qemu_pid(machine, deaf), signal.SIGKILL)
     assert calls.acquire(timeout=30), "the guest crashed under the new libvirtd"
-    wait_until(lambda: machine.hypervisor.observe_guest(deaf.id).reason == "crashed")
+    wait_until(lambda: machine.hypervisor.observe_guest(deaf.id).power == STOPPED)
+    assert machine.hypervisor.observe_guest(deaf.id).reason in ("crashed", "daemon")

@@ -124,6 +124,9 @@ class Network(Protocol):
     def observe_networks(self) -> tuple[Held, ...]:
         """Which table of which network this host holds; a damaged one is not reported."""
 
+    def observe_network(self, network_id: str) -> tuple[Held, ...]:
+        """The same of one network, cheaper."""
+
     def observe_leftovers(self) -> tuple[str, ...]:
         """The kind and name of each thing that bears our names and belongs to no network or
         guest that this host was told of."""

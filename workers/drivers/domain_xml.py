@@ -194,7 +194,9 @@ def _add_services(devices: etree._Element) -> None:
     _add(devices, "memballoon", model="virtio", freePageReporting="on")
 
 
-def _add(parent: etree._Element, tag: str, text: str | None = None, **attributes: str):
+def _add(
+    parent: etree._Element, tag: str, text: str | None = None, **attributes: str
+) -> etree._Element:
     element = etree.SubElement(parent, tag, attributes)
     element.text = text
     return element

@@ -21,7 +21,7 @@ def remove(host: HostDrivers, spec: NetworkSpec) -> Observation:
 
 def _observe(host: HostDrivers, network_id: str) -> Observation:
     sequence = host.sequence.take()
-    held = tuple(each for each in host.network.observe_networks() if each.id == network_id)
+    held = host.network.observe_network(network_id)
     return Observation(
         boot_id=host.sequence.boot_id,
         sequence=sequence,

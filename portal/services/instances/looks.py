@@ -67,7 +67,8 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
     rows = session.scalars(
         ordered(query, asked, columns).options(
             selectinload(Instance.ports).options(
-                load_only(Port.address, Port.instance_id), lazyload("*")
+                load_only(Port.address, Port.instance_id),
+                *(lazyload(each) for each in (Port.network, Port.subnet, Port.groups)),
             )
         )
     )

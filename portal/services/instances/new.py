@@ -103,7 +103,9 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
     if not flavor or not flavor.enabled:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
     image = new.image_id and session.scalar(
-        visible(actor, select(Image).where(Image.id == new.image_id), Image)
+        visible(actor, select(Image), Image)
+        .where(Image.id == new.image_id, Image.deleted_at.is_(None))
+        .with_for_update(read=True, key_share=True)  # whoever deletes it waits, and sees us
     )
     if not image:
         raise Refused(

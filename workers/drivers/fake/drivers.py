@@ -151,6 +151,11 @@ class FakeNetwork:
         self._host.call("observe_networks")
         return _held("network", self._host.every("network"))
 
+    def observe_network(self, network_id: str) -> tuple[Held, ...]:
+        self._host.call("observe_network")
+        table = self._host.get("network", network_id)
+        return _held("network", {network_id: table} if table else {})
+
     def observe_leftovers(self) -> tuple[str, ...]:
         self._host.call("observe_leftovers")
         return tuple(f"bridge {each}" for each in self._host.every("leftover"))

@@ -1,0 +1,182 @@
+"""Images that instances of a project can start from: list, upload, look, change, delete."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoice, StringField
+
+from portal import config
+from portal.models import Visibility
+from portal.pages import done, uploads
+from portal.pages.forms import Form, new_key
+from portal.pages.listing import Listing
+from portal.policies import authorize
+from portal.services import images, quotas
+from portal.services.images import publishers
+
+GIB = 2**30
+VISIBILITIES = {
+    Visibility.PRIVATE: ("Private", "only its owner can use it", "user"),
+    Visibility.SHARED: ("Shared", "everybody in the project can use it", "users"),
+    Visibility.PUBLIC: ("Public", "everybody in every project can use it", "globe"),
+}
+
+pages = Blueprint("images", __name__, url_prefix="/projects/<uuid:project_id>/images")
+
+
+class SettingsForm(Form):
+    name = StringField("Name")
+    visibility = RadioField(
+        "For whom",
+        choices=[SelectChoice(each.value, words[0]) for each, words in VISIBILITIES.items()],
+        default=Visibility.PRIVATE.value,
+    )
+    login_user = StringField("Login user")
+    min_disk_gib = IntegerField("Least disk", default=0)
+    min_memory_mib = IntegerField("Least memory", default=0)
+
+    def wish(self) -> images.NewImage:
+        """What the form asks for."""
+        return images.NewImage(
+            name=self.name.data or "",
+            visibility=Visibility(self.visibility.data),
+            login_user=self.login_user.data or "",
+            min_disk_gib=self.min_disk_gib.data,
+            min_memory_mib=self.min_memory_mib.data,
+        )
+
+
+class UploadForm(SettingsForm):
+    key = HiddenField()
+    file = FileField("File")
+
+
+@pages.get("")
+def index(project_id):
+    listing = Listing.of_request(sorts=images.SORTS, default="-created_at")
+    rows, listing.total = images.listed(
+        current_user.actor, project_id, listing.asked(state=request.args.get("state", ""))
+    )
+    return render_template(
+        "images/index.html",
+        images=rows,
+        listing=listing,
+        states=[each.value for each in Visibility],
+        visibilities=VISIBILITIES,
+        published=publishers.PUBLISHED,
+    )
+
+
+@pages.get("/new")
+def new(project_id):
+    authorize(current_user.actor, "images:create", project_id)
+    return _form_page(project_id, UploadForm(key=new_key()))
+
+
+@pages.post("")
+def create(project_id):
+    authorize(current_user.actor, "images:create", project_id)
+    with uploads.turn():
+        most = config.current().image_max_gib * GIB
+        fields, file = uploads.fields_and_file(request, most_bytes=most)
+        form = UploadForm(formdata=MultiDict(fields))
+        if form.validate():
+            with form:
+                image = images.create(
+                    current_user.actor, project_id, form.wish(), file, key=form.key.data or ""
+                )
+                return redirect(url_for(".show", project_id=project_id, image_id=image.id), 303)
+    return _form_page(project_id, form), form.status
+
+
+uploads.takes_uploads(pages, create)
+
+
+@pages.get("/<uuid:image_id>")
+def show(project_id, image_id):
+    image = images.find(current_user.actor, project_id, image_id)
+    return render_template(
+        "images/show.html",
+        image=image,
+        visibility=VISIBILITIES[image.visibility],
+        used_by=images.used_by(image),
+        may=lambda verb: images.may(current_user.actor, verb, image),
+    )
+
+
+@pages.get("/<uuid:image_id>/settings")
+def settings(project_id, image_id):
+    image = images.find(current_user.actor, project_id, image_id)
+    images.require(current_user.actor, "change", image)
+    form = SettingsForm(formdata=None, obj=image)
+    form.visibility.data = image.visibility.value
+    return _settings_page(image, form)
+
+
+@pages.post("/<uuid:image_id>/settings")
+def change(project_id, image_id):
+    form = SettingsForm()
+    if form.validate():
+        with form:
+            image = images.change(current_user.actor, project_id, image_id, form.wish())
+            done(f"{image.name} is changed.")
+            return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+    image = images.find(current_user.actor, project_id, image_id)
+    return _settings_page(image, form), form.status
+
+
+@pages.get("/<uuid:image_id>/delete")
+def confirm_delete(project_id, image_id):
+    return _delete_page(project_id, image_id)
+
+
+@pages.post("/<uuid:image_id>/delete")
+def delete(project_id, image_id):
+    image = images.find(current_user.actor, project_id, image_id)
+    images.require(current_user.actor, "delete", image)
+    name = image.name
+    if request.form.get("confirm", "").strip() != name:
+        return _delete_page(
+            project_id, image_id, error=f"Type {name}, exactly as it is written here."
+        ), 422
+    images.delete(current_user.actor, project_id, image_id)
+    done(f"{name} is deleted.")
+    return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _form_page(project_id, form: UploadForm) -> str:
+    return render_template(
+        "images/new.html",
+        form=form,
+        choices_of_visibility=_choices(),
+        usage=quotas.usage(project_id),
+        most_gib=config.current().image_max_gib,
+    )
+
+
+def _settings_page(image, form: SettingsForm) -> str:
+    return render_template(
+        "images/settings.html", image=image, form=form, choices_of_visibility=_choices()
+    )
+
+
+def _delete_page(project_id, image_id, error=None) -> str:
+    image = images.find(current_user.actor, project_id, image_id)
+    images.require(current_user.actor, "delete", image)
+    return render_template(
+        "images/delete.html", image=image, used_by=images.used_by(image), error=error
+    )
+
+
+def _choices() -> list[dict]:
+    """Cards for components/form.html; what only administrators may choose cannot be chosen."""
+    return [
+        {
+            "value": each.value,
+            "title": title,
+            "note": note,
+            "icon": icon,
+            "disabled": each is Visibility.PUBLIC and not current_user.may("images:publish"),
+        }
+        for each, (title, note, icon) in VISIBILITIES.items()
+    ]

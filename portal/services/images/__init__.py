@@ -1,0 +1,32 @@
+"""Disks to start from: taken in, looked at, changed, deleted; and whose they are.
+
+The bytes of an image never change and are stored once for all images that have the same
+(`store`). They are judged before they are kept (`inspection`, `qcow2`). Hosts copy them into
+caches of their own before a guest starts, so an image may be deleted while instances run from it.
+"""
+
+from portal.services.images.changes import (
+    MOST_MEMORY_MIB,
+    NewImage,
+    change,
+    create,
+    delete,
+    register,
+)
+from portal.services.images.looks import SORTS, find, listed, may, require, strays, used_by
+
+__all__ = [
+    "MOST_MEMORY_MIB",
+    "SORTS",
+    "NewImage",
+    "change",
+    "create",
+    "delete",
+    "find",
+    "listed",
+    "may",
+    "register",
+    "require",
+    "strays",
+    "used_by",
+]

@@ -1,0 +1,247 @@
+"""What may become of an image."""
+
+import contextlib
+import dataclasses
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sqlalchemy import select
+
+from portal import config
+from portal.db import now, session, transaction
+from portal.errors import Conflict, Forbidden, Refused
+from portal.models import Image, Instance, Power, Visibility
+from portal.policies import Actor, authorize
+from portal.services import activities, idempotency, names, quotas
+from portal.services.images import store
+from portal.services.images.looks import find, require
+
+GIB = 2**30
+MOST_MEMORY_MIB = 2**20
+LOGIN_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8)
+CHUNK = 2**20  # bytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewImage:
+    """What an image is called, for whom it is, and what an instance needs to start from it."""
+
+    name: str
+    visibility: Visibility = Visibility.PRIVATE
+    min_disk_gib: int | None = 0
+    min_memory_mib: int | None = 0
+    login_user: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sent:
+    """What tells one upload from another."""
+
+    new: NewImage
+    sha256: str
+
+
+def create(
+    actor: Actor, project_id: uuid.UUID, new: NewImage, chunks: Iterable[bytes], *, key: str = ""
+) -> Image:
+    """The project has an image of the bytes that `chunks` bring. Nothing is read before all that
+    can be refused without them was, and nothing is left of what is refused half-way. The same
+    `key` again answers with the image that it made the first time."""
+    authorize(actor, "images:create", project_id)
+    fields = _checked(actor, new)
+    most, too_large = _room(project_id)
+    with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
+        body = idempotency.body_hash(_Sent(new, received.sha256))
+        with _kept(received), transaction():
+            quotas.check(project_id)  # locks the project, as idempotency wants
+            if key and (made := idempotency.earlier(project_id, key, "images:create", body)):
+                return session.get_one(Image, made[0])
+            quotas.check_image(project_id, received.size_bytes)
+            image = _row(received, fields, project_id=project_id, user_id=actor.user_id)
+            activities.record(
+                actor,
+                "images:create",
+                image,
+                after={
+                    "visibility": image.visibility.value,
+                    "format": image.format,
+                    "size": f"{image.size_bytes:,} bytes",
+                    "sha256": image.sha256,
+                },
+            )
+            if key:
+                idempotency.remember(project_id, key, "images:create", body, [image.id])
+    return image
+
+
+def register(
+    path: Path, *, name: str, min_disk_gib: int = 0, min_memory_mib: int = 0, login_user: str = ""
+) -> Image:
+    """There is a public image with the content of a file of this machine, which is copied. For
+    the command line: nobody is asked for permission."""
+    new = NewImage(
+        name=name,
+        visibility=Visibility.PUBLIC,
+        min_disk_gib=min_disk_gib,
+        min_memory_mib=min_memory_mib,
+        login_user=login_user,
+    )
+    with open(path, "rb") as file:
+        return register_chunks(_chunks(file), new)
+
+
+def register_chunks(chunks: Iterable[bytes], new: NewImage) -> Image:
+    """There is an image of the whole cloud of the bytes that `chunks` bring. One of this name and
+    content that is there already is answered with instead. For the command line."""
+    fields = _checked(None, new)
+    most, too_large = _largest()
+    with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
+        with _kept(received), transaction():
+            same = session.scalar(
+                select(Image).where(
+                    Image.sha256 == received.sha256,
+                    Image.name == fields["name"],
+                    Image.project_id.is_(None),
+                    Image.deleted_at.is_(None),
+                )
+            )
+            return same or _row(received, fields, project_id=None, user_id=None)
+
+
+def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
+    """It is called so, is for these, and needs so much from now on."""
+    find(actor, project_id, image_id)
+    with transaction():
+        image = _found(actor, "change", project_id, image_id)
+        fields = _checked(actor, new)
+        before = {name: getattr(image, name) for name in fields}
+        for name, value in fields.items():
+            setattr(image, name, value)
+        activities.record(actor, "images:change", image, before=before, after=fields)
+    return image
+
+
+def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
+    """It can no longer be chosen, and its bytes are gone unless another image has the same.
+
+    Instances that have started go on from the copy of their host. One that has not may still
+    need the bytes, so it stands against it.
+    """
+    find(actor, project_id, image_id)
+    with store.turn():
+        with transaction():
+            image = _found(actor, "delete", project_id, image_id)
+            waiting = session.scalars(
+                select(Instance.name).where(
+                    Instance.image_id == image.id,
+                    Instance.launched_at.is_(None),
+                    Instance.desired != Power.ABSENT,
+                )
+            ).all()
+            if waiting:
+                raise Conflict(
+                    f"{waiting[0]} is being built from {image.name}. Wait for it, or delete it."
+                    if len(waiting) == 1
+                    else f"{len(waiting)} instances are being built from {image.name}. Wait for "
+                    "them, or delete them."
+                )
+            image.deleted_at = now()
+            activities.record(actor, "images:delete", image, before={"sha256": image.sha256})
+        _drop_unnamed(image.sha256)
+
+
+def _found(actor: Actor, verb: str, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
+    """The image, its row locked, when the actor may `verb` it."""
+    image = find(actor, project_id, image_id)
+    require(actor, verb, image)
+    session.refresh(image, with_for_update=True)
+    return image
+
+
+@contextlib.contextmanager
+def _kept(received: store.Received) -> Iterator[None]:
+    """What came in lies in the store while its row is written, and afterwards if it was."""
+    with store.turn():
+        received.keep()
+        try:
+            yield
+        finally:
+            _drop_unnamed(received.sha256)
+
+
+def _drop_unnamed(sha256: str) -> None:
+    """The store does not hold what no image names."""
+    named = select(Image.id).where(Image.sha256 == sha256, Image.deleted_at.is_(None))
+    if session.scalar(named.limit(1)) is None:
+        store.remove(sha256)
+
+
+def _row(received: store.Received, fields: dict, **whose) -> Image:
+    image = Image(
+        **fields,
+        **whose,
+        format=received.disk.format,
+        sha256=received.sha256,
+        size_bytes=received.size_bytes,
+        virtual_size_bytes=received.disk.virtual_size_bytes,
+    )
+    session.add(image)
+    session.flush()
+    return image
+
+
+def _room(project_id: uuid.UUID) -> tuple[int, str]:
+    """How many bytes may come in, and what is said about one more. Raises OverQuota when there
+    is no room for any."""
+    most, too_large = _largest()
+    with transaction():  # none is open while the bytes come in
+        quotas.check_image(project_id, 1)
+        left = quotas.image_bytes_left(project_id)
+    if left < most:
+        return left, (
+            f"The quota for the image store has {left:,} bytes left, and this is larger. Delete "
+            "an image, or ask an administrator for more."
+        )
+    return most, too_large
+
+
+def _largest() -> tuple[int, str]:
+    most = config.current().image_max_gib
+    return most * GIB, f"This is larger than the {most} GiB that are taken."
+
+
+def _chunks(file) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def _checked(actor: Actor | None, new: NewImage) -> dict:
+    """The columns that `new` comes to. Raises Refused."""
+    public = Visibility.PUBLIC
+    if actor and public is new.visibility and not actor.may("images:publish"):
+        raise Forbidden(
+            "Only administrators of the cloud make images public. Share it with the project.",
+            field="visibility",
+        )
+    login_user = new.login_user.strip()
+    if login_user and not LOGIN_USER.fullmatch(login_user):
+        raise Refused(
+            "A user name of Linux: [a-z0-9_-], at most 32, not beginning with a digit.",
+            field="login_user",
+        )
+    settings = config.current()
+    return {
+        "name": names.label(new.name),
+        "visibility": new.visibility,
+        "min_disk_gib": _number(new.min_disk_gib, settings.image_max_virtual_gib, "min_disk_gib"),
+        "min_memory_mib": _number(new.min_memory_mib, MOST_MEMORY_MIB, "min_memory_mib"),
+        "login_user": login_user,
+    }
+
+
+def _number(number: int | None, most: int, field: str) -> int:
+    if number is None or not 0 <= number <= most:
+        raise Refused(f"A whole number from 0 to {most:,}.", field=field)
+    return number

@@ -1,0 +1,166 @@
+"""Judges a disk image while it streams by. What is refused is refused as early as it is known.
+
+Two judges have to agree: our own reading of the header, and the format inspector of oslo.utils,
+which knows the foreign formats and files that are several formats at once.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from oslo_utils.imageutils.format_inspector import (
+    ImageFormatError,
+    InspectWrapper,
+    SafetyCheckFailed,
+)
+
+from portal.errors import Refused
+from portal.services.images import qcow2
+
+HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
+HEAD_USUAL = 2**16  # bytes: enough to tell everything else
+RAW_SMALLEST = 2**20  # bytes
+SECTOR = 512  # bytes
+BOOTABLE = b"\x55\xaa"  # at the end of the first sector, by BIOS and by UEFI
+
+STRANGERS = {  # how a file begins → what it is
+    b"\x1f\x8b": "compressed by gzip",
+    b"\xfd7zXZ\0": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"BZh": "compressed by bzip2",
+    b"PK\x03\x04": "a zip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"Bochs Virtual HD Image": "a disk of Bochs",
+    b"WithoutFreeSpace": "a disk of Parallels",
+    b"WithouFreSpacExt": "a disk of Parallels",
+    b"#!/bin/sh\n#V2.0 Format": "a compressed loop image",
+    b"<!doctype": "a web page",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
+FOREIGN = {  # what oslo.utils calls it → what people call it
+    "iso": "a CD or DVD",
+    "luks": "an encrypted disk (LUKS)",
+    "qed": "a QED disk",
+    "vdi": "a VDI disk of VirtualBox",
+    "vhd": "a VHD disk",
+    "vhdx": "a VHDX disk",
+    "vmdk": "a VMDK disk of VMware",
+}
+CONVERTIBLE = {"qed", "vdi", "vhd", "vhdx", "vmdk"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """What a harmless file holds."""
+
+    format: str  # "qcow2" or "raw"
+    virtual_size_bytes: int
+
+
+class Judge:
+    """Passes the chunks of a file on, and raises Refused as soon as it must not be taken."""
+
+    def __init__(self, chunks: Iterable[bytes], *, most_virtual_bytes: int):
+        self._wrapper = InspectWrapper(iter(chunks))
+        self._most_virtual_bytes = most_virtual_bytes
+        self._head = bytearray()
+        self._header: qcow2.Header | None = None
+        self._judged = False
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._wrapper:
+            self._size += len(chunk)
+            if not self._judged:
+                self._head += chunk[: HEAD_LARGEST - len(self._head)]
+                self._judge_head(whole=False)
+            yield chunk
+
+    def verdict(self, file: BinaryIO) -> Disk:
+        """What the file holds, all of whose chunks have been passed on. `file` is that file, to
+        look into its tables. Raises Refused."""
+        self._judge_head(whole=True)
+        self._ask_oslo()
+        if self._header:
+            qcow2.check_tables(file, self._header, self._size)
+            return Disk("qcow2", self._header.virtual_size_bytes)
+        self._check_raw()
+        return Disk("raw", self._size)
+
+    def _judge_head(self, *, whole: bool) -> None:
+        """`whole`: the file has ended, no more of it will be known."""
+        if self._judged:
+            return
+        head = bytes(self._head)
+        if whole and not head:
+            raise _refused("The file is empty.")
+        enough = HEAD_USUAL
+        if head.startswith(qcow2.MAGIC):
+            enough = qcow2.header_size(head) or HEAD_USUAL
+        if len(head) < enough and not whole:
+            return
+        self._judged = True
+        for beginning, words in STRANGERS.items():
+            if head.startswith(beginning):
+                raise _refused(f"This is {words}, not a disk. {_way_out(words)}")
+        if head[257:262] == b"ustar":
+            raise _refused(
+                "This is a tar archive, not a disk. Unpack it, and send the disk inside."
+            )
+        if head.startswith(qcow2.MAGIC):
+            self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
+
+    def _ask_oslo(self) -> None:
+        found = {str(each): each for each in self._wrapper.formats or ()}
+        for name in found.keys() & FOREIGN.keys():
+            way_out = (
+                "Convert it: qemu-img convert -O qcow2 OLD NEW"
+                if name in CONVERTIBLE
+                else "Send the disk that was installed from it."
+                if name == "iso"
+                else "Send it decrypted."
+            )
+            raise _refused(f"This is {FOREIGN[name]}; qcow2 and raw disks are taken. {way_out}")
+        if len(found) > 1 or (self._header is not None) != ("qcow2" in found):
+            raise _refused("This file is several formats at once, so it is not taken.")
+        if self._header:
+            try:
+                found["qcow2"].safety_check()
+            except (SafetyCheckFailed, ImageFormatError):
+                raise _refused(
+                    f"This qcow2 file is not harmless by itself. {qcow2.CONVERT}"
+                ) from None
+
+    def _check_raw(self) -> None:
+        if self._size < RAW_SMALLEST:
+            raise _refused(
+                f"This file has {self._size:,} bytes: too few for a disk that starts a machine."
+            )
+        if self._size % SECTOR:
+            raise _refused(
+                f"This is no disk, or it is cut short: its {self._size:,} bytes are no multiple "
+                f"of {SECTOR}."
+            )
+        if self._size > self._most_virtual_bytes:
+            raise _refused(
+                f"This disk is larger than the {self._most_virtual_bytes // 2**30:,} GiB that "
+                "are taken."
+            )
+        if self._head[SECTOR - 2 : SECTOR] != BOOTABLE:
+            raise _refused(
+                "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
+                "sector bears no boot signature."
+            )
+
+
+def _way_out(words: str) -> str:
+    if "compressed" in words or "archive" in words:
+        return "Unpack it first."
+    if words == "a web page":
+        return "The download of it went wrong."
+    return "Convert it: qemu-img convert -O qcow2 OLD NEW"
+
+
+def _refused(sentence: str) -> Refused:
+    return Refused(sentence, field="file")

@@ -1,0 +1,81 @@
+"""Images as they are, and who may see and change which."""
+
+import uuid
+
+from sqlalchemy import Select, func, select
+
+from portal.db import session
+from portal.errors import NotFound
+from portal.models import Image, Instance, Power, Visibility
+from portal.policies import Actor, authorize, visible
+from portal.services.images import store
+from portal.services.listing import Asked, like, ordered
+
+SORTS = ("name", "created_at", "size_bytes")
+STATES = {each.value: Image.visibility == each for each in Visibility}
+
+
+def find(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
+    """The image. Raises NotFound if there is none, or none for this actor in this project."""
+    authorize(actor, "images:read", project_id)
+    image = session.scalar(_offered(actor, project_id).where(Image.id == image_id))
+    if image is None:
+        raise NotFound("There is no such image in this project. It may have been deleted.")
+    return image
+
+
+def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Image], int]:
+    """A page of the images that instances of the project can start from, and how many there
+    are. `asked.query` is a part of a name, `asked.state` a visibility."""
+    authorize(actor, "images:read", project_id)
+    query = _offered(actor, project_id)
+    if asked.query:
+        query = query.where(Image.name.ilike(like(asked.query), escape="\\"))
+    if asked.state in STATES:
+        query = query.where(STATES[asked.state])
+    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
+    return list(session.scalars(ordered(query, asked, columns))), total
+
+
+def may(actor: Actor, verb: str, image: Image) -> bool:
+    """Whether the actor may "change" or "delete" the image."""
+    return actor.may(*_needed(verb, image))
+
+
+def require(actor: Actor, verb: str, image: Image) -> None:
+    """Return when the actor may. Raises Forbidden."""
+    authorize(actor, *_needed(verb, image))
+
+
+def used_by(image: Image) -> int:
+    """How many instances were made from it."""
+    return session.scalar(
+        select(func.count())
+        .select_from(Instance)
+        .where(Instance.image_id == image.id, Instance.desired != Power.ABSENT)
+    )
+
+
+def strays() -> set[str]:
+    """Files of the store, by their SHA-256, that no image names: what a crash has left. For the
+    command line."""
+    with store.turn():
+        named = select(Image.sha256).where(Image.deleted_at.is_(None))
+        return store.held() - set(session.scalars(named))
+
+
+def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
+    """The permission, and in which project. What is public belongs to the cloud, whoever sent
+    it."""
+    if image.visibility is Visibility.PUBLIC or image.project_id is None:
+        return "images:publish", None
+    return f"images:{verb}", image.project_id
+
+
+def _offered(actor: Actor, project_id: uuid.UUID) -> Select:
+    query = select(Image).where(
+        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
+        Image.deleted_at.is_(None),
+    )
+    return visible(actor, query, Image)

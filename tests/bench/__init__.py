@@ -1,0 +1,1 @@
+"""What `scripts/bench` measures. Figures are ratios within one run: these machines are noisy."""

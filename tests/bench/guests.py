@@ -1,0 +1,147 @@
+"""A guest by the portal against the same guest by hand, in the same minutes on the same host."""
+
+import contextlib
+import subprocess
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import libvirt
+from lxml import etree
+
+from tests.bench.figures import Figure, median, milliseconds
+from tests.bench.portal import Portal
+
+ROUNDS = 8
+AT_ONCE, BY_HAND_AT_ONCE = 20, 2
+GOAL_RATIO, GOAL_MORE_SECONDS, GOAL_RATIO_AT_ONCE = 1.5, 0.3, 1.3
+NAME = "bench"
+
+
+def measure(portal: Portal, state: Path) -> list[Figure]:
+    """One at a time, and twenty at once. `state` is the state directory of the host."""
+    portal.delete(NAME)
+    with _by_hand(portal, state) as by_hand:
+        singles = [_one(portal, by_hand) for _ in range(ROUNDS)]
+        together = _twenty(portal, by_hand)
+    ours, hands = (median(times) for times in zip(*singles, strict=True))
+    return [
+        Figure(
+            f"POST create to running, median of {ROUNDS}, against by hand",
+            f"{milliseconds(ours)} / {milliseconds(hands)} = {ours / hands:.2f} x",
+            f"<= {GOAL_RATIO} x and <= {milliseconds(GOAL_MORE_SECONDS)} on top",
+            ours <= GOAL_RATIO * hands and ours - hands <= GOAL_MORE_SECONDS,
+        ),
+        Figure(
+            f"{AT_ONCE} creates at once, against {BY_HAND_AT_ONCE} at a time by hand",
+            f"{together[0]:.1f} s / {together[1]:.1f} s = {together[0] / together[1]:.2f} x",
+            f"<= {GOAL_RATIO_AT_ONCE} x",
+            together[0] <= GOAL_RATIO_AT_ONCE * together[1],
+        ),
+    ]
+
+
+class ByHand:
+    """What a person with qemu-img and libvirt does."""
+
+    def __init__(self, pattern: str, image: str, folder: Path):
+        self._pattern, self._image, self._folder = pattern, image, folder
+
+    def make(self, _number: int = 0) -> libvirt.virDomain:
+        """A guest like the pattern: an overlay, a definition, a start."""
+        connection = libvirt.open("qemu:///system")
+        thing = uuid.uuid4()
+        disk = self._folder / f"{thing}.qcow2"
+        subprocess.run(
+            [
+                *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
+                *("-b", self._image, "--", str(disk), "5G"),
+            ],
+            check=True,
+        )
+        domain = connection.defineXML(self._xml(thing, disk))
+        domain.create()
+        return domain
+
+    def _xml(self, thing: uuid.UUID, disk: Path) -> str:
+        root = etree.fromstring(self._pattern)
+        root.find("name").text, root.find("uuid").text = f"{NAME}-{thing}", str(thing)
+        for part in ("metadata", "sysinfo"):
+            if (found := root.find(part)) is not None:
+                root.remove(found)
+        source = root.find("devices/disk/source")
+        source.set("file", str(disk))
+        for interface in root.iterfind("devices/interface"):
+            interface.find("mac").set("address", f"52:54:00:{thing.hex[:2]}:{thing.hex[2:4]}:01")
+            interface.find("target").set("dev", f"ptry{thing.hex[:8]}")
+        for path in root.iterfind("devices/graphics"):
+            socket = str(Path(path.get("socket")).with_name(f"{thing}.sock"))
+            path.set("socket", socket)
+            for listen in path.iterfind("listen"):
+                listen.set("socket", socket)
+        for log in root.iterfind("devices/serial/log"):
+            log.set("file", str(self._folder / f"{thing}.log"))
+        for console in root.iterfind("devices/console"):
+            console.getparent().remove(console)
+        return etree.tostring(root, encoding="unicode")
+
+
+@contextlib.contextmanager
+def _by_hand(portal: Portal, state: Path):
+    """A pattern is taken from a guest that the portal made; what was made by hand goes at the
+    end."""
+    portal.create(portal.form(f"{NAME}-pattern"))
+    portal.wait_until_running(f"{NAME}-pattern", 1, seconds=120)
+    [path] = portal.instances(f"{NAME}-pattern")
+    connection = libvirt.open("qemu:///system")
+    pattern = connection.lookupByUUIDString(path.rpartition("/")[2])
+    xml = pattern.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    image = etree.fromstring(xml).find("devices/disk/backingStore/source").get("file")
+    folder = state / NAME
+    folder.mkdir(mode=0o711, exist_ok=True)
+    try:
+        yield ByHand(xml, image, folder)
+    finally:
+        for domain in connection.listAllDomains():
+            if domain.name().startswith(f"{NAME}-"):
+                _remove(domain)
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        portal.delete(NAME)
+
+
+def _one(portal: Portal, by_hand: ByHand) -> tuple[float, float]:
+    form = portal.form(f"{NAME}-one")
+    began = time.perf_counter()
+    portal.create(form)
+    portal.wait_until_running(f"{NAME}-one", 1, seconds=120)
+    ours = time.perf_counter() - began
+    portal.delete(f"{NAME}-one")
+    began = time.perf_counter()
+    domain = by_hand.make()
+    hands = time.perf_counter() - began
+    _remove(domain)
+    return ours, hands
+
+
+def _twenty(portal: Portal, by_hand: ByHand) -> tuple[float, float]:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(BY_HAND_AT_ONCE) as pool:
+        domains = list(pool.map(by_hand.make, range(AT_ONCE)))
+    hands = time.perf_counter() - began
+    for domain in domains:
+        _remove(domain)
+    portal.delete(NAME)
+    form = portal.form(f"{NAME}-many", AT_ONCE)
+    began = time.perf_counter()
+    portal.create(form)
+    portal.wait_until_running(f"{NAME}-many", AT_ONCE, seconds=300)
+    return time.perf_counter() - began, hands
+
+
+def _remove(domain: libvirt.virDomain) -> None:
+    with contextlib.suppress(libvirt.libvirtError):
+        domain.destroy()
+    domain.undefine()

@@ -1,0 +1,120 @@
+"""How long the list of instances takes with 100 and with 10,000 of them."""
+
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import event, insert, select
+
+from portal import config, create_app, db
+from portal.db import now, session, transaction
+from portal.models import Host, Image, Instance, Network, Port, Power, Project, User
+from tests.bench.figures import Figure, milliseconds, p95
+from tests.cloud import Clock, Cloud, open_database, settings
+from tests.pages.conftest import Browser
+
+FEW, MANY = 100, 10_000
+PAGES = 60  # looks at each list
+GOAL_SECONDS, GOAL_STATEMENTS, GOAL_FLAT = 0.1, 8, 2.0
+
+
+def measure(directory: Path, redis_url: str) -> list[Figure]:
+    """Server time of one page of 50, and what it asks of the database."""
+    took = {}
+    for count in (FEW, MANY):
+        place = directory / f"list-{count}"
+        place.mkdir()
+        app, project_id = _filled(place, redis_url, count)
+        took[count] = _look(app, f"/projects/{project_id}/instances")
+        db.session.remove()
+    seconds = {count: p95(times) for count, (times, _) in took.items()}
+    statements = took[MANY][1]
+    growth = seconds[MANY] / seconds[FEW]
+    return [
+        Figure(
+            f"instance list, 50 of {MANY:,}, server time, p95",
+            milliseconds(seconds[MANY]),
+            f"<= {milliseconds(GOAL_SECONDS)}",
+            seconds[MANY] <= GOAL_SECONDS,
+        ),
+        Figure("... SQL statements", str(statements), f"<= {GOAL_STATEMENTS}", statements <= 8),
+        Figure(
+            f"... against {FEW} instances",
+            f"{growth:.2f} x",
+            f"flat (<= {GOAL_FLAT} x)",
+            growth <= GOAL_FLAT,
+        ),
+    ]
+
+
+def _filled(directory: Path, redis_url: str, count: int):
+    import redis
+
+    config.use(settings(directory, redis_url))
+    open_database(f"sqlite:///{directory}/portico.db")
+    Cloud(directory, redis.Redis.from_url(redis_url), Clock()).prepare()
+    project = session.scalar(select(Project).where(Project.name == "red"))
+    network = session.scalar(select(Network).where(Network.project_id == project.id))
+    user, image = session.scalar(select(User)), session.scalar(select(Image))
+    ids = [uuid.uuid4() for _ in range(count)]
+    began = now() - timedelta(seconds=count)
+    with transaction():
+        host = Host(name="kvm-1", sealed_key="", heard_at=now())
+        session.add(host)
+        session.flush()
+        plain = {
+            "project_id": project.id,
+            "user_id": user.id,
+            "host_id": host.id,
+            "image_id": image.id,
+            "flavor_name": "small",
+            "vcpus": 1,
+            "memory_mib": 512,
+            "disk_gib": 2,
+            "observed": Power.RUNNING,
+            "observed_generation": 1,
+            "observed_boots": 1,
+        }
+        rows = [
+            plain
+            | {
+                "id": each,
+                "name": f"web-{number}",
+                "hostname": f"web-{number}",
+                "created_at": began + timedelta(seconds=number),
+            }
+            for number, each in enumerate(ids)
+        ]
+        session.execute(insert(Instance), rows)
+        session.execute(
+            insert(Port),
+            [
+                {
+                    "network_id": network.id,
+                    "subnet_id": network.subnet.id,
+                    "instance_id": each,
+                    "mac": f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}",
+                    "address": f"10.1.{number >> 8}.{number & 255}",
+                }
+                for number, each in enumerate(ids)
+            ],
+        )
+    return create_app(config.current()), project.id
+
+
+def _look(app, path: str) -> tuple[list[float], int]:
+    browser = Browser(app).sign_in("alice")
+    statements = []
+    event.listen(
+        session.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2])
+    )
+    browser.open(path)
+    times = []
+    for page in range(PAGES):
+        statements.clear()
+        began = time.perf_counter()
+        answer = browser.open(f"{path}?page={1 + page % 2}")
+        times.append(time.perf_counter() - began)
+        assert answer.status_code == 200
+    return times, len([each for each in statements if not each.startswith("BEGIN")])

@@ -1,0 +1,94 @@
+"""The portal as a client with a stopwatch sees it, over HTTP."""
+
+import re
+import time
+
+import requests
+
+POLL_SECONDS = 0.02
+
+
+class Portal:
+    """A person who is signed in, and quick."""
+
+    def __init__(self, url: str, name: str, password: str):
+        self.url, self.http = url.rstrip("/"), requests.Session()
+        self.send("/login", {"name": name, "password": password})
+        start = self.http.get(f"{self.url}/").url
+        if "/projects/" not in start:
+            raise SystemExit(f"bench: {name} cannot sign in, or has to change the password first")
+        self.project = start.removeprefix(self.url).rstrip("/")
+
+    def send(self, path: str, fields: dict, *, page: str | None = None) -> requests.Response:
+        """POST a form with the token of its page."""
+        token = _first(r'name="csrf_token" value="([^"]+)"', self.get(page or path))
+        form = {**fields, "csrf_token": token}
+        return self.http.post(f"{self.url}{path}", data=form, allow_redirects=False)
+
+    def get(self, path: str) -> str:
+        return self.http.get(f"{self.url}{path}").text
+
+    def form(self, name: str, count: int = 1) -> dict:
+        """What the form for a new instance would send as it stands."""
+        page = self.get(f"{self.project}/instances/new")
+        chosen = {
+            field: _first(rf'name="{field}"[^>]*value="([^"]+)"[^>]*checked', page)
+            for field in ("image_id", "flavor_id")
+        }
+        network = _first(r'name="network_id".*?<option[^>]*value="([0-9a-f-]{36})"', page)
+        key = _first(r'name="key"[^>]*value="(\w+)"', page)
+        return chosen | {"key": key, "name": name, "count": count, "network_id": network}
+
+    def create(self, form: dict) -> float:
+        """Send the form. Returns how long the answer took, in seconds."""
+        page = f"{self.project}/instances/new"
+        token = _first(r'name="csrf_token" value="([^"]+)"', self.get(page))
+        began = time.perf_counter()
+        answer = self.http.post(
+            f"{self.url}{self.project}/instances",
+            data={**form, "csrf_token": token},
+            allow_redirects=False,
+        )
+        took = time.perf_counter() - began
+        if answer.status_code != 303:
+            raise SystemExit(f"bench: the portal refused: {_refusal(answer.text)}")
+        return took
+
+    def instances(self, name: str) -> dict[str, str]:
+        """Path of each instance whose name contains `name`, and the word on its pill."""
+        page = self.get(f"{self.project}/instances?q={name}")
+        rows = re.findall(r'<tr id="instance-.*?</tr>', page, flags=re.DOTALL)
+        return {
+            _first(r'<a href="([^"]+)"', row): _first(r"</svg>\s*([A-Z][a-z ]+)", row)
+            for row in rows
+        }
+
+    def wait_until_running(self, name: str, count: int, *, seconds: float) -> None:
+        """Return when so many instances of this name are seen to run."""
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            words = list(self.instances(name).values())
+            if words.count("Running") >= count:
+                return
+            if "Error" in words:
+                raise SystemExit(f"bench: {name} could not be built")
+            time.sleep(POLL_SECONDS)
+        raise SystemExit(f"bench: {name} did not run within {seconds} s")
+
+    def delete(self, name: str) -> None:
+        """Delete every instance whose name contains `name`, and wait until they are gone."""
+        for path in self.instances(name):
+            known = _first(r"<title>(?:Delete )?([^ ?]+)", self.get(f"{path}/delete"))
+            self.send(f"{path}/delete", {"confirm": known})
+        deadline = time.perf_counter() + 120
+        while self.instances(name) and time.perf_counter() < deadline:
+            time.sleep(0.2)
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, flags=re.DOTALL)
+    return found[1] if found else ""
+
+
+def _refusal(page: str) -> str:
+    return re.sub(r"<[^>]+>|\s+", " ", _first(r"data-errors>(.*?)</div>", page)).strip()

@@ -1,0 +1,170 @@
+"""Every route of the portal, with a path that leads somewhere: read off the URL map.
+
+A new argument of a URL needs one line in MAKERS; everything else is derived.
+"""
+
+import dataclasses
+import itertools
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.routing import AnyConverter, Rule
+
+from portal.db import session, transaction
+from portal.models import (
+    Flavor,
+    Host,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Operation,
+    Project,
+    User,
+    Visibility,
+)
+from portal.services import instances, networks
+from tests.cloud import Cloud
+
+MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
+    # an argument of a URL: what it may be, of a project in a furnished cloud
+    "project_id": lambda cloud, project: project.id,
+    "chosen_id": lambda cloud, project: project.id,
+    "instance_id": lambda cloud, project: _first(Instance, project),
+    "operation_id": lambda cloud, project: _first(Operation, project),
+    "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
+    "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
+    "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
+    "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
+    "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
+    "host_id": lambda cloud, project: session.scalar(select(Host.id)),
+    "filename": lambda cloud, project: "portal.css",
+}
+
+OWNERS = {"red": "alice", "blue": "charlie"}  # who made what a project has
+MEMBERS = {"red": "rita", "blue": "charlie"}  # of whom things are asked in it
+PERSONAL = {"key_pair_id"}  # things that are there for their owner alone, whatever the role
+
+FIELDS = {  # what every form is sent: enough for each to be understood
+    "confirm": "of-red",
+    "name": "of-red",
+    "cidr": "10.9.0.0/24",
+    "user_name": "rita",
+    "role": "reader",
+    "visibility": "shared",
+    **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One method of one path; `choices` are the arguments that can have few values only."""
+
+    endpoint: str
+    method: str
+    rule: Rule
+    choices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.endpoint, *(value for _, value in self.choices)])
+
+    @property
+    def arguments(self) -> set[str]:
+        """What has to be given to make a path of it."""
+        return set(self.rule.arguments) - {name for name, _ in self.choices}
+
+    @property
+    def things(self) -> set[str]:
+        """The ids among them but the project's."""
+        return {each for each in self.arguments if each.endswith("_id")} - {"project_id"}
+
+    @property
+    def visitor(self) -> str:
+        """Somebody who may go there, with things of the project red."""
+        return OWNERS["red"] if self.things & PERSONAL else "ada"
+
+    def path(self, app: Flask, values: dict) -> str:
+        arguments = {name: values[name] for name in self.arguments} | dict(self.choices)
+        return app.url_map.bind("localhost").build(self.endpoint, arguments, method=self.method)
+
+
+def routes(app: Flask) -> list[Route]:
+    """Every method of every rule, by name."""
+    found = [
+        Route(rule.endpoint, method, rule, choices)
+        for rule in app.url_map.iter_rules()
+        if not rule.websocket  # tests/pages/test_consoles.py
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        for choices in _choices(rule)
+    ]
+    return sorted(found, key=lambda route: (route.endpoint, route.choices, route.method))
+
+
+def values(cloud: Cloud, project: Project, app: Flask) -> dict:
+    """Something for every argument there is: things that exist and belong to `project`."""
+    needed = set().union(*(route.arguments for route in routes(app)))
+    missing = needed - MAKERS.keys()
+    assert not missing, f"tests/routes.py knows nothing for {sorted(missing)}: add it to MAKERS"
+    return {name: MAKERS[name](cloud, project) for name in needed}
+
+
+def unknown(names: set[str]) -> dict:
+    """Ids of these names that nothing has."""
+    return {name: uuid.uuid4() for name in names}
+
+
+def plain(text: str) -> str:
+    """A page without what differs each time: numbers of requests, form tokens, ids, ages."""
+    without = re.sub(r"req-[0-9a-f]+", "REQUEST", text)
+    without = re.sub(r'(csrf_token" value=|"X-CSRFToken": )"[^"]*"', "TOKEN", without)
+    without = re.sub(r"<time[^>]*>[^<]*</time>", "TIME", without)
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", without)
+
+
+def furnish(cloud: Cloud) -> Cloud:
+    """Each project has an instance that runs and one of everything else, named after it."""
+    for number, (name, owner) in enumerate(OWNERS.items()):
+        actor, project = cloud.actor(owner), cloud.project(name)
+        label = f"of-{name}"
+        instances.create(actor, cloud.new_instance(label, name))
+        networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
+        with transaction():
+            session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
+            session.add(
+                Image(
+                    name=label,
+                    project_id=project.id,
+                    user_id=actor.user_id,
+                    visibility=Visibility.SHARED,
+                    format="raw",
+                    sha256=str(number) * 64,
+                    size_bytes=2**20,
+                    virtual_size_bytes=2**20,
+                )
+            )
+            key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
+            session.add(KeyPair(name=label, user_id=actor.user_id, **key))
+    cloud.settle()
+    return cloud
+
+
+def _first(model, project: Project):
+    return session.scalar(select(model.id).where(model.project_id == project.id))
+
+
+def _named(model, name: str):
+    return session.scalar(select(model.id).where(model.name == name))
+
+
+def _choices(rule: Rule) -> Iterator[tuple[tuple[str, str], ...]]:
+    few = {
+        name: sorted(converter.items)
+        for name, converter in rule._converters.items()
+        if isinstance(converter, AnyConverter)
+    }
+    for values in itertools.product(*few.values()):
+        yield tuple(zip(few, values, strict=True))
