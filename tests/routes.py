@@ -97,6 +97,7 @@ def routes(app: Flask) -> list[Route]:
     found = [
         Route(rule.endpoint, method, rule, choices)
         for rule in app.url_map.iter_rules()
+        if not rule.websocket  # tests/pages/test_consoles.py
         for method in rule.methods - {"HEAD", "OPTIONS"}
         for choices in _choices(rule)
     ]

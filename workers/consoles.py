@@ -20,8 +20,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 
 from workers import host, specs
-from workers.boundary import Rejected
 from workers.config import HostConfig
+from workers.errors import Rejected
 
 OK, REFUSED, NO_SCREEN = b"ok\n", b"refused\n", b"no screen\n"
 LINE_BYTES = 4096

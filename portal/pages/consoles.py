@@ -12,13 +12,14 @@ from werkzeug.exceptions import NotImplemented as NotSupported
 
 from portal import agents, config
 from portal.db import session
-from portal.errors import Refused, Unavailable
+from portal.errors import Busy, Refused
 from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
 from portal.policies import authorize
 from portal.relay import Browser, Relay
 from portal.services import consoles, instances
 
 TICKET = "ticket."  # begins the subprotocol that carries it
+FULL_SECONDS = 30  # until somebody may have closed one
 
 pages = Blueprint(
     "consoles",
@@ -66,7 +67,7 @@ def ticket(project_id, instance_id):
         if after := getattr(refused, "retry_after", None):
             headers["Retry-After"] = str(after)
         return str(refused), refused.status, headers
-    return minted, 201, headers
+    return minted, headers
 
 
 @pages.route("/socket", websocket=True)
@@ -100,10 +101,10 @@ def _reason_to_close(*place) -> str:
 
 @contextlib.contextmanager
 def _room() -> Iterator[None]:
-    """Within it there is one console more. Raises Unavailable when there are as many as may be."""
+    """Within it there is one console more. Raises Busy when there are as many as may be."""
     room = _places(config.current().consoles_at_once)
     if not room.acquire(blocking=False):
-        raise Unavailable("As many consoles are open as may be at a time. Try again in a minute.")
+        raise Busy("As many consoles are open as may be at a time.", retry_after=FULL_SECONDS)
     try:
         yield
     finally:

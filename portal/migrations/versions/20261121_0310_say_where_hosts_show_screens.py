@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5d1f0c7ab2e4"
-down_revision = "eecaf14133cc"
+down_revision = "5b1d0c7e92a4"
 
 
 def upgrade() -> None:
