@@ -27,6 +27,7 @@ LOOK_SECONDS = 2.0
 PING_SECONDS = 20.0
 SILENCE_SECONDS = 60.0  # without so much as a pong, a browser is gone
 GOODBYE_SECONDS = 1.0
+REASON_BYTES = 123  # of a close, RFC 6455, section 5.5
 WAIT_MILLISECONDS = 1000
 OVER, SERVER_ENDS = 4000, 1001  # close codes: ours, and RFC 6455, section 7.4.1
 READABLE, WRITABLE = ~select.POLLOUT, ~select.POLLIN  # or in error, which reading and writing tell
@@ -54,6 +55,18 @@ class Browser(WebSocket):
 
     def handle_ping(self, data: bytes) -> None:
         """Browsers send none, and an answer would get between the parts of a message."""
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """The browser was told why this is the end. What it had still sent is read, or the kernel
+        would throw away what it has not taken yet. Raises OSError."""
+        told = reason.encode()[:REASON_BYTES].decode(errors="ignore")
+        self.shutdown(socket.SHUT_RDWR, code, told)
+        self.settimeout(GOODBYE_SECONDS)
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                if self.recv() is None:
+                    return
 
     @property
     def swollen(self) -> bool:
@@ -148,17 +161,8 @@ class Relay:
             self._unsent = send
 
     def _close(self, code: int, reason: str) -> None:
-        """The browser was told why. What it had still sent is read, or the kernel would throw
-        away what it has not taken yet."""
-        if self._unsent or self._browser.socket is None:
-            return
-        self._browser.shutdown(socket.SHUT_RDWR, code, reason)
-        self._browser.settimeout(GOODBYE_SECONDS)
-        deadline = time.monotonic() + GOODBYE_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                if self._browser.recv() is None:
-                    return
+        if self._unsent is None and self._browser.socket is not None:
+            self._browser.dismiss(code, reason)
 
 
 def end_with_the_server() -> None:

@@ -54,6 +54,7 @@ function open(ticket) {
   const socket = new WebSocket(url, ["binary", `ticket.${ticket}`]);
   const mine = new RFB(stage, socket, { shared: true });
   rfb = mine;
+  rfb.background = "#000";
   fit();
   mine.addEventListener("connect", () => {
     tries = 0;

@@ -12,10 +12,10 @@ from werkzeug.exceptions import NotImplemented as NotSupported
 
 from portal import agents, config
 from portal.db import session
-from portal.errors import Busy, Refused
+from portal.errors import Busy, Refused, Unavailable
 from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
 from portal.policies import authorize
-from portal.relay import Browser, Relay
+from portal.relay import OVER, Browser, Relay
 from portal.services import consoles, instances
 
 TICKET = "ticket."  # begins the subprotocol that carries it
@@ -83,11 +83,22 @@ def socket(project_id, instance_id):
         session_id=session_id,
         origin=request.headers.get("Origin", ""),
     )
-    with _room(), agents.open_screen(instance) as screen:
-        consoles.opened(current_user.actor, instance)
-        browser = Browser(request.environ["gunicorn.socket"], request.headers)
-        Relay(browser, screen).run(lambda: _reason_to_close(session_id, project_id, instance_id))
+    with _room():
+        try:
+            screen = agents.open_screen(instance)
+        except Unavailable as unavailable:  # a refusal before the upgrade is hidden from scripts
+            with contextlib.suppress(OSError):
+                _browser().dismiss(OVER, str(unavailable))
+            return Spoken()
+        with screen:
+            consoles.opened(current_user.actor, instance)
+            place = session_id, project_id, instance_id
+            Relay(_browser(), screen).run(lambda: _reason_to_close(*place))
     return Spoken()
+
+
+def _browser() -> Browser:
+    return Browser(request.environ["gunicorn.socket"], request.headers)
 
 
 def _reason_to_close(*place) -> str:

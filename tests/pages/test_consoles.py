@@ -291,6 +291,12 @@ def test_there_is_a_reason_to_close(happening, reason, signed_in, cloud, instanc
     assert consoles.reason_to_close(*place) == reason
 
 
+def test_why_there_is_no_screen_is_told(web, open_console, screens):
+    (screens.runtime_directory / "agent.sock").unlink()
+    said, _ = ends(open_console(web.sign_in("bob")))
+    assert said == (4000, "The host's agent cannot be reached: No such file or directory.")
+
+
 def test_as_many_consoles_as_are_allowed_are_open_at_a_time(web, open_console, console):
     bob = web.sign_in("bob")
     first, second = open_console(bob), open_console(bob)
