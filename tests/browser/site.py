@@ -27,7 +27,7 @@ class Site(House):
         super().__init__(directory, redis_url, patch)
         self._log = directory / "web.log"
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self._socket.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._process = self._start()
         self._wait()
 
