@@ -4,6 +4,7 @@ Every page needs a signed-in person but those listed in OPEN, so that a new view
 """
 
 import secrets
+from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, g, redirect, request, url_for
@@ -115,8 +116,9 @@ def _ask_to_sign_in():
 
 def _to_login():
     if request.headers.get("HX-Request"):
-        here = safe_next(request.headers.get("HX-Current-URL-Path"))
-        return "", 401, {"HX-Redirect": url_for("login.show", next=here)}
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = safe_next(f"{here.path}?{here.query}".rstrip("?"))
+        return "", 401, {"HX-Redirect": url_for("login.show", next=back)}
     if request.method in SAFE_METHODS:
         return redirect(url_for("login.show", next=safe_next(request.full_path.rstrip("?"))), 303)
     from portal.pages.login import keep_form

@@ -23,9 +23,9 @@ ANSWERS = {"document", "fetch", "xhr"}  # kinds of requests that may be refused
 PATIENCE_MS = 10_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory):
-    """A furnished cloud and its portal, for the tests of one module."""
+    """A furnished cloud and its portal. Tests share it: each makes things of its own."""
     redis = RedisServer(tmp_path_factory.mktemp("redis"))
     redis.start()
     with pytest.MonkeyPatch.context() as patch:
@@ -36,7 +36,7 @@ def site(tmp_path_factory):
     redis.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -49,6 +49,7 @@ def window(site, chromium):
     """Opens browsers, each with cookies of its own: `window("alice")` is hers, signed in, and
     `window()` nobody's. More arguments are what a Playwright context takes."""
     contexts, complaints = [], []
+    site.cloud.settle()  # and hosts have been heard just now
 
     def opened(name: str | None = None, **options) -> Page:
         context = chromium.new_context(base_url=site.url, **options)

@@ -10,7 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
+from tests.cloud import PASSWORD
 from tests.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,12 @@ class Site(House):
     def cookie(self, name: str) -> dict:
         """What the browser of this person, who has signed in, holds."""
         return {"name": "portico", "value": self._cookies[name], "url": self.url}
+
+    def sign_in(self, name: str, page: Page, password: str = PASSWORD) -> None:
+        """This person has filled in the login page that is open, and sent it."""
+        page.get_by_label("User name").fill(name)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
 
     def stop(self) -> None:
         """The web process has ended."""

@@ -1,0 +1,103 @@
+"""What happens by itself on an open page, and what stops happening."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from portal.db import session
+from portal.models import Operation
+from portal.services import sessions
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+SEEN_WITHIN_MS = 3000
+AN_HOUR_MS = 3_600_000
+
+
+def row_of(site, instance) -> tuple[str, str, str]:
+    return f"/projects/{instance.project_id}/instances", f"#instance-{instance.id}", "Running"
+
+
+def card_of(site, instance) -> tuple[str, str, str]:
+    place = f"/projects/{instance.project_id}/instances/{instance.id}"
+    return place, f"#status-{instance.id}", "Running"
+
+
+def operation_of(site, instance) -> tuple[str, str, str]:
+    found = session.scalar(select(Operation.id).where(Operation.target_id == instance.id))
+    return f"/projects/{instance.project_id}/operations/{found}", f"#operation-{found}", "Done"
+
+
+@pytest.mark.parametrize("place_of", [row_of, card_of, operation_of])
+def test_a_change_is_seen_within_three_seconds_and_then_nobody_asks_again(site, window, place_of):
+    path, part, end = place_of(site, site.cloud.create("watched"))
+    page = window("alice")
+    page.clock.install()
+    page.goto(path)
+    live = page.locator(part)
+    pill = live.locator(".pill").first
+    expect(pill).to_have_text(re.compile("Building|Under way"))
+    with page.expect_request(lambda request: request.resource_type == "fetch"):
+        pass  # it asks
+    site.cloud.settle()
+    expect(pill).to_have_text(end, timeout=SEEN_WITHIN_MS)
+    expect(live).not_to_have_attribute("hx-get", re.compile("."))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(AN_HOUR_MS)
+    page.evaluate("() => fetch('/healthz').then(answer => answer.text())")
+    assert asked == [f"{site.url}/healthz"]
+
+
+def test_a_row_goes_when_its_instance_is_gone(site, window):
+    instance = site.cloud.running("short-lived")
+    path, part, _ = row_of(site, instance)
+    page = window("alice")
+    page.goto(f"{path}/{instance.id}/delete")
+    page.get_by_label("Type short-lived").fill("short-lived")
+    page.get_by_role("button", name="Delete instance").click()
+    expect(page.locator(part)).to_contain_text("Deleting")
+    site.cloud.settle()
+    expect(page.locator(part)).to_have_count(0, timeout=SEEN_WITHIN_MS)
+
+
+def test_whoever_is_signed_out_while_a_page_asks_is_led_to_sign_in_and_back(site, window):
+    path, part, _ = row_of(site, site.cloud.create("waiting"))
+    page = window("bob")
+    page.goto(path)
+    expect(page.locator(part)).to_contain_text("Building")
+    sessions.sign_out_everywhere(site.cloud.actor("bob"))
+    page.wait_for_url(lambda url: "/login?next=" in url)
+    site.sign_in("bob", page)
+    page.wait_for_url(f"**{path}")
+    site.cloud.settle()
+    expect(page.locator(part)).to_contain_text("Running")
+
+
+def test_a_page_that_was_fetched_in_place_still_sends_its_forms(site, window):
+    page = window("alice")
+    red = f"/projects/{site.red['project_id']}"
+    page.goto(f"{red}/instances")
+    page.evaluate("() => { window.sameDocument = true; }")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Members").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Members")
+    assert page.evaluate("() => window.sameDocument"), "the whole page was loaded"
+    expect(page).to_have_title(re.compile("^Members"))
+    expect(page.locator("#main")).to_be_focused()
+    page.get_by_label("User name").fill("charlie")
+    page.get_by_label("Role", exact=True).select_option("reader")
+    page.get_by_role("button", name="Add to the project").click()
+    expect(page.get_by_role("status")).to_contain_text("charlie is reader of this project.")
+
+
+def test_what_htmx_sends_bears_the_token_of_the_session(site, window):
+    page = window("alice")
+    page.goto(f"/projects/{site.red['project_id']}/instances")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Networks").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Networks")
+    with page.expect_request("**/account/theme") as sent:
+        page.evaluate("() => htmx.ajax('POST', '/account/theme', {source: '#main', swap: 'none'})")
+    assert sent.value.headers["x-csrftoken"]
+    assert sent.value.response().status == 303
