@@ -37,7 +37,7 @@ def main() -> int:
     stack.prepare()
     try:
         stack.start()
-        ok = tell(stack, arguments.seed, arguments.operations)
+        ok = tell(stack, arguments)
     finally:
         if stack.supervisor:
             stack.stop()
@@ -67,6 +67,9 @@ def parse() -> argparse.Namespace:
         default=DEFAULT_PORT,
         help=f"of the portal on 127.0.0.1 ({DEFAULT_PORT})",
     )
+    parser.add_argument(
+        "--accidents", type=int, default=10, metavar="PERCENT", help="of operations (10)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep database and logs in any case")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -86,13 +89,14 @@ def outside(arguments: argparse.Namespace) -> int:
     os.execv(sys.executable, command)
 
 
-def tell(stack: Stack, seed: int, operations: int) -> bool:
+def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     """The whole story: clicks and accidents, a verdict, the end of everything, a verdict."""
     began = time.monotonic()
     most_alive = MOST_ALIVE_REAL if stack.real else MOST_ALIVE_FAKE
-    story = Story(stack, random.Random(seed), most_alive=most_alive)
+    dice = random.Random(arguments.seed)
+    story = Story(stack, dice, most_alive=most_alive, accidents=arguments.accidents / 100)
     story.begin()
-    story.run(operations, say)
+    story.run(arguments.operations, say)
     clicked = time.monotonic() - began
     say("Letting everything settle")
     settled = settle(story.ledger)
@@ -110,7 +114,9 @@ def tell(stack: Stack, seed: int, operations: int) -> bool:
     ]
     findings.append(nothing_left(emptied))
     findings.append(Finding("everything came to rest", 3, settled))
-    say(f"Clicks took {clicked:.0f} s, all of it {time.monotonic() - began:.0f} s, seed {seed}")
+    say(
+        f"Clicks took {clicked:.0f} s, all of it {time.monotonic() - began:.0f} s, seed {arguments.seed}"
+    )
     report(story, findings)
     return not any(each.wrong for each in findings)
 

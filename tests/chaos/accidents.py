@@ -15,6 +15,7 @@ from workers.drivers.fake import FakeHost
 
 FROZEN_SECONDS = 20
 JOB_SECONDS = 1.0  # how long to lie in wait for a worker that has a job in hand
+TRIES = 3  # for an accident that finds somebody to befall
 POWER_SECONDS = 0.2  # that a machine without power does nothing
 
 
@@ -23,6 +24,7 @@ class Accidents:
 
     def __init__(self, stack: Stack, dice: random.Random):
         self._stack, self._dice = stack, dice
+        self._deck: list[str] = []
         self._frozen: list[tuple[float, list[int]]] = []
         self.happened: Counter[str] = Counter()
         self.guests_killed: Counter[str] = Counter()  # by the instance's id
@@ -59,12 +61,16 @@ class Accidents:
         return self.happened["libvirtd"] + self.happened["libvirtd and virtlogd"]
 
     def strike(self) -> str:
-        """One accident has happened; its name, or "" when there was nothing to befall."""
-        name = self._dice.choice(list(self._kinds))
-        if not self._kinds[name]():
-            return ""
-        self.happened[name] += 1
-        return name
+        """One accident has happened; its name, or "" when there was nothing to befall. Each
+        kind has its turn before any comes again."""
+        for _ in range(TRIES):
+            if not self._deck:
+                self._deck = self._dice.sample(list(self._kinds), len(self._kinds))
+            name = self._deck.pop()
+            if self._kinds[name]():
+                self.happened[name] += 1
+                return name
+        return ""
 
     def thaw(self) -> None:
         """Who was stopped long enough goes on."""

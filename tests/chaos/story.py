@@ -13,7 +13,6 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.person import Gone, Person
 from tests.chaos.stack import DEAF_IMAGE, Stack
 
-ACCIDENT_SHARE = 0.1  # of operations
 DEAF_SHARE = 0.12  # of creations
 TWICE_SHARE = 0.1  # of creations whose form is sent a second time, as by a double click
 WEIGHTS = {"start": 5, "retry": 5, "reboot": 3, "stop": 3, "force_stop": 2, "delete": 1.5}
@@ -37,8 +36,9 @@ class Creation:
 class Story:
     """Clicks until `operations` changes have been asked for; what was asked for is remembered."""
 
-    def __init__(self, stack: Stack, dice: random.Random, *, most_alive: int):
+    def __init__(self, stack: Stack, dice: random.Random, *, most_alive: int, accidents: float):
         self._stack, self._dice, self._most_alive = stack, dice, most_alive
+        self._accident_share = accidents  # per operation
         self.person = Person(stack.url)
         self.ledger = Ledger(stack.database)
         self.accidents = Accidents(stack, dice)
@@ -65,7 +65,7 @@ class Story:
         while (done := self.asked.total()) < operations:
             self.accidents.thaw()
             self._click()
-            if self._dice.random() < ACCIDENT_SHARE * (self.asked.total() - done):
+            if self._dice.random() < self._accident_share * (self.asked.total() - done):
                 time.sleep(self._dice.uniform(0, 0.7))
                 if struck := self.accidents.strike():
                     say(f"{time.monotonic() - began:5.0f} s, {done:4d} operations: {struck}")
