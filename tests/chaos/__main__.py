@@ -114,8 +114,8 @@ def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     ]
     findings.append(nothing_left(emptied))
     findings.append(Finding("everything came to rest", 3, settled))
-    lasted = time.monotonic() - began
-    say(f"Clicks took {clicked:.0f} s, all of it {lasted:.0f} s, seed {arguments.seed}")
+    took = time.monotonic() - began
+    say(f"Clicks took {clicked:.0f} s, all of it {took:.0f} s, seed {arguments.seed}")
     report(story, findings)
     return not any(each.wrong for each in findings)
 
