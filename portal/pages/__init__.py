@@ -40,6 +40,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _broken)
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
+    app.jinja_env.filters["deed"] = navigation.deed
     app.jinja_env.filters["size"] = navigation.size
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
 

@@ -91,7 +91,7 @@ def since(moment: datetime | None) -> str:
 
 def gib(mib: int) -> str:
     """Memory as people say it: 512 MiB, 1.5 GiB."""
-    return f"{mib} MiB" if mib < 1024 else f"{mib / 1024:g} GiB"
+    return f"{mib} MiB" if mib < 1024 else f"{round(mib / 1024, 2):g} GiB"
 
 
 def size(count: int) -> str:
@@ -100,6 +100,13 @@ def size(count: int) -> str:
         if count >= 2**power:
             return f"{round(count / 2**power, 1):g} {unit}"
     return f"{count} bytes"
+
+
+def deed(action: str) -> str:
+    """What the record calls instances:create, or a refused form images.change, in words: "Create
+    instance", "Change image"."""
+    noun, _, verb = action.replace(".", ":").replace("_", " ").partition(":")
+    return f"{verb} {noun.removesuffix('s')}".strip().capitalize()
 
 
 def _group(title: str, entries: tuple, **values) -> dict:

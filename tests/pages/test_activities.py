@@ -8,7 +8,7 @@ def test_a_change_is_in_the_record_with_who_and_from_where(alice, red, cloud):
     form = f"{red}/instances/new"
     alice.send(f"{red}/instances", alice.fields(form) | {"name": ["web"]}, page=form)
     page = alice.open(f"{red}/activity").text
-    assert "instances create <b>web</b>" in page
+    assert "Create instance <b>web</b>" in page
     assert "alice" in page
     assert "127.0.0.1" in page
 
@@ -32,7 +32,7 @@ def test_the_record_is_read_a_page_at_a_time(alice, red, cloud):
     first, second = (alice.open(f"{red}/activity?page={number}").text for number in (1, 2))
     assert "1 to 50 of 61" in first
     assert "web-59" in first
-    assert "instances create" in second
+    assert "Create instance" in second
 
 
 def test_a_reader_reads_and_a_stranger_does_not(sign_in, red, cloud):
