@@ -183,7 +183,7 @@ class Guest:
     id: str
     power: str  # RUNNING or STOPPED
     generation: int  # of the spec that it was last made from
-    boots: int
+    boots: int  # of one that is off: those that its next boot completes
     reason: str = ""  # why it is off, in libvirt's word: "shutdown", "destroyed", "crashed", ...
 
 

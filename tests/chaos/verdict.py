@@ -12,6 +12,7 @@ from tests.chaos.stack import Stack
 from tests.chaos.story import Story
 
 LATE = timedelta(seconds=60)  # after its deadline, at the most, an operation has ended
+FAILED_SHARE = 0.01  # of operations: five attempts may meet five accidents
 WORDS = {"running": "Running", "stopped": "Stopped"}
 
 
@@ -40,6 +41,7 @@ class Verdict:
     def findings(self) -> list[Finding]:
         return [
             self._operations(),
+            self._failures(),
             self._pages(),
             self._guests(),
             self._disks(),
@@ -82,6 +84,14 @@ class Verdict:
             for row in self._ledger.rows("SELECT * FROM tasks WHERE finished_at IS NULL")
         ]
         return Finding("operations are final, in time, with a reason", len(rows), wrong)
+
+    def _failures(self) -> Finding:
+        """Whatever is killed is back within seconds, so hardly a change has a reason to fail."""
+        rows = self._ledger.rows("SELECT * FROM operations")
+        failed = [row for row in rows if row["outcome"] == "failed"]
+        most = FAILED_SHARE * len(rows)
+        wrong = [f"{row['action']} of {row['target_name']}: {row['reason']}" for row in failed]
+        return Finding("hardly a change failed", len(rows), wrong if len(failed) > most else [])
 
     def _pages(self) -> Finding:
         """What a person sees is what the hosts run."""

@@ -59,6 +59,21 @@ def test_delete_supersedes_whatever_runs(cloud):
     assert cloud.hosts["kvm-1"].every("guest") == {}
 
 
+def test_a_force_stop_in_the_middle_of_a_reboot_succeeds(cloud):
+    """Seen: the boot that the reboot had asked for was waited for, of a guest that was off."""
+    instance = cloud.running()
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    instances.reboot(alice, *place)
+    instances.force_stop(alice, *place)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.STOPPED
+    assert cloud.operations(instance)[-1].outcome is Outcome.DONE
+    instances.start(alice, *place)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert cloud.hosts["kvm-1"].get("guest", str(instance.id))["boots"] == 2
+
+
 def test_a_guest_that_ignores_the_button_is_stopped_after_its_grace(cloud):
     instance = cloud.running()
     host, guest_id = cloud.hosts["kvm-1"], str(instance.id)

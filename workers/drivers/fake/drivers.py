@@ -81,6 +81,8 @@ class FakeHypervisor:
         if spec.power == RUNNING and (guest["power"] == STOPPED or reboot):
             there = {"power": RUNNING, "boots": max(spec.boots, guest["boots"]), "reason": ""}
             self._host.put("guest", spec.id, guest | there)
+        elif guest["boots"] < spec.boots:  # it is off: its next boot will be that one
+            self._host.put("guest", spec.id, guest | {"boots": spec.boots})
         return None
 
     def remove_domain(self, instance_id: str) -> None:
