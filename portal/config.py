@@ -73,7 +73,9 @@ class Settings:
     image_max_gib: int = setting("The largest image that may be uploaded, GiB.", 50, least=1)
     image_max_virtual_gib: int = setting("The largest disk that an image may claim to be.", 500)
     uploads_at_once: int = setting("Uploads served at a time; more are told to wait.", 4, least=1)
-    consoles_at_once: int = setting("Consoles served at a time; more are told to wait.", 16)
+    consoles_at_once: int = setting(
+        "Consoles served at a time; more are told to wait.", 16, least=1
+    )
 
     network_mtu: int = setting("MTU of new networks; 1450 leaves room for VXLAN.", 1450, least=1280)
     dns_domain: str = setting("The domain in which guests find each other.", "internal")
@@ -128,7 +130,14 @@ def read(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     if unknown := given.keys() - fields.keys():
         raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
-    return Settings(**{name: _parse(fields[name], text) for name, text in given.items()})
+    settings = Settings(**{name: _parse(fields[name], text) for name, text in given.items()})
+    held = settings.consoles_at_once + settings.uploads_at_once
+    if held >= settings.web_threads:
+        raise ValueError(
+            f"web_threads: {settings.web_threads} leaves none for pages beside "
+            f"consoles_at_once and uploads_at_once, {held} together"
+        )
+    return settings
 
 
 def read_in_force() -> Settings:

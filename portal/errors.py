@@ -45,6 +45,12 @@ class NoRoom(Refused):
     status = 409
 
 
+class Unavailable(Refused):
+    """Not at this moment: a part of the cloud that it needs does not answer, or is full."""
+
+    status = 503
+
+
 class TooMany(Refused):
     """Asked for too often: wait `retry_after` seconds."""
 

@@ -1,6 +1,7 @@
 """How often something may be asked. Counted in Redis, in a moving window."""
 
 import functools
+import logging
 import time
 
 import limits
@@ -12,6 +13,8 @@ from portal import config
 from portal.errors import Refused, TooMany
 
 WRONG_PASSWORDS = "wrong passwords"
+
+log = logging.getLogger(__name__)
 
 
 class OutOfReach(Refused):
@@ -37,6 +40,23 @@ def check_login(account: str, address: str) -> None:
             "Signing in is closed while the message store (Redis) is out of reach. "
             "Whoever is signed in can go on working."
         ) from None
+
+
+def check(what: str, who: str, *, per_minute: int) -> None:
+    """Count one more of `what` by `who`. Raises TooMany beyond `per_minute`; with Redis out of
+    reach it is not counted, which the log says."""
+    limit = limits.RateLimitItemPerMinute(per_minute)
+    try:
+        if _limiter().hit(limit, what, who):
+            return
+        reset = _limiter().get_window_stats(limit, what, who).reset_time
+    except RedisError as error:
+        log.warning("%s are not counted: %s", what, error)
+        return
+    raise TooMany(
+        f"That was asked for more than {per_minute} times within a minute.",
+        retry_after=max(1, round(reset - time.time())),
+    )
 
 
 def count_wrong_password(account: str, address: str) -> None:

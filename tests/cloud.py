@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from portal import config, db, keys
 from portal.conductor import drift, tick
+from portal.conductor.boot_logs import BootLogs
 from portal.conductor.queue import LONG, SHORT, Wire, queue_name
 from portal.conductor.sweeps import Sweeps
 from portal.db import session, transaction
@@ -68,6 +69,7 @@ class Cloud:
         self.directory, self.redis, self.clock = directory, connection, clock
         self.wire = Wire(connection)
         self.sweeps = Sweeps(self.wire)
+        self.boot_logs = BootLogs(self.wire)
         self.hosts: dict[str, FakeHost] = {}
         self.silent: set[str] = set()
         self._jobs: dict[str, type[HostJob]] = {}
@@ -130,6 +132,10 @@ class Cloud:
         return self.hosts[name]
 
     # acting
+
+    def host_config(self, name: str) -> HostConfig:
+        """What the host of this name knows of itself."""
+        return self._jobs[name].config
 
     def actor(self, name: str) -> Actor:
         return users.actor_of(session.scalar(select(User).where(User.name == name)))
@@ -215,11 +221,11 @@ class Cloud:
         raise AssertionError("the cloud did not settle")
 
     def observe(self) -> int:
-        """Whoever was due was asked what it holds, and has answered."""
+        """Whoever was due was asked what it holds or what a guest wrote, and has answered."""
         self.beat()
-        taken = self.sweeps.listen()
+        taken = self.sweeps.listen() + self.boot_logs.listen()
         self.work()
-        return taken + self.sweeps.listen()
+        return taken + self.sweeps.listen() + self.boot_logs.listen()
 
     def look(self) -> None:
         """Every host is asked at once what it holds, as after an event."""

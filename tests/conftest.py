@@ -34,20 +34,25 @@ def postgresql():
 
 
 @pytest.fixture
-def postgresql_url(postgresql):
-    """The URL of an empty PostgreSQL database."""
-    yield postgresql.new_database()
+def new_postgresql(postgresql):
+    """Makes empty PostgreSQL databases: the URL of each."""
+    yield postgresql.new_database
     db.session.remove()
+    postgresql.take_back()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def postgresql_url(new_postgresql):
+    """The URL of an empty PostgreSQL database."""
+    return new_postgresql()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def new_database(request, tmp_path):
     """Makes empty databases of either kind: the URL of each."""
     if request.param == "postgresql":
-        yield request.getfixturevalue("postgresql").new_database
-    else:
-        yield lambda: f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db"
-    db.session.remove()
+        return request.getfixturevalue("new_postgresql")
+    return lambda: f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db"
 
 
 @pytest.fixture
@@ -91,7 +96,8 @@ def cloud(bare_cloud):
 @pytest.fixture
 def any_cloud(tmp_path, redis_url, clock, new_database):
     """An installation without a host, on either kind of database."""
-    return install(tmp_path, redis_url, clock, new_database())
+    yield install(tmp_path, redis_url, clock, new_database())
+    db.session.remove()
 
 
 @pytest.fixture(scope="module")

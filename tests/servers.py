@@ -48,6 +48,8 @@ class PostgresServer:
 
     def __init__(self):
         self._home = Path(tempfile.mkdtemp(prefix="portico-postgresql-"))
+        self._free: list[str] = []
+        self._lent: list[str] = []
         self._log = self._home / "log"
         self._process: subprocess.Popen | None = None
 
@@ -73,19 +75,37 @@ class PostgresServer:
         _wait("PostgreSQL", self._process, self._connect, psycopg.OperationalError)
 
     def new_database(self) -> str:
-        """The SQLAlchemy URL of a database that is empty."""
-        name = f"portico_{uuid.uuid4().hex}"
-        with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        """The SQLAlchemy URL of a database that is empty, until `take_back`."""
+        if self._free:
+            name = self._free.pop()
+        else:
+            name = f"portico_{uuid.uuid4().hex}"
+            with self._connect() as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+        self._lent.append(name)
         return f"postgresql+psycopg://postgres@/{name}?host={self._home}"
 
+    def take_back(self) -> None:
+        """All databases are nobody's, and empty: to make one takes longer than to clear one."""
+        while self._lent:
+            name = self._lent.pop()
+            with self._connect(name) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = %s AND pid <> pg_backend_pid()",
+                    [name],
+                )
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("CREATE SCHEMA public")
+            self._free.append(name)
+
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)  # "fast": whoever is still connected is cut off
+        self._process.send_signal(signal.SIGQUIT)  # at once: its files go with it
         self._process.wait(PATIENCE_SECONDS)
         shutil.rmtree(self._home)
 
-    def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(host=str(self._home), user="postgres", autocommit=True)
+    def _connect(self, name: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(host=str(self._home), user="postgres", dbname=name, autocommit=True)
 
     def _as_owner(self, name: str) -> list[str]:
         program = _program(name, package="postgresql", beside="/usr/lib/postgresql/*/bin")

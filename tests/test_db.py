@@ -23,7 +23,7 @@ def test_what_was_read_before_a_change_is_read_again_inside(any_cloud):
         assert session.get_one(Flavor, small.id).vcpus == 3
 
 
-def test_what_was_changed_before_an_error_is_not_changed(any_cloud):
+def test_what_was_changed_before_an_error_is_not_changed(bare_cloud):
     def change_and_break() -> None:
         with transaction():
             flavor().vcpus = 2
@@ -38,7 +38,7 @@ def test_what_was_changed_before_an_error_is_not_changed(any_cloud):
     assert not followed
 
 
-def test_what_shall_follow_a_commit_follows_it(any_cloud):
+def test_what_shall_follow_a_commit_follows_it(bare_cloud):
     followed = []
     with transaction():
         db.after_commit(lambda: followed.append("committed"))
@@ -46,11 +46,11 @@ def test_what_shall_follow_a_commit_follows_it(any_cloud):
     assert followed == ["committed"]
 
 
-def test_a_use_case_inside_a_use_case_is_an_error(any_cloud):
+def test_a_use_case_inside_a_use_case_is_an_error(bare_cloud):
     with transaction(), pytest.raises(RuntimeError, match="inside a use-case"):
-        projects.create(any_cloud.actor("ada"), "green")
+        projects.create(bare_cloud.actor("ada"), "green")
 
 
-def test_a_moment_without_a_time_zone_is_not_stored(any_cloud):
+def test_a_moment_without_a_time_zone_is_not_stored(bare_cloud):
     with pytest.raises(Exception, match="without a time zone"), transaction():
         flavor().created_at = db.now().replace(tzinfo=None)

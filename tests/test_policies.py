@@ -18,6 +18,8 @@ from tests import golden
 from tests.pages.conftest import Browser
 from tests.routes import FIELDS, OWNERS, PERSONAL, Route, plain, routes, unknown
 
+pytestmark = pytest.mark.xdist_group("house")  # one worker furnishes it
+
 PEOPLE = {  # seen from the project red
     "stranger": "charlie",
     "reader": "rita",
@@ -26,6 +28,7 @@ PEOPLE = {  # seen from the project red
     "cloud": "ada",
 }
 FREE = {"account", "health", "key_pairs", "login", "static"}  # nouns that everybody has alone
+QUESTIONS = {"boot_logs.ask"}  # a POST that alters nothing but what is known
 START = "projects.start"  # leads to whatever one may see
 
 
@@ -204,7 +207,11 @@ def test_nobody_is_asked_to_sign_in_everywhere_but_where_all_may_enter(rows):
 
 def test_a_reader_changes_nothing_whatever_they_send(rows):
     changing = [
-        row for row in rows if row.route.method != "GET" and "project_id" in row.route.arguments
+        row
+        for row in rows
+        if row.route.method != "GET"
+        and "project_id" in row.route.arguments
+        and row.route.endpoint not in QUESTIONS
     ]
     assert changing
     assert {row.cells["reader"] for row in changing} == {"403"}

@@ -1,7 +1,8 @@
 """`python -m workers.agent --config FILE`: what a host does besides jobs.
 
 It says every five seconds that the host is alive, and at once when something happened to a guest.
-It is small, runs no jobs, and holds nothing that a restart would lose.
+It passes on the screens of guests (`workers.consoles`). It is small, runs no jobs, and holds
+nothing that a restart would lose.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from workers import bell, host
+from workers import bell, consoles, host
 from workers import config as host_config
 from workers.config import HostConfig
 
@@ -95,6 +96,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, agent.stop)
     host.prepare(config)
     host.watch(config, agent.changed)
+    consoles.serve(config)
     agent.run()
 
 

@@ -15,15 +15,11 @@ from rq.job import Job
 from workers import specs
 from workers.config import HostConfig
 from workers.drivers import HostDrivers
-from workers.errors import Busy, Permanent, Superseded
+from workers.errors import Busy, Permanent, Rejected, Superseded
 from workers.jobs import JOBS
 
 LINES_KEPT = 500  # of one task
 LINES_KEPT_SECONDS = 3600
-
-
-class Rejected(Exception):
-    """A letter that this host does not act upon: forged, altered, foreign or too late."""
 
 
 class HostJob(Job):

@@ -29,8 +29,20 @@ class HostConfig:
     runtime_directory: Path = setting(
         "Sockets of consoles and running services; emptied by a reboot.", Path("/run/portico")
     )
+    console_address: str = setting(
+        "Where the agent passes on screens, unix:///path; empty: agent.sock in runtime_directory.",
+        "",
+    )
+    console_group: str = setting(
+        "The group whose members may open that socket besides its owner: the portal's.", ""
+    )
     short_workers: int = setting("How many short jobs run at a time.", 2)
     long_workers: int = setting("How many long jobs (copies of images) run at a time.", 1)
+
+    @property
+    def consoles(self) -> str:
+        """The address in force for consoles."""
+        return self.console_address or f"unix://{self.runtime_directory}/agent.sock"
 
 
 def read(path: Path) -> HostConfig:

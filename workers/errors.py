@@ -15,3 +15,7 @@ class Busy(Exception):
 
 class Superseded(Exception):
     """A newer spec of the same thing has reached this host, so this one changes nothing more."""
+
+
+class Rejected(Exception):
+    """A letter that this host does not act upon: forged, altered, foreign or too late."""

@@ -1,23 +1,21 @@
 """Putting a host's drivers together from its settings."""
 
+import dataclasses
+import socket
 from collections.abc import Callable
 
 from workers.config import HostConfig
-from workers.drivers import HostDrivers
+from workers.drivers import HostDrivers, names
 from workers.drivers.locks import FileLocks
 from workers.drivers.sequence import FileSequence, kernel_boot_id
+
+SCREEN_SECONDS = 5  # for QEMU to take a connection
 
 
 def open_host(config: HostConfig) -> HostDrivers:
     """The drivers that `config` names. Nothing is connected or changed yet, so that a worker can
     fork afterwards."""
-    if config.driver == "fake":
-        from workers.drivers.fake import FakeHost
-
-        return FakeHost(config.state_directory).drivers()
-    if config.driver != "libvirt":
-        raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
-    return _real(config)
+    return dataclasses.replace(_drivers(config), console_address=config.consoles)
 
 
 def boot_id(config: HostConfig) -> str:
@@ -51,6 +49,33 @@ def watch(config: HostConfig, changed: Callable[[], None]) -> None:
         from workers.drivers import libvirt_events
 
         libvirt_events.watch(config.libvirt_uri, changed)
+
+
+def open_screen(config: HostConfig, instance_id: str) -> socket.socket:
+    """A stream of the guest's screen and keys (RFB, RFC 6143). Raises OSError when it has none
+    at this moment, because it is off, say."""
+    if config.driver == "fake":
+        from workers.drivers.fake import FakeHost, screen
+
+        return screen.open_screen(FakeHost(config.state_directory), instance_id)
+    stream = socket.socket(socket.AF_UNIX)
+    try:
+        stream.settimeout(SCREEN_SECONDS)
+        stream.connect(str(names.vnc_socket(config.runtime_directory, instance_id)))
+    except OSError:
+        stream.close()
+        raise
+    return stream
+
+
+def _drivers(config: HostConfig) -> HostDrivers:
+    if config.driver == "fake":
+        from workers.drivers.fake import FakeHost
+
+        return FakeHost(config.state_directory).drivers()
+    if config.driver != "libvirt":
+        raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
+    return _real(config)
 
 
 def _real(config: HostConfig) -> HostDrivers:

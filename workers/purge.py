@@ -2,29 +2,26 @@
 packages. What `scripts/down --purge` calls; no job does this."""
 
 import argparse
-import contextlib
 from pathlib import Path
-
-import libvirt
 
 from workers import config as host_config
 from workers.config import HostConfig
 from workers.drivers import network_records
-from workers.drivers.nftables import NftFirewall
 from workers.host import open_host
 
 
 def purge(config: HostConfig) -> None:
-    """Every guest of ours is gone with its disks, every network, and the filter."""
+    """Every guest of ours is gone with its disks, every network, and the filter. Needs libvirtd:
+    raises libvirt.libvirtError without it, before anything is removed."""
     host = open_host(config)
-    with contextlib.suppress(libvirt.libvirtError):  # without libvirtd there is no guest either
-        for guest in host.hypervisor.observe_guests():
-            host.hypervisor.remove_domain(guest.id)
+    for guest in host.hypervisor.observe_guests():
+        host.hypervisor.remove_domain(guest.id)
     for instance_id in host.storage.observe_instances():
         host.storage.remove_instance(instance_id)
     for network_id in network_records.ids(config):
         host.network.remove_network(network_id)
-    NftFirewall(config).remove()
+    host.network.remove_way_out()
+    host.firewall.remove()
 
 
 def main() -> None:

@@ -153,6 +153,30 @@ class ObserveSpec(Spec):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BootLogSpec(Spec):
+    """Asks a host what a guest wrote to its serial port; `id` is the instance's."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConsoleCall:
+    """Asks the agent of a host for a guest's screen: the first line of a stream, sealed like a
+    job. It is good once."""
+
+    host: str
+    instance_id: str
+    nonce: str
+    not_after: float  # seconds since 1970
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BootLog:
+    """What a guest wrote to its serial port, control characters and all: the newest 256 KiB."""
+
+    id: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Guest:
     """What a host runs for an instance."""
 
@@ -184,6 +208,7 @@ class HostFacts:
     accelerator_reason: str
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     strangers: tuple[str, ...] = ()  # what is there and bears our marks but belongs to no guest
+    console_address: str = ""  # where the agent takes a ConsoleCall: unix:///path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,6 +223,7 @@ class Observation:
     images: tuple[str, ...] = ()  # SHA-256 of what the cache holds
     everything: bool = False  # whether what is not named here is not there
     host: HostFacts | None = None
+    boot_log: BootLog | None = None
 
 
 def dump(value) -> dict:

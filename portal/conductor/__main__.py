@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import config, db
 from portal.conductor import drift, tick
+from portal.conductor.boot_logs import BootLogs
 from portal.conductor.lead import lead, resign
 from portal.conductor.queue import Wire
 from portal.conductor.sweeps import Sweeps
@@ -31,6 +32,7 @@ class Conductor:
         self.stopping = False
         self._wire = Wire(connection)
         self._sweeps = Sweeps(self._wire)
+        self._boot_logs = BootLogs(self._wire)
         self._heard_at = self._mended_at = 0.0
 
     def stop(self, *_) -> None:
@@ -58,7 +60,7 @@ class Conductor:
         moment = time.monotonic()
         if moment - self._heard_at >= EAR_SECONDS:
             self._heard_at = moment
-            moved += self._sweeps.listen()
+            moved += self._sweeps.listen() + self._boot_logs.listen()
         if moment - self._mended_at >= MEND_SECONDS:
             self._mended_at = moment
             moved += drift.mend()

@@ -24,7 +24,7 @@ from portal.models import (
     Task,
 )
 from portal.models.network import port_groups
-from portal.services import instances, operations
+from portal.services import boot_logs, instances, operations
 from workers.specs import Guest, Observation
 
 
@@ -112,6 +112,8 @@ def _end_for_instance(instance: Instance, operation: Operation) -> None:
         instances.failed(instance, operation, operation.reason)
     elif operation.action != "delete":
         instance.fault = ""
+        if instance.launched_at is None:
+            boot_logs.want(instance.id, after=boot_logs.BOOTED)
         instance.launched_at = instance.launched_at or now()
 
 
@@ -125,6 +127,8 @@ def _take_guests(observation: Observation, guests: dict[str, Guest]) -> None:
         guest = guests[str(instance.id)]
         fact = (Power(guest.power), guest.generation, guest.boots, guest.reason)
         if fact != _fact(instance):
+            if fact[0] is Power.STOPPED and instance.observed is Power.RUNNING:
+                boot_logs.want(instance.id)
             (
                 instance.observed,
                 instance.observed_generation,
@@ -178,6 +182,7 @@ def _bury(instance: Instance) -> None:
     session.execute(delete(port_groups).where(port_groups.c.port_id.in_(ports)))
     session.execute(delete(Port).where(Port.instance_id == instance.id))
     session.execute(delete(Claim).where(Claim.instance_id == instance.id))
+    boot_logs.forget(instance.id)
 
 
 def _bury_network(network_id: uuid.UUID) -> None:
@@ -246,6 +251,7 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.disk_gib, host.disk_free_gib = facts.disk_gib, facts.disk_free_gib
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
+    host.console_address = facts.console_address
     host.strangers = [*facts.strangers, *_unwanted(observation)]
     host.images = sorted(observation.images)
 

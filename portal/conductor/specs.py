@@ -21,6 +21,7 @@ from portal.models import (
 )
 from portal.models.network import port_groups
 from workers.specs import (
+    BootLogSpec,
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
@@ -52,6 +53,11 @@ def of_task(task: Task) -> Spec:
 def observe(host: Host) -> ObserveSpec:
     """Asks a host for everything."""
     return ObserveSpec(id=str(host.id), generation=1)
+
+
+def boot_log(instance_id: uuid.UUID) -> BootLogSpec:
+    """Asks a host what the guest wrote to its serial port."""
+    return BootLogSpec(id=str(instance_id), generation=1)
 
 
 def image(row: Image) -> ImageSpec:
@@ -95,7 +101,8 @@ def instance(instance_id: uuid.UUID) -> InstanceSpec:
 
 
 def network(scope: Scope) -> NetworkSpec:
-    """A network's table on the scope's host."""
+    """A network's table on the scope's host. DHCP is local to it, so it names only the guests
+    that are there: a change of one elsewhere changes nothing here."""
     row = session.get_one(Network, scope.target_id)
     subnet = row.subnet
     return NetworkSpec(
@@ -114,7 +121,11 @@ def network(scope: Scope) -> NetworkSpec:
             for port, hostname in session.execute(
                 select(Port, Instance.hostname)
                 .join(Instance, Instance.id == Port.instance_id)
-                .where(Port.network_id == row.id, Instance.desired != Power.ABSENT)
+                .where(
+                    Port.network_id == row.id,
+                    Instance.host_id == scope.host_id,
+                    Instance.desired != Power.ABSENT,
+                )
                 .order_by(Port.created_at, Port.id)
             )
         ),

@@ -1,6 +1,7 @@
 """Tables. States live here, with what each state allows; nothing here knows Flask or Redis."""
 
 from portal.models.activity import Activity, Idempotency
+from portal.models.boot_log import BootLog
 from portal.models.host import Claim, Host, Resource, Scope
 from portal.models.identity import (
     Domain,
@@ -26,6 +27,7 @@ from portal.models.status import Power, Status, Tone
 
 __all__ = [
     "Activity",
+    "BootLog",
     "Claim",
     "Domain",
     "Flavor",

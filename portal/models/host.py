@@ -44,6 +44,7 @@ class Host(Changeable, Base):
     accelerator: Mapped[str] = mapped_column(String(16), default="")
     accelerator_reason: Mapped[str] = mapped_column(default="")
     versions: Mapped[dict] = mapped_column(default=dict)
+    console_address: Mapped[str] = mapped_column(default="", server_default="")  # unix:///path
     strangers: Mapped[list] = mapped_column(default=list)
     images: Mapped[list] = mapped_column(default=list)  # SHA-256 of what its cache holds
     short_workers: Mapped[int] = mapped_column(default=2)

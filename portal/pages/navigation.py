@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 from sqlalchemy import func, select
 
 from portal.auth import Person
@@ -65,7 +65,6 @@ def shell(person: Person) -> dict:
         "account": [
             {"label": label, "icon": icon, "url": url_for(endpoint)}
             for label, icon, endpoint in ACCOUNT
-            if endpoint in current_app.view_functions
         ],
         "theme_url": url_for("account.theme"),
         "sign_out_url": url_for("login.delete"),
@@ -123,7 +122,6 @@ def _group(title: str, entries: tuple, **values) -> dict:
                 "key": key,
             }
             for label, icon, endpoint, key in entries
-            if endpoint in current_app.view_functions
         ],
     }
 

@@ -35,15 +35,14 @@ def open_session(user: User, *, address: str, user_agent: str) -> str:
 def find(secret: str) -> Session | None:
     """The session whose cookie this is, if it has not ended: by sign-out, by an hour's silence,
     by its age, or because its user may no longer sign in."""
-    settings, moment = config.current(), now()
     found = session.scalar(select(Session).where(Session.id_hash == _hash(secret)))
-    if found is None or found.revoked_at or not found.user.enabled:
-        return None
-    if moment - found.last_seen > timedelta(minutes=settings.session_idle_minutes):
-        return None
-    if moment - found.created_at > timedelta(hours=settings.session_hours):
-        return None
-    return found
+    return found if found and _lasts(found) else None
+
+
+def alive(session_id: uuid.UUID) -> Session | None:
+    """The session of this id, if it has not ended."""
+    found = session.get(Session, session_id)
+    return found if found and _lasts(found) else None
 
 
 def touch(found: Session) -> None:
@@ -94,6 +93,16 @@ def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
         update(Session)
         .where(Session.user_id == user_id, Session.revoked_at.is_(None), *others)
         .values(revoked_at=now())
+    )
+
+
+def _lasts(found: Session) -> bool:
+    settings, moment = config.current(), now()
+    return (
+        found.revoked_at is None
+        and found.user.enabled
+        and moment - found.last_seen <= timedelta(minutes=settings.session_idle_minutes)
+        and moment - found.created_at <= timedelta(hours=settings.session_hours)
     )
 
 

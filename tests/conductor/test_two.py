@@ -176,19 +176,19 @@ def work_until_idle(cloud) -> None:
         time.sleep(0.01)
 
 
-def test_one_leads_and_the_other_waits_until_the_lease_has_run_out(any_cloud):
+def test_one_leads_and_the_other_waits_until_the_lease_has_run_out(bare_cloud):
     assert lead.lead("first")
     assert not lead.lead("second")
-    any_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
+    bare_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
     assert lead.lead("first")  # renewed
-    any_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
+    bare_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
     assert not lead.lead("second")
-    any_cloud.clock.forward(seconds=2)
+    bare_cloud.clock.forward(seconds=2)
     assert lead.lead("second")
     assert not lead.lead("first")
 
 
-def test_who_resigns_is_followed_at_once_and_nobody_resigns_for_another(any_cloud):
+def test_who_resigns_is_followed_at_once_and_nobody_resigns_for_another(bare_cloud):
     assert lead.lead("first")
     lead.resign("second")
     assert not lead.lead("second")

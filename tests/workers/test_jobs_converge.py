@@ -48,6 +48,7 @@ SPECS = {
     "images.apply": IMAGE,
     "instances.apply": INSTANCE,
     "instances.remove": INSTANCE,
+    "instances.observe_log": specs.BootLogSpec(id=INSTANCE.id, generation=1),
     "networks.apply": NETWORK,
     "networks.remove": NETWORK,
     "firewall.apply": FIREWALL,

@@ -149,6 +149,16 @@ def test_a_guest_is_plugged_in_again_wherever_its_tap_was_left(host, shop):
     assert web.ask_dhcp()["ip"] == "10.0.0.11"
 
 
+def test_a_guest_that_is_gone_leaves_no_note_of_its_tap(host, shop):
+    spec, web, db = shop
+    for guest in (web, db):
+        host.network.ensure_ports(_instance(spec, guest))
+    host.network.remove_ports(_instance(spec, web))
+    host.network.remove_ports(_instance(spec, web))  # content when it is not there
+    notes = (host.config.runtime_directory / "taps").glob("*/*")
+    assert [note.name for note in notes] == [db.tap]
+
+
 def test_removing_a_network_leaves_nothing_of_it(host):
     before = run("ip", "-o", "link").stdout, namespaces.names()
     spec = network(8)

@@ -121,6 +121,9 @@ class Network(Protocol):
     def ensure_ports(self, spec: InstanceSpec) -> None:
         """The bridges that the guest's ports are to be plugged into exist."""
 
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        """Nothing on this host remembers the ports of this guest, which is gone."""
+
     def observe_networks(self) -> tuple[Held, ...]:
         """Which table of which network this host holds; a damaged one is not reported."""
 
@@ -162,3 +165,4 @@ class HostDrivers:
     network: Network
     firewall: Firewall
     say: Callable[[str], None] = print  # one line for whoever watches the operation
+    console_address: str = ""  # where the agent of this host passes on screens

@@ -75,6 +75,10 @@ class NetlinkNetwork:
         namespaces.remove(names.router_namespace(network_id))
         network_records.remove(self._config, network_id)
 
+    def remove_way_out(self) -> None:
+        """The host passes on nothing of any network any more. For one that goes out of service."""
+        self._outside.remove()
+
     def ensure_ports(self, spec: InstanceSpec) -> None:
         wanted = {port.id: network_plan.bridge(port.segment_id, port.mtu) for port in spec.ports}
         seen = links.seen(bridge.name for bridge in wanted.values())
@@ -87,6 +91,10 @@ class NetlinkNetwork:
                 taps.mkdir(parents=True, exist_ok=True)
                 (taps / names.tap(port.id)).touch()
                 links.plug(route, names.tap(port.id), bridge.name)
+
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        for port in spec.ports:
+            (self._taps(port.segment_id) / names.tap(port.id)).unlink(missing_ok=True)
 
     def observe_networks(self) -> tuple[Held, ...]:
         records = (

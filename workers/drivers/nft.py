@@ -62,6 +62,11 @@ class Ruleset:
             return None
         return recorded["remarks"]
 
+    def remove(self) -> None:
+        """The kernel holds none of these tables, and nothing is remembered of them."""
+        run(self._cleared())
+        records.remove(self.record)
+
     def _replace(self, text: str) -> None:
         """Chains that stay are kept and only filled anew: a packet that is on its way while the
         kernel changes hooks would pass between the old one and the new one."""

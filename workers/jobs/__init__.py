@@ -6,13 +6,21 @@ in the same place. One law-test proves it for everything listed here.
 """
 
 from workers.jobs import firewall, hosts, images, instances, networks
-from workers.specs import FirewallSpec, ImageSpec, InstanceSpec, NetworkSpec, ObserveSpec
+from workers.specs import (
+    BootLogSpec,
+    FirewallSpec,
+    ImageSpec,
+    InstanceSpec,
+    NetworkSpec,
+    ObserveSpec,
+)
 
 JOBS = {
     "hosts.observe": (hosts.observe, ObserveSpec),
     "images.apply": (images.apply, ImageSpec),
     "instances.apply": (instances.apply, InstanceSpec),
     "instances.remove": (instances.remove, InstanceSpec),
+    "instances.observe_log": (instances.observe_log, BootLogSpec),
     "networks.apply": (networks.apply, NetworkSpec),
     "networks.remove": (networks.remove, NetworkSpec),
     "firewall.apply": (firewall.apply, FirewallSpec),

@@ -18,5 +18,5 @@ def observe(host: HostDrivers, spec: ObserveSpec) -> Observation:
         held=host.network.observe_networks() + host.firewall.observe_firewall(),
         images=host.storage.observe_images(),
         everything=True,
-        host=dataclasses.replace(facts, strangers=strangers),
+        host=dataclasses.replace(facts, strangers=strangers, console_address=host.console_address),
     )

@@ -1,7 +1,7 @@
 """Guests: made as an instance is wanted, or made gone."""
 
 from workers.drivers import HostDrivers
-from workers.specs import InstanceSpec, Observation
+from workers.specs import BootLog, BootLogSpec, InstanceSpec, Observation
 
 
 def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
@@ -34,10 +34,21 @@ def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """Nothing of this guest is left here, and no spec that comes late brings it back."""
     with host.locks.hold(spec.id, spec.generation, gone=True):
         host.hypervisor.remove_domain(spec.id)
+        host.network.remove_ports(spec)
         host.say("The guest is gone.")
         host.storage.remove_instance(spec.id)
         host.say("Its disks are gone.")
         return observe(host, spec.id)
+
+
+def observe_log(host: HostDrivers, spec: BootLogSpec) -> Observation:
+    """What the guest wrote to its serial port, also when it is off. Takes no lock: a guest that
+    is being changed may be asked."""
+    return Observation(
+        boot_id=host.sequence.boot_id,
+        sequence=host.sequence.take(),
+        boot_log=BootLog(id=spec.id, text=host.hypervisor.observe_boot_log(spec.id)),
+    )
 
 
 def observe(host: HostDrivers, instance_id: str) -> Observation:

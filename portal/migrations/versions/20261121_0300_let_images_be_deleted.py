@@ -6,7 +6,7 @@ from alembic import op
 from portal.db import Timestamp
 
 revision = "5b1d0c7e92a4"
-down_revision = "eecaf14133cc"
+down_revision = "96b5b0da3e23"
 
 
 def upgrade() -> None:

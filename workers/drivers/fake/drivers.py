@@ -99,7 +99,9 @@ class FakeHypervisor:
     def observe_boot_log(self, instance_id: str) -> str:
         self._host.call("observe_boot_log")
         guest = self._host.get("guest", instance_id)
-        return f"A fake guest, booted {guest['boots']} times.\n" if guest else ""
+        if guest is None:
+            return ""
+        return guest.get("says") or f"A fake guest, booted {guest['boots']} times.\n"
 
     def observe_host(self) -> HostFacts:
         self._host.call("observe_host")
@@ -144,6 +146,11 @@ class FakeNetwork:
 
     def ensure_ports(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_ports")
+        self._host.put("ports", spec.id, {"macs": [port.mac for port in spec.ports]})
+
+    def remove_ports(self, spec: InstanceSpec) -> None:
+        self._host.call("remove_ports")
+        self._host.drop("ports", spec.id)
 
     def observe_networks(self) -> tuple[Held, ...]:
         self._host.call("observe_networks")

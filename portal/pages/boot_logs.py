@@ -1,0 +1,27 @@
+"""What a guest wrote to its serial port. No page asks a host: a button has the conductor ask."""
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask_login import current_user
+
+from portal.pages import partial
+from portal.services import boot_logs, instances
+
+pages = Blueprint(
+    "boot_logs", __name__, url_prefix="/projects/<uuid:project_id>/instances/<uuid:instance_id>/log"
+)
+
+
+@pages.get("")
+def show(project_id, instance_id):
+    template = "boot_logs/_log.html" if partial() else "boot_logs/show.html"
+    return render_template(
+        template,
+        instance=instances.find(current_user.actor, project_id, instance_id),
+        log=boot_logs.find(current_user.actor, project_id, instance_id),
+    )
+
+
+@pages.post("")
+def ask(project_id, instance_id):
+    boot_logs.ask(current_user.actor, project_id, instance_id)
+    return redirect(url_for(".show", project_id=project_id, instance_id=instance_id), 303)

@@ -1,0 +1,142 @@
+"""The screen of an instance: a page, a ticket, and the WebSocket that the ticket opens."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask_login import current_user
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import NotImplemented as NotSupported
+
+from portal import agents, config
+from portal.db import session
+from portal.errors import Busy, Refused, Unavailable
+from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
+from portal.policies import authorize
+from portal.relay import OVER, Browser, Relay
+from portal.services import consoles, instances
+
+TICKET = "ticket."  # begins the subprotocol that carries it
+FULL_SECONDS = 30  # until somebody may have closed one
+
+pages = Blueprint(
+    "consoles",
+    __name__,
+    url_prefix="/projects/<uuid:project_id>/instances/<uuid:instance_id>/console",
+)
+
+
+class Spoken(Response):
+    """What a view gives back that has spoken on the socket itself: nothing more is to be written.
+
+    gunicorn's threads take StopIteration for a connection that is over.
+    """
+
+    def __call__(self, environ, start_response):
+        raise StopIteration
+
+
+@pages.get("")
+def show(project_id, instance_id):
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    authorize(current_user.actor, "instances:console", project_id)
+    page = make_response(render_template("consoles/show.html", instance=instance))
+    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+        "connect-src 'self'", f"connect-src 'self' {_web_socket_origin()}"
+    )
+    return page
+
+
+@pages.post("/ticket")
+def ticket(project_id, instance_id):
+    """For the page's script: the ticket, or the sentence that says why there is none."""
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    try:
+        with _room():
+            minted = consoles.ticket(
+                current_user.actor,
+                project_id,
+                instance_id,
+                session_id=current_user.session.id,
+                origin=_origin(),
+            )
+    except Refused as refused:
+        remember_refusal(refused)
+        if after := getattr(refused, "retry_after", None):
+            headers["Retry-After"] = str(after)
+        return str(refused), refused.status, headers
+    return minted, headers
+
+
+@pages.route("/socket", websocket=True)
+def socket(project_id, instance_id):
+    if "gunicorn.socket" not in request.environ:
+        raise NotSupported
+    session_id = current_user.session.id
+    instance = consoles.admit(
+        current_user.actor,
+        project_id,
+        instance_id,
+        _presented(),
+        session_id=session_id,
+        origin=request.headers.get("Origin", ""),
+    )
+    with _room():
+        try:
+            screen = agents.open_screen(instance)
+        except Unavailable as unavailable:  # a refusal before the upgrade is hidden from scripts
+            with contextlib.suppress(OSError):
+                _browser().dismiss(OVER, str(unavailable))
+            return Spoken()
+        with screen:
+            consoles.opened(current_user.actor, instance)
+            place = session_id, project_id, instance_id
+            Relay(_browser(), screen).run(lambda: _reason_to_close(*place))
+    return Spoken()
+
+
+def _browser() -> Browser:
+    return Browser(request.environ["gunicorn.socket"], request.headers)
+
+
+def _reason_to_close(*place) -> str:
+    try:
+        return consoles.reason_to_close(*place)
+    except DBAPIError:
+        return "The portal cannot look whether you still may see it."
+    finally:
+        session.remove()  # nothing of the database is held between two looks
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Within it there is one console more. Raises Busy when there are as many as may be."""
+    room = _places(config.current().consoles_at_once)
+    if not room.acquire(blocking=False):
+        raise Busy("As many consoles are open as may be at a time.", retry_after=FULL_SECONDS)
+    try:
+        yield
+    finally:
+        room.release()
+
+
+@functools.cache
+def _places(consoles_at_once: int) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(consoles_at_once)
+
+
+def _presented() -> str:
+    """The ticket among the subprotocols that the browser offers: no log writes those down."""
+    offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+    tickets = [each.strip().removeprefix(TICKET) for each in offered if TICKET in each]
+    return tickets[0] if tickets else ""
+
+
+def _origin() -> str:
+    return request.host_url.rstrip("/")
+
+
+def _web_socket_origin() -> str:
+    return _origin().replace("http", "ws", 1)

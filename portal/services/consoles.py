@@ -1,0 +1,91 @@
+"""Screens of instances: who may open one, and for how long it may stay open."""
+
+import uuid
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal import throttle, tickets
+from portal.db import session, transaction
+from portal.errors import Conflict, Forbidden
+from portal.models import Instance, Power
+from portal.policies import Actor, authorize
+from portal.services import activities, instances, sessions, users
+
+TICKETS_PER_MINUTE = 30  # for one person
+
+
+def ticket(
+    actor: Actor,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    *,
+    session_id: uuid.UUID,
+    origin: str,
+) -> str:
+    """A ticket for the screen of this instance. It is good once, within half a minute, from this
+    session and from a page of `origin`."""
+    _openable(actor, project_id, instance_id)
+    throttle.check("consoles", str(actor.user_id), per_minute=TICKETS_PER_MINUTE)
+    return tickets.mint(_grant(actor, instance_id, session_id, origin))
+
+
+def admit(
+    actor: Actor,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    presented: str,
+    *,
+    session_id: uuid.UUID,
+    origin: str,
+) -> Instance:
+    """The instance, with its host, whose screen this ticket opens. The ticket is used up, also
+    where it was the wrong one: then Forbidden is raised."""
+    grant = tickets.redeem(presented)
+    if grant is None or grant != _grant(actor, instance_id, session_id, origin):
+        raise Forbidden("This ticket opens no console: it was used, is too old, or is for another.")
+    return _openable(actor, project_id, instance_id)
+
+
+def opened(actor: Actor, instance: Instance) -> None:
+    """That the screen was opened is in the record."""
+    with transaction():
+        activities.record(actor, "instances:console", instance)
+
+
+def reason_to_close(session_id: uuid.UUID, project_id: uuid.UUID, instance_id: uuid.UUID) -> str:
+    """Why a screen may no longer be shown to this session; empty while it may."""
+    session.rollback()
+    session.expire_all()
+    signed_in = sessions.alive(session_id)
+    if signed_in is None:
+        return "Your session has ended."
+    if not users.actor_of(signed_in.user).may("instances:console", project_id):
+        return "Your role no longer allows it."
+    instance = session.get(Instance, instance_id)
+    if instance is None or instance.deleted_at or instance.desired is Power.ABSENT:
+        return "The instance was deleted."
+    if instance.observed is not Power.RUNNING:
+        return "The instance is off."
+    return ""
+
+
+def _openable(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
+    instance = instances.find(actor, project_id, instance_id)
+    authorize(actor, "instances:console", project_id)
+    if not instance.may("console"):
+        raise Conflict(f"{instance.name} is {instance.status.word.lower()}: it has no screen now.")
+    return session.execute(
+        select(Instance).where(Instance.id == instance_id).options(joinedload(Instance.host))
+    ).scalar_one()
+
+
+def _grant(
+    actor: Actor, instance_id: uuid.UUID, session_id: uuid.UUID, origin: str
+) -> dict[str, str]:
+    return {
+        "user": str(actor.user_id),
+        "session": str(session_id),
+        "instance": str(instance_id),
+        "origin": origin,
+    }

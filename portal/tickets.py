@@ -1,0 +1,56 @@
+"""Tickets: 256 random bits that open one thing once, within half a minute.
+
+Redis keeps under the SHA-256 of a ticket what it was given out for, so neither a copy of Redis nor
+any log opens anything.
+"""
+
+import functools
+import hashlib
+import json
+import secrets
+
+import redis
+
+from portal import config
+from portal.db import now
+from portal.errors import Unavailable
+
+LASTS_SECONDS = 30
+PREFIX = "portico:ticket:"
+
+
+def mint(grant: dict[str, str]) -> str:
+    """A ticket for `grant`. Raises Unavailable with Redis out of reach."""
+    ticket = secrets.token_urlsafe(32)
+    kept = json.dumps({"grant": grant, "not_after": now().timestamp() + LASTS_SECONDS})
+    try:
+        _connection(config.current().redis).set(_key(ticket), kept, ex=LASTS_SECONDS)
+    except redis.RedisError:
+        raise Unavailable(
+            "No ticket can be given out while the message store (Redis) is out of reach."
+        ) from None
+    return ticket
+
+
+def redeem(ticket: str) -> dict[str, str] | None:
+    """What the ticket was given out for, this once; None for one that is unknown, used or too
+    old. Raises Unavailable with Redis out of reach."""
+    try:
+        kept = _connection(config.current().redis).getdel(_key(ticket))
+    except redis.RedisError:
+        raise Unavailable(
+            "No ticket can be checked while the message store (Redis) is out of reach."
+        ) from None
+    if kept is None:
+        return None
+    minted = json.loads(kept)
+    return minted["grant"] if now().timestamp() <= minted["not_after"] else None
+
+
+def _key(ticket: str) -> str:
+    return PREFIX + hashlib.sha256(ticket.encode()).hexdigest()
+
+
+@functools.cache
+def _connection(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
