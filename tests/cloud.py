@@ -35,6 +35,7 @@ from portal.models import (
 )
 from portal.policies import Actor
 from portal.services import hosts, instances, projects, users
+from workers import consoles
 from workers.agent import Agent
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
@@ -121,15 +122,23 @@ class Cloud:
             key=key,
             redis_url=config.current().redis,
             state_directory=state,
+            runtime_directory=state,
             driver="fake",
         )
         self.hosts[name] = FakeHost(state, wait_seconds=0.2)
-        self._jobs[name] = type(
-            "HostJob", (HostJob,), {"host": self.hosts[name].drivers(), "config": host_config}
+        drivers = dataclasses.replace(
+            self.hosts[name].drivers(), console_address=host_config.consoles
         )
+        self._jobs[name] = type("HostJob", (HostJob,), {"host": drivers, "config": host_config})
         self._agents[name] = Agent(host_config)
         self.settle()
         return self.hosts[name]
+
+    def show_screens(self, name: str = "kvm-1") -> Path:
+        """The agent of this host shows the screens of its guests, at the socket that is returned,
+        for as long as this process lives."""
+        consoles.serve(self.host_config(name))
+        return self.host_config(name).runtime_directory / "agent.sock"
 
     # acting
 

@@ -30,6 +30,7 @@ ADMIN = (
     ("Operations", "list-checks", "admin_operations.index", None),
     ("Audit log", "scroll-text", "audit.index", None),
 )
+PARTS = {"consoles": "instances", "boot_logs": "instances"}  # nouns without an entry of their own
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
     ("Password", "shield", "account.password"),
@@ -111,6 +112,7 @@ def deed(action: str) -> str:
 
 def _group(title: str, entries: tuple, **values) -> dict:
     noun = (request.endpoint or "").partition(".")[0]
+    noun = PARTS.get(noun, noun)
     return {
         "title": title,
         "entries": [

@@ -25,6 +25,7 @@ class Site(House):
 
     def __init__(self, directory: Path, redis_url: str, patch: pytest.MonkeyPatch):
         super().__init__(directory, redis_url, patch)
+        self.cloud.show_screens()
         self._log = directory / "web.log"
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"

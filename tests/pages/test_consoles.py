@@ -11,10 +11,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, TooMany
 from portal.models import Activity, RoleAssignment, User
 from portal.services import consoles, instances, sessions
-from tests.cloud import host_row
 from tests.web import WebServer
-from workers import consoles as agent
-from workers.config import HostConfig
 
 ORIGIN = "http://127.0.0.1:8080"
 BANNER = b"RFB 003.008\n"
@@ -137,20 +134,9 @@ class TestTickets:
 
 
 @pytest.fixture
-def screens(cloud, tmp_path_factory):
-    """The agent of kvm-1 shows screens, and the portal knows where."""
-    place = HostConfig(
-        name="kvm-1",
-        key=cloud.host_config("kvm-1").key,
-        redis_url="",
-        state_directory=cloud.directory / "kvm-1",
-        runtime_directory=tmp_path_factory.mktemp("run"),
-        driver="fake",
-    )
-    agent.serve(place)
-    with transaction():
-        host_row().console_address = place.consoles
-    return place
+def screens(cloud):
+    """The socket at which the agent of kvm-1 shows screens."""
+    return cloud.show_screens()
 
 
 @pytest.fixture
@@ -292,7 +278,7 @@ def test_there_is_a_reason_to_close(happening, reason, signed_in, cloud, instanc
 
 
 def test_why_there_is_no_screen_is_told(web, open_console, screens):
-    (screens.runtime_directory / "agent.sock").unlink()
+    screens.unlink()
     said, _ = ends(open_console(web.sign_in("bob")))
     assert said == (4000, "The host's agent cannot be reached: No such file or directory.")
 
