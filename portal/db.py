@@ -138,9 +138,9 @@ def _prepare_sqlite(connection, _record) -> None:
     """isolation_level None: no BEGIN but ours (docs.python.org/3/library/sqlite3.html)."""
     connection.isolation_level = None
     for pragma in (
+        f"busy_timeout = {TURN_SECONDS * 1000}",  # first: the next one may have to wait too
         "journal_mode = WAL",
         "synchronous = FULL",
-        f"busy_timeout = {TURN_SECONDS * 1000}",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
