@@ -67,8 +67,11 @@ class Person:
         found = {}
         for each in meters:
             name, numbers = each.xpath("string(b)").strip(), each.xpath("string(span)")
-            used, limit = re.match(r"\s*(\d+) of (\d+)", numbers).groups()
-            found[name] = int(used), int(limit)
+            amounts = re.findall(r"([\d.]+)(?: (MiB|GiB))?", numbers.replace(",", ""))
+            used, limit = (
+                _amount(number, unit or amounts[-1][1], name) for number, unit in amounts
+            )
+            found[name] = used, limit
         return found
 
     def _request(self, method: str, path: str, fields: dict | None, *, follow: bool):
@@ -97,3 +100,8 @@ def _fields(page: html.HtmlElement, action: str) -> dict:
     for name, value in form.form_values():
         fields.setdefault(name, []).append(value)
     return fields
+
+
+def _amount(number: str, unit: str, name: str) -> int:
+    """Memory in MiB, whatever the page says it in; anything else as it stands."""
+    return round(float(number) * (1024 if name == "Memory" and unit == "GiB" else 1))
