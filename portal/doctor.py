@@ -164,7 +164,7 @@ def _hosts(_settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 False,
                 f"{host.name} holds {len(host.strangers)} things that belong to no instance",
-                "flask orphans",
+                "Look at them with flask orphans; flask orphans --remove removes them.",
             )
 
 

@@ -2,7 +2,7 @@
 
 Three rules: (1) it was settled and no longer is, or its host came back: a repair, which is the
 same job once more; (2) the guest shut itself down: intent follows; (3) something is there that
-nobody wants: it is shown to the operator, never destroyed (`flask orphans`).
+nobody wants: it is shown to the operator, and goes only when asked for (`flask orphans`).
 """
 
 import uuid

@@ -21,6 +21,7 @@ from portal.services.listing import Asked, like, ordered
 SUPERSEDES = {  # which open changes a new one does not wait for
     "delete": {"create", "start", "stop", "force_stop", "reboot", "repair"},
     "force_stop": {"stop", "reboot", "repair"},
+    "clean": set(),  # whatever lies about on a host can wait
 }
 STATES = {
     "under way": Operation.finished_at.is_(None),
@@ -34,8 +35,8 @@ def open_operation(
 ) -> Operation:
     """The change `action` of `target` is under way, its tasks lie ready for the conductor.
 
-    `before` is the intent to give back if it fails. Without `actor` it is the cloud's own work.
-    Raises Conflict when another change of the same thing has not finished.
+    `before` is what it puts an end to: the intent to give back if it fails. Without `actor` it
+    is the cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
     _make_way(target, action)
     operation = Operation(
@@ -139,6 +140,8 @@ def _tasks(step: Step, action: str, target) -> list[Task]:
     match step.about:
         case "instance":
             return [_task(step, target.host_id, target.id)]
+        case "host":
+            return [_task(step, target.id, target.id)]
         case "image":
             host = session.get_one(Host, target.host_id)
             image = session.get_one(Instance, target.id).image_id

@@ -102,8 +102,14 @@ class NetlinkNetwork:
         )
         return self._healthy([record for record in records if record and record.held])
 
+    def observe_remembered(self) -> tuple[str, ...]:
+        return network_records.ids(self._config)
+
     def observe_leftovers(self) -> tuple[str, ...]:
         return leftovers.observe(self._config)
+
+    def remove_leftover(self, leftover: str) -> None:
+        leftovers.remove(self._config, leftover)
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, whose cost does not grow with that of the others."""
