@@ -7,6 +7,7 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 import uuid
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal import bell
@@ -38,7 +39,6 @@ def open_operation(
     `before` is what it puts an end to: the intent to give back if it fails. Without `actor` it
     is the cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
-    _make_way(target, action)
     operation = Operation(
         action=action,
         target_type=target.__tablename__,
@@ -50,8 +50,7 @@ def open_operation(
         before=before,
         deadline=now() + DEADLINES[action],
     )
-    session.add(operation)
-    session.flush()
+    _add(operation, target)
     for number, stage in enumerate(PLANS[target.__tablename__, action], start=1):
         for step in stage:
             for task in _tasks(step, action, target):
@@ -121,6 +120,20 @@ def listed(
     total = session.scalar(select(func.count()).select_from(query.subquery()))
     columns = {"created_at": Operation.created_at, "id": Operation.id}
     return list(session.scalars(ordered(query, asked, columns))), total
+
+
+def _add(operation: Operation, target) -> None:
+    """It is the one open change of its thing. One that was opened at the same moment, and that
+    the database shows only by refusing this one, is treated like any other."""
+    while True:
+        _make_way(target, operation.action)
+        try:
+            with session.begin_nested():
+                session.add(operation)
+            return
+        except IntegrityError as error:
+            if "uq_operations_open" not in str(error.orig):
+                raise
 
 
 def _make_way(target, action: str) -> None:
