@@ -215,6 +215,7 @@ class HostFacts:
     accelerator_reason: str
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     strangers: tuple[str, ...] = ()  # what bears our marks and no guest needs: "bridge pbr7"
+    obstacles: tuple[tuple[str, str], ...] = ()  # what is in the way of guests, what mends it
     console_address: str = ""  # where the agent takes a ConsoleCall: unix:///path
 
 

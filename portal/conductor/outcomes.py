@@ -257,6 +257,7 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.versions = dict(facts.versions)
     host.console_address = facts.console_address
     host.strangers = _strangers(observation)
+    host.obstacles = [list(each) for each in facts.obstacles]
     host.images = sorted(observation.images)
 
 

@@ -130,6 +130,10 @@ class Network(Protocol):
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, cheaper."""
 
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        """What on this machine, not being ours, would drop the packets of guests, and the command
+        that mends it."""
+
     def observe_remembered(self) -> tuple[str, ...]:
         """Id of each network that this host was told of, whether or not it holds its table."""
 

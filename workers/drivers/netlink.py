@@ -23,6 +23,7 @@ from workers.drivers import (
     nat_rules,
     network_plan,
     network_records,
+    other_firewalls,
     resolvers,
 )
 from workers.drivers.network_records import Record
@@ -101,6 +102,9 @@ class NetlinkNetwork:
             network_records.read(self._config, each) for each in network_records.ids(self._config)
         )
         return self._healthy([record for record in records if record and record.held])
+
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        return other_firewalls.observe()
 
     def observe_remembered(self) -> tuple[str, ...]:
         return network_records.ids(self._config)

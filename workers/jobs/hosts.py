@@ -24,5 +24,10 @@ def observe(host: HostDrivers, spec: Spec) -> Observation:
         held=networks + host.firewall.observe_firewall(),
         images=host.storage.observe_images(),
         everything=True,
-        host=dataclasses.replace(facts, strangers=strangers, console_address=host.console_address),
+        host=dataclasses.replace(
+            facts,
+            strangers=strangers,
+            obstacles=host.network.observe_obstacles(),
+            console_address=host.console_address,
+        ),
     )

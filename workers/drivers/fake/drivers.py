@@ -165,6 +165,10 @@ class FakeNetwork:
         table = self._host.get("network", network_id)
         return _held("network", {network_id: table} if table else {})
 
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        self._host.call("observe_obstacles")
+        return tuple((what, each["mend"]) for what, each in self._host.every("obstacle").items())
+
     def observe_remembered(self) -> tuple[str, ...]:
         self._host.call("observe_remembered")
         return tuple(self._host.every("network"))
