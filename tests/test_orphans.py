@@ -112,6 +112,20 @@ def test_what_does_not_go_is_named_with_its_reason(cloud, command, strangers):
     assert all(f"kvm-1: {each}: gone\n" in result.output for each in gone)
 
 
+def test_who_does_not_wait_leaves_it_going(cloud, strangers, monkeypatch):
+    def press_ctrl_c(_seconds):
+        raise KeyboardInterrupt
+
+    runner = create_app(config.current()).test_cli_runner()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", press_ctrl_c)
+        result = runner.invoke(args=["orphans", "--remove"])
+    assert result.exit_code == 1
+    assert "It goes on by itself" in result.output
+    cloud.settle()
+    assert host_row().strangers == []
+
+
 def test_a_host_that_does_not_answer_is_asked_nothing(cloud, command, strangers):
     cloud.silent.add("kvm-1")
     cloud.clock.forward(minutes=5)

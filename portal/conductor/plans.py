@@ -13,7 +13,7 @@ class Step:
     """One job of a plan."""
 
     job: str  # a name in workers.jobs.JOBS
-    about: str  # what of the target it is about: "instance", "image", "networks", ...
+    about: str  # what of the target: "instance", "image", "networks", "firewall" or "host"
 
 
 IMAGE = Step("images.apply", "image")
