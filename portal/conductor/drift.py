@@ -121,15 +121,17 @@ def _mend_scope(scope: Scope) -> bool:
 
 
 def _target(scope: Scope) -> Network | Host | None:
-    """What the table is about, as it is once those who change it have ended. A network's project
-    is locked as by whoever deletes it: its operation refers to the project, and to wait for that
-    with the operation already written would be to wait in a circle."""
+    """What the table is about.
+
+    A network is read once whoever deletes it has ended: they hold its project, which a repair
+    refers to, and to wait for that with the repair already written is to wait in a circle."""
     if scope.kind != "network":
         return session.get(Host, scope.target_id)
     network = session.get(Network, scope.target_id)
     if network is None:
         return None
-    session.execute(select(Project.id).where(Project.id == network.project_id).with_for_update())
+    project = select(Project.id).where(Project.id == network.project_id)
+    session.execute(project.with_for_update(key_share=True))
     return session.get(Network, scope.target_id, populate_existing=True)
 
 
