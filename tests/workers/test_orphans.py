@@ -8,7 +8,7 @@ import pytest
 
 from tests.workers.network_host import NetworkHost, held, network, run
 from workers import specs
-from workers.drivers import links, namespaces, network_records, nft
+from workers.drivers import dnsmasq, links, namespaces, network_records, nft
 from workers.host import open_host
 from workers.jobs import JOBS
 from workers.specs import RUNNING
@@ -28,7 +28,8 @@ def host(machine):
     with NetworkHost():
         host = open_host(dataclasses.replace(machine.config, image_store=None))
         yield host
-        for network_id in host.network.observe_remembered():
+        known = set(host.network.observe_remembered())
+        for network_id in known | set(dnsmasq.running(machine.config)):
             host.network.remove_network(network_id)
 
 
