@@ -13,7 +13,7 @@ class Step:
     """One job of a plan."""
 
     job: str  # a name in workers.jobs.JOBS
-    about: str  # what of the target it is about: "instance", "image", "networks", "firewall"
+    about: str  # what of the target: "instance", "image", "networks", "firewall" or "host"
 
 
 IMAGE = Step("images.apply", "image")
@@ -22,6 +22,7 @@ FIREWALL = Step("firewall.apply", "firewall")
 INSTANCE = Step("instances.apply", "instance")
 GONE = Step("instances.remove", "instance")
 NETWORK_GONE = Step("networks.remove", "networks")
+ORPHANS_GONE = Step("orphans.remove", "host")
 
 BUILD = ((IMAGE, NETWORKS, FIREWALL), (INSTANCE,))
 
@@ -36,6 +37,7 @@ PLANS = {
     ("networks", "repair"): ((NETWORKS,),),
     ("networks", "delete"): ((NETWORK_GONE,),),
     ("hosts", "repair"): ((FIREWALL,),),
+    ("hosts", "clean"): ((ORPHANS_GONE,),),
 }
 
 DEADLINES = {  # from the moment a change is asked for until it has ended, whatever happens
@@ -46,6 +48,7 @@ DEADLINES = {  # from the moment a change is asked for until it has ended, whate
     "reboot": timedelta(minutes=6),
     "repair": timedelta(minutes=30),
     "delete": timedelta(minutes=5),
+    "clean": timedelta(minutes=5),
 }
 
 LONG_JOBS = {"images.apply"}  # they go on the host's long queue

@@ -12,6 +12,7 @@ from portal.services.images.changes import (
     create,
     delete,
     register,
+    remove_strays,
 )
 from portal.services.images.looks import SORTS, find, listed, may, require, strays, used_by
 
@@ -26,6 +27,7 @@ __all__ = [
     "listed",
     "may",
     "register",
+    "remove_strays",
     "require",
     "strays",
     "used_by",

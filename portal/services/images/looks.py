@@ -61,8 +61,13 @@ def strays() -> set[str]:
     """Files of the store, by their SHA-256, that no image names: what a crash has left. For the
     command line."""
     with store.turn():
-        named = select(Image.sha256).where(Image.deleted_at.is_(None))
-        return store.held() - set(session.scalars(named))
+        return unnamed()
+
+
+def unnamed() -> set[str]:
+    """The same, for who has the `turn` of the store already."""
+    named = select(Image.sha256).where(Image.deleted_at.is_(None))
+    return store.held() - set(session.scalars(named))
 
 
 def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
