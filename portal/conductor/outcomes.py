@@ -6,7 +6,7 @@ each thing only the newest is written. Everything here runs inside the conductor
 
 import uuid
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from portal.db import now, session
 from portal.models import (
@@ -78,27 +78,24 @@ def end_task(task: Task, outcome: Outcome, reason: str = "") -> None:
         end_operation(task.operation, Outcome.FAILED, reason)
 
 
-def advance(operation: Operation) -> None:
-    """The operation is at its next stage that has something to do, or has ended."""
-    later = session.scalar(
-        select(Task.stage)
-        .where(
-            Task.operation_id == operation.id,
-            Task.finished_at.is_(None),
-            Task.stage > operation.stage,
-        )
-        .order_by(Task.stage)
-        .limit(1)
+def advance(idle: list[Operation]) -> int:
+    """Each operation, all of whose tasks of the present stage have ended, is at its next stage
+    that has something to do, or has ended. Returns how many there were."""
+    if not idle:
+        return 0
+    later = dict(
+        session.execute(
+            select(Task.operation_id, func.min(Task.stage))
+            .where(Task.operation_id.in_([each.id for each in idle]), Task.finished_at.is_(None))
+            .group_by(Task.operation_id)
+        ).all()
     )
-    if later is None:
-        end_operation(operation, Outcome.DONE)
-        return
-    operation.stage = later
-    session.execute(
-        update(Task)
-        .where(Task.operation_id == operation.id, Task.stage == later)
-        .values(due_at=now())
-    )
+    for operation in idle:
+        if operation.id in later:
+            operation.stage = later[operation.id]
+        else:
+            end_operation(operation, Outcome.DONE)
+    return len(idle)
 
 
 def end_operation(operation: Operation, outcome: Outcome, reason: str = "") -> None:

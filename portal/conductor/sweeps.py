@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import time
 import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
@@ -134,37 +135,40 @@ class Sweeps:
 
     def _take_lines(self) -> None:
         """What hosts said about tasks under way is on the pages of their operations."""
-        open_tasks = {
-            f"log:{task.host.name}-{task.id}": task
-            for task in session.scalars(
-                select(Task).where(
+        streams = {
+            f"log:{host_name}-{task_id}": task_id
+            for task_id, host_name in session.execute(
+                select(Task.id, Host.name)
+                .join(Task.host)
+                .where(
                     Task.sent_at.is_not(None),
                     Task.finished_at.is_(None) | (Task.finished_at > now() - timedelta(seconds=5)),
                 )
             )
         }
-        self._read = {key: self._read.get(key, "0") for key in open_tasks}
+        self._read = {key: self._read.get(key, "0") for key in streams}
         news = self._wire.lines(self._read)
         if not news:
             return
+        said = {
+            (streams[key], line_id): text for key, lines in news.items() for line_id, text in lines
+        }
         with transaction():
-            for key, lines in news.items():
-                session.add_all(
-                    TaskLine(task_id=open_tasks[key].id, stream_id=line_id, at=moment, text=line)
-                    for line_id, line in lines
-                    if (moment := moment_of(line_id))
-                    and not self._taken(open_tasks[key].id, line_id)
-                )
-                self._read[key] = lines[-1][0]
-
-    def _taken(self, task_id: uuid.UUID, line_id: str) -> bool:
-        return bool(
-            session.scalar(
-                select(TaskLine.id).where(
-                    TaskLine.task_id == task_id, TaskLine.stream_id == line_id
-                )
+            new = said.keys() - _taken(said)
+            session.add_all(
+                TaskLine(task_id=task_id, stream_id=line_id, at=moment_of(line_id), text=text)
+                for (task_id, line_id), text in said.items()
+                if (task_id, line_id) in new
             )
-        )
+        self._read |= {key: lines[-1][0] for key, lines in news.items()}
+
+
+def _taken(lines: Collection[tuple[uuid.UUID, str]]) -> set[tuple[uuid.UUID, str]]:
+    """Those of these lines that are in the database already."""
+    query = select(TaskLine.task_id, TaskLine.stream_id).where(
+        TaskLine.task_id.in_({task_id for task_id, _ in lines})
+    )
+    return set(map(tuple, session.execute(query)))
 
 
 def moment_of(stream_id: str) -> datetime:

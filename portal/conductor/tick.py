@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import redis
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.conductor import outcomes, specs
@@ -67,9 +67,7 @@ def tick(wire: Wire) -> int:
     sends = Sends()
     with transaction():
         made = _make(moves, sends, reachable=reachable)
-        for operation in _stages_without_work():
-            outcomes.advance(operation)
-            made += 1
+        made += outcomes.advance(_stages_without_work())
     if sends.forget:
         wire.forget(sends.forget)
     if sends.messages:
@@ -247,17 +245,8 @@ def _send(task: Task, sends: Sends) -> None:
         sends.forget.add(_sent(task))
     queue, moment = queue_of(task.job), now()
     seconds = timedelta(seconds=TIMEOUT_SECONDS[queue])
-    session.execute(
-        update(Task)
-        .where(Task.id == task.id, Task.sends == task.sends)
-        .values(
-            attempt=task.attempt + 1,
-            sends=task.sends + 1,
-            sent_at=moment,
-            due_at=moment + seconds + NOT_AFTER,
-        )
-    )
-    session.refresh(task, ["attempt", "sends", "sent_at", "due_at"])
+    task.attempt, task.sends = task.attempt + 1, task.sends + 1
+    task.sent_at, task.due_at = moment, moment + seconds + NOT_AFTER
     sends.messages.append(
         Message(
             host=task.host,

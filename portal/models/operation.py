@@ -124,7 +124,6 @@ class Changeable:
             ),
             viewonly=True,
             uselist=False,
-            lazy="selectin",
         )
 
     @property

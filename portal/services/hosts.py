@@ -4,7 +4,7 @@ import re
 import uuid
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from portal import keys
 from portal.db import session, transaction
@@ -69,7 +69,7 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
         session.scalars(
             select(Instance)
             .where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
-            .options(joinedload(Instance.project))
+            .options(joinedload(Instance.project), selectinload(Instance.open_operation))
             .order_by(Instance.name, Instance.id)
             .limit(MOST_SHOWN)
         )

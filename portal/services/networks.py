@@ -107,7 +107,12 @@ def listed_ports(
         select(Port, Instance)
         .join(Instance, Instance.id == Port.instance_id)
         .where(Port.network_id == network_id)
-        .options(lazyload(Port.network), lazyload(Port.subnet), selectinload(Port.groups))
+        .options(
+            lazyload(Port.network),
+            lazyload(Port.subnet),
+            selectinload(Port.groups),
+            selectinload(Instance.open_operation),
+        )
     )
     total = session.scalar(
         select(func.count()).select_from(Port).where(Port.network_id == network_id)

@@ -6,7 +6,7 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -72,11 +72,12 @@ def finish(operation: Operation, outcome: Outcome, reason: str = "") -> None:
     """The operation and all its unfinished tasks have ended with this outcome."""
     moment = now()
     operation.finished_at, operation.outcome, operation.reason = moment, outcome, reason
-    for task in session.scalars(
-        select(Task).where(Task.operation_id == operation.id, Task.finished_at.is_(None))
-    ):
-        task.finished_at = moment
-        task.outcome = Outcome.SUPERSEDED
+    if outcome is not Outcome.DONE:
+        session.execute(
+            update(Task)
+            .where(Task.operation_id == operation.id, Task.finished_at.is_(None))
+            .values(finished_at=moment, outcome=Outcome.SUPERSEDED)
+        )
     session.flush()
 
 

@@ -39,6 +39,7 @@ def find_whole(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> I
             joinedload(Instance.image),
             joinedload(Instance.host),
             joinedload(Instance.user),
+            joinedload(Instance.open_operation),
             selectinload(Instance.ports),
         )
         .execution_options(populate_existing=True)
@@ -66,10 +67,11 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
     columns = {name: getattr(Instance, name) for name in (*SORTS, "id")}
     rows = session.scalars(
         ordered(query, asked, columns).options(
+            selectinload(Instance.open_operation),
             selectinload(Instance.ports).options(
                 load_only(Port.address, Port.instance_id),
                 *(lazyload(each) for each in (Port.network, Port.subnet, Port.groups)),
-            )
+            ),
         )
     )
     return list(rows), total
