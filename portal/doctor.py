@@ -150,7 +150,7 @@ def _menu(settings: Settings) -> Iterator[Finding]:
 def _hosts(_settings: Settings) -> Iterator[Finding]:
     hosts = session.scalars(select(Host).order_by(Host.name)).all()
     yield Finding(bool(hosts), f"{len(hosts)} hosts are known", "flask add-host NAME")
-    rooms = placement.room_by_host()
+    rooms = placement.room_of(hosts)
     for host in hosts:
         refusal = placement.unfit(host, rooms[host.id], {})
         yield Finding(

@@ -17,10 +17,11 @@ class MaintenanceForm(Form):
 
 @pages.get("")
 def index():
+    rows = hosts.every(current_user.actor)
     return render_template(
         "hosts/index.html",
-        hosts=hosts.every(current_user.actor),
-        rooms=placement.room_by_host(),
+        hosts=rows,
+        rooms=placement.room_of(rows),
         unfit=placement.unfit,
     )
 
@@ -56,7 +57,7 @@ def _page(host_id, form: MaintenanceForm) -> str:
         "hosts/show.html",
         host=host,
         form=form,
-        room=placement.room_by_host(host.id)[host.id],
+        room=placement.room_of([host])[host.id],
         refusal=placement.unfit(host, {}, {}),
         instances=hosts.instances(current_user.actor, host_id),
     )

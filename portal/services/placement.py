@@ -8,7 +8,7 @@ other.
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
@@ -49,7 +49,7 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
     for every host why not, by name if `see_hosts` and else by count.
     """
     hosts = session.scalars(select(Host).order_by(Host.name).with_for_update(key_share=True)).all()
-    rooms = room_by_host()
+    rooms = room_of(hosts)
     chosen = []
     for _ in range(count):
         host = _roomiest(hosts, rooms, wanted, see_hosts=see_hosts)
@@ -69,24 +69,23 @@ def claims(host: Host, instance_id: uuid.UUID, wanted: dict[Resource, int]) -> l
     ]
 
 
-def room_by_host(host_id: uuid.UUID | None = None) -> dict[uuid.UUID, dict[Resource, Room]]:
-    """What each host, or the one asked for, has to promise and has promised."""
-    one_host = [] if host_id is None else [Host.id == host_id]
+def room_of(hosts: Iterable[Host]) -> dict[uuid.UUID, dict[Resource, Room]]:
+    """What each of these hosts has to promise and has promised."""
+    capacities = {host.id: capacity(host) for host in hosts}
     claimed = {
-        (row.host_id, row.resource): int(row.amount)
-        for row in session.execute(
-            select(Claim.host_id, Claim.resource, func.sum(Claim.amount).label("amount"))
-            .join(Host)
-            .where(*one_host)
+        (host_id, resource): int(amount)
+        for host_id, resource, amount in session.execute(
+            select(Claim.host_id, Claim.resource, func.sum(Claim.amount))
+            .where(Claim.host_id.in_(capacities))
             .group_by(Claim.host_id, Claim.resource)
         )
     }
     return {
-        host.id: {
-            resource: Room(amount, claimed.get((host.id, resource), 0))
-            for resource, amount in capacity(host).items()
+        host_id: {
+            resource: Room(amount, claimed.get((host_id, resource), 0))
+            for resource, amount in amounts.items()
         }
-        for host in session.scalars(select(Host).where(*one_host))
+        for host_id, amounts in capacities.items()
     }
 
 

@@ -101,13 +101,13 @@ def check(project_id: uuid.UUID, **asked: int) -> None:
 def image_bytes_left(project_id: uuid.UUID) -> int:
     """How large one more image of the project may be."""
     limit = usage(project_id)["image_gib"].limit
-    return max(0, limit * GIB - _image_bytes(project_id))
+    return max(0, limit * GIB - _images(project_id)[1])
 
 
 def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
     """Return when the project may keep one more image of this size. Raises OverQuota. Locks the
     project's row."""
-    before = _image_bytes(project_id)
+    before = _images(project_id)[1]
     gib = -(-(before + size_bytes) // GIB) - -(-before // GIB)  # images are counted together
     check(project_id, images=1, image_gib=gib)
 
@@ -136,11 +136,14 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
         activities.record(actor, "quotas:change", project, before=before, after=limits)
 
 
-def _image_bytes(project_id: uuid.UUID) -> int:
-    query = select(func.coalesce(func.sum(Image.size_bytes), 0))
-    return int(
-        session.scalar(query.where(Image.project_id == project_id, Image.deleted_at.is_(None)))
-    )
+def _images(project_id: uuid.UUID) -> tuple[int, int]:
+    """How many images the project keeps, and their bytes."""
+    count, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(Image.size_bytes), 0)).where(
+            Image.project_id == project_id, Image.deleted_at.is_(None)
+        )
+    ).one()
+    return count, int(size)
 
 
 def _count(project_id: uuid.UUID) -> dict[str, int]:
@@ -152,11 +155,7 @@ def _count(project_id: uuid.UUID) -> dict[str, int]:
             func.coalesce(func.sum(Instance.disk_gib), 0),
         ).where(Instance.project_id == project_id, Instance.desired != Power.ABSENT)
     ).one()
-    images = session.scalar(
-        select(func.count())
-        .select_from(Image)
-        .where(Image.project_id == project_id, Image.deleted_at.is_(None))
-    )
+    images, image_bytes = _images(project_id)
     networks = session.scalar(
         select(func.count())
         .select_from(Network)
@@ -169,5 +168,5 @@ def _count(project_id: uuid.UUID) -> dict[str, int]:
         "disk_gib": int(instances[3]),
         "networks": networks,
         "images": images,
-        "image_gib": -(-_image_bytes(project_id) // GIB),
+        "image_gib": -(-image_bytes // GIB),
     }

@@ -7,7 +7,7 @@ whole of it.
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.db import session
 from portal.models import Host, Instance, Network, Port, Scope, SecurityGroupRule
@@ -19,8 +19,13 @@ FIREWALL, NETWORK = "firewall", "network"
 def want(scope: Scope) -> None:
     """The host shall hold a newer revision than any before. Counted by the database, so that of
     two who raise it at once neither is lost."""
-    scope.wanted = Scope.wanted + 1
-    session.flush()
+    scope.wanted = session.scalar(
+        update(Scope)
+        .where(Scope.id == scope.id)
+        .values(wanted=Scope.wanted + 1)
+        .returning(Scope.wanted)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def of_instance(instance: Instance, kind: str) -> list[Scope]:

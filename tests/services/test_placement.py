@@ -10,6 +10,7 @@ from portal.errors import NoRoom
 from portal.models import Host, Resource
 from portal.services import instances, placement
 from tests import golden
+from tests.cloud import host_row
 
 SMALL = {Resource.VCPU: 1, Resource.MEMORY: 512, Resource.DISK: 2}
 LARGE = {Resource.VCPU: 16, Resource.MEMORY: 8192, Resource.DISK: 100}
@@ -107,16 +108,16 @@ def test_a_refused_instance_leaves_nothing_behind(cloud):
     with pytest.raises(NoRoom):
         instances.create(cloud.actor("alice"), cloud.new_instance("web", count=4))
     assert not instances.counts(cloud.actor("alice"), cloud.project().id)["all"]
-    assert all(not room.claimed for room in placement.room_by_host().popitem()[1].values())
+    assert all(not room.claimed for room in placement.room_of([host_row()]).popitem()[1].values())
 
 
 def test_what_a_deleted_instance_held_is_free_once_its_host_has_said_so(cloud):
     instance = cloud.running()
-    [room] = placement.room_by_host().values()
+    [room] = placement.room_of([host_row()]).values()
     assert room[Resource.MEMORY].claimed == instance.memory_mib
     instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
-    [room] = placement.room_by_host().values()
+    [room] = placement.room_of([host_row()]).values()
     assert room[Resource.MEMORY].claimed == instance.memory_mib
     cloud.settle()
-    [room] = placement.room_by_host().values()
+    [room] = placement.room_of([host_row()]).values()
     assert not room[Resource.MEMORY].claimed

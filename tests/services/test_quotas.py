@@ -71,7 +71,7 @@ def test_hosts_with_room_for_ten_take_ten_of_fifty_from_two_projects(open_cloud)
 
     assert at_once(CROWD, create) == {"done": ROOM, "NoRoom": CROWD - ROOM}
     assert promised_mib() == {"kvm-1": 6 * SMALL_MIB, "kvm-2": 4 * SMALL_MIB}
-    rooms = placement.room_by_host().values()
+    rooms = placement.room_of(session.scalars(select(Host))).values()
     assert all(room[Resource.MEMORY].free == 0 for room in rooms)
 
 
