@@ -25,7 +25,7 @@ from portal.models import Host
 from workers import specs
 
 SHORT, LONG = "short", "long"
-TIMEOUT_SECONDS = {SHORT: 120, LONG: 1800}  # RQ stops a job after so long
+TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # RQ stops a job after so long
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
 SILENT_SECONDS = 15  # a started job whose worker does not touch it for so long is lost
 
@@ -217,6 +217,8 @@ def _answer(each: str, host: Host, entry: tuple) -> Fate:
 def _opened(letter: dict) -> Fate:
     if "refused" in letter:
         return Fate(Attempt.REFUSED, reason=str(letter["refused"]))
+    if "failed" in letter:
+        return Fate(Attempt.CRASHED, reason=str(letter["failed"]))
     if "busy" in letter:
         return Fate(
             Attempt.BUSY,
