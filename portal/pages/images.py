@@ -70,6 +70,7 @@ def index(project_id):
 @pages.get("/published")
 def published(project_id):
     """The part of the list that offers what publishers have."""
+    authorize(current_user.actor, "images:publish")
     return render_template("images/_published.html", **_published())
 
 
@@ -78,7 +79,7 @@ def fetch(project_id):
     image = images.fetch(
         current_user.actor,
         project_id,
-        request.form.get("name", ""),
+        request.form.get("published_as", ""),
         key=request.form.get("key", ""),
     )
     done(f"{image.name} is being fetched.")
@@ -179,9 +180,7 @@ def delete(project_id, image_id):
 
 
 def _published() -> dict:
-    """What publishers offer, for those who may fetch it, and a key for the form of each."""
-    if not current_user.may("images:publish"):
-        return {"published": ()}
+    """What publishers offer, each with the image of it and a key for its form."""
     offers = images.published(current_user.actor)
     return {
         "published": [(each, image, new_key()) for each, image in offers],

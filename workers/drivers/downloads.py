@@ -106,7 +106,7 @@ class Downloads:
         if free < more_bytes or free < 0:
             raise Permanent(
                 f"the image store is full: {max(0, free) // MIB} MiB are left, and "
-                f"{more_bytes // MIB} MiB more are needed. Delete an image that nobody needs"
+                f"{-(-more_bytes // MIB)} MiB more are needed. Delete an image that nobody needs"
             )
 
     @contextlib.contextmanager

@@ -23,8 +23,10 @@ class _Wish:
 
 
 def published(actor: Actor) -> list[tuple[Published, Image | None]]:
-    """What publishers offer, each with the image of it that is there or on its way."""
-    authorize(actor, "images:publish")
+    """What publishers offer, each with the image of it that is there or on its way. Nothing, to
+    who may not fetch it."""
+    if not actor.may("images:publish"):
+        return []
     images = {
         image.published_as: image
         for image in session.scalars(
@@ -70,6 +72,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
 
 def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation:
     """What could not be fetched is tried once more, by another host if there is one."""
+    find(actor, project_id, image_id)
     authorize(actor, "images:publish")
     with transaction():
         image = find(actor, project_id, image_id)

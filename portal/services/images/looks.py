@@ -39,7 +39,7 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:
-    """Whether the actor may "change", "retry" or "delete" the image."""
+    """Whether the actor may "change" or "delete" the image."""
     return actor.may(*_needed(verb, image))
 
 
