@@ -63,6 +63,21 @@ def test_a_row_goes_when_its_instance_is_gone(site, window):
     expect(page.locator(part)).to_have_count(0, timeout=SEEN_WITHIN_MS)
 
 
+def test_an_image_is_fetched_by_one_click_and_seen_to_be_there(site, window):
+    page = window("ada")
+    page.goto(f"/projects/{site.red['project_id']}/images")
+    page.get_by_role("button", name="Fetch Rocky Linux 9").click()
+    row = page.locator("tr[id^=image-]", has_text="Rocky Linux 9")
+    offer = page.locator("#published-rocky-9")
+    for part in (row, offer):
+        expect(part.locator(".pill")).to_have_text("Fetching")
+    site.cloud.settle()
+    for part in (row, offer):
+        expect(part.locator(".pill")).to_have_text("Ready", timeout=SEEN_WITHIN_MS)
+    expect(row).not_to_have_attribute("hx-get", re.compile("."))
+    expect(page.locator("#published")).not_to_have_attribute("hx-get", re.compile("."))
+
+
 def test_whoever_is_signed_out_while_a_page_asks_is_led_to_sign_in_and_back(site, window):
     path, part, _ = row_of(site, site.cloud.create("waiting"))
     page = window("bob")

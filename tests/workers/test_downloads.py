@@ -195,7 +195,7 @@ def test_a_publisher_out_of_reach_is_named_with_what_can_be_done(config, storage
         storage.ensure_download(unknown, ignore)
     assert str(error.value) == (
         "nowhere.invalid cannot be reached from host kvm-1: its name is not known there. Check "
-        "its way to the Internet; a proxy is taken from HTTPS_PROXY"
+        "its way to the Internet; a proxy is taken from HTTPS_PROXY."
     )
     publisher.stop()
     with pytest.raises(Failed, match=r"127\.0\.0\.1 cannot be reached .* no connection to it"):

@@ -106,7 +106,7 @@ class Downloads:
         if free < more_bytes or free < 0:
             raise Permanent(
                 f"the image store is full: {max(0, free) // MIB} MiB are left, and "
-                f"{-(-more_bytes // MIB)} MiB more are needed. Delete an image that nobody needs"
+                f"{-(-more_bytes // MIB)} MiB more are needed. Delete an image that nobody needs."
             )
 
     @contextlib.contextmanager
@@ -157,7 +157,9 @@ class Downloads:
             yield
         except OSError as error:
             if error.errno in FULL:
-                raise Permanent("the image store is full. Delete an image there") from None
+                raise Permanent(
+                    "the image store is full. Delete an image that nobody needs."
+                ) from None
             raise
 
 
@@ -174,7 +176,7 @@ def _write(
     if agreed.hexdigest() != listed:
         raise Permanent(
             f"what came for {spec.file} is not what {spec.sums_url} names, so it was thrown away. "
-            "Its publisher may be putting a new one there: try again later"
+            "Its publisher may be putting a new one there: try again later."
         )
     file.flush()
     return ours.hexdigest(), size

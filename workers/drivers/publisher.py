@@ -79,7 +79,7 @@ class Publisher:
             return f"the connection of host {self._host} to {name} broke off"
         return (
             f"{name} cannot be reached from host {self._host}: {_cause(error)}. Check its way to "
-            "the Internet; a proxy is taken from HTTPS_PROXY"
+            "the Internet; a proxy is taken from HTTPS_PROXY."
         )
 
 
