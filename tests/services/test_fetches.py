@@ -14,6 +14,7 @@ from portal.models import Flavor, Image, ImageStatus, Outcome, Visibility
 from portal.services import catalog, images, instances
 from portal.services.images import NewImage, store
 from tests.cloud import host_row
+from tests.crowd import at_once
 from tests.services.image_files import qcow2
 from workers.specs import Download, Observation
 
@@ -70,6 +71,17 @@ def test_it_is_fetched_once(cloud, fetch):
     with pytest.raises(Conflict, match="Debian 13 is there already"):
         fetch()
     assert len(cloud.hosts["kvm-1"].every("download")) == 1
+
+
+def test_of_many_clicks_at_once_one_fetches(any_cloud):
+    any_cloud.add_host("kvm-1")
+    ada = any_cloud.actor("ada")
+    projects = [any_cloud.project(name).id for name in ("red", "blue")]
+
+    def click(number: int) -> None:
+        images.fetch(ada, projects[number % 2], "debian-13", key=str(number))
+
+    assert at_once(8, click) == {"done": 1, "Conflict": 7}
 
 
 def test_the_same_key_twice_fetches_once(cloud, fetch):

@@ -31,7 +31,9 @@ from workers.specs import Download, DownloadSpec
 
 RESERVE_BYTES = 2**29  # of the file system, which may hold the portal's database too
 LOOK_EVERY_BYTES = 2**26
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = "the image store is full"
+WAY_OUT = "Delete an image that nobody needs."
 MIB, GIB = 2**20, 2**30
 
 # QEMU's docs/interop/qcow2.rst: magic, version, backing file, its length, clusters, size,
@@ -105,8 +107,8 @@ class Downloads:
         free = shutil.disk_usage(self._store).free - RESERVE_BYTES
         if free < more_bytes or free < 0:
             raise Permanent(
-                f"the image store is full: {max(0, free) // MIB} MiB are left, and "
-                f"{-(-more_bytes // MIB)} MiB more are needed. Delete an image that nobody needs."
+                f"{FULL}: {max(0, free) // MIB} MiB are left, and {-(-more_bytes // MIB)} MiB more "
+                f"are needed. {WAY_OUT}"
             )
 
     @contextlib.contextmanager
@@ -156,10 +158,8 @@ class Downloads:
         try:
             yield
         except OSError as error:
-            if error.errno in FULL:
-                raise Permanent(
-                    "the image store is full. Delete an image that nobody needs."
-                ) from None
+            if error.errno in NO_SPACE:
+                raise Permanent(f"{FULL}. {WAY_OUT}") from None
             raise
 
 

@@ -10,6 +10,7 @@ from portal.errors import Conflict
 from portal.models import Host, Image, ImageStatus, Operation, Project, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, publishers
+from portal.services.images import store
 from portal.services.images.looks import find
 from portal.services.operations import open_operation
 from portal.services.publishers import Published
@@ -44,6 +45,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
     authorize(actor, "images:publish")
     wanted = publishers.find(name)
     body = idempotency.body_hash(_Wish(name))
+    store.prepare()
     with transaction():
         session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
         if key and (made := idempotency.earlier(project_id, key, "images:fetch", body)):
@@ -74,6 +76,7 @@ def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation
     """What could not be fetched is tried once more, by another host if there is one."""
     find(actor, project_id, image_id)
     authorize(actor, "images:publish")
+    store.prepare()
     with transaction():
         image = find(actor, project_id, image_id)
         session.refresh(image, with_for_update={"of": Image})

@@ -53,6 +53,11 @@ class Received:
         _flush(target.parent)
 
 
+def prepare() -> None:
+    """The store is there, so that the hosts that share it see it."""
+    _folders()
+
+
 def place(sha256: str) -> Path:
     """Where the file of an image lies."""
     return config.current().image_store / sha256
