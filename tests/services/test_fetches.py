@@ -125,6 +125,23 @@ def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch,
         images.retry(*place, image.id)
 
 
+def test_its_life_is_the_same_on_either_database(any_cloud):
+    any_cloud.add_host("kvm-1").fail("ensure_download", "no room", permanent=True)
+    place = any_cloud.actor("ada"), any_cloud.project().id
+    image = images.fetch(*place, "debian-13")
+    any_cloud.settle()
+    assert any_cloud.see(image).fault == "no room"
+    images.retry(*place, image.id)
+    images.delete(*place, image.id)
+    any_cloud.settle()
+    again = images.fetch(*place, "debian-13")
+    any_cloud.settle()
+    assert any_cloud.see(again).status is ImageStatus.READY
+    images.delete(*place, again.id)
+    ends = [each.outcome for each in any_cloud.operations(image)]
+    assert ends == [Outcome.FAILED, Outcome.SUPERSEDED, Outcome.DONE]
+
+
 def test_a_retry_asks_another_host(cloud, fetch, place):
     cloud.add_host("kvm-2")
     cloud.hosts["kvm-1"].fail("ensure_download", "no image store", permanent=True)

@@ -1,10 +1,12 @@
 """Published images on their way into the image store, from a publisher of our own."""
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import multiprocessing
 import os
 import signal
+import threading
 
 import pytest
 
@@ -16,7 +18,7 @@ from workers.drivers import downloads
 from workers.drivers.fake import FakeHost
 from workers.drivers.publisher import sum_of
 from workers.drivers.qcow2 import Qcow2Storage
-from workers.errors import Failed, Permanent, Superseded
+from workers.errors import Busy, Failed, Permanent, Superseded
 from workers.jobs import JOBS
 
 SHA256, SHA512 = "a" * 64, "b" * 128
@@ -254,6 +256,24 @@ def test_a_pulled_plug_in_the_middle_leaves_nothing(config, storage, publisher):
     publisher.held.set()
     storage.ensure_download(spec, ignore)
     assert SUM in files(config)
+
+
+def test_a_delete_ends_a_download_that_is_under_way(tmp_path, config, storage, publisher):
+    fake = FakeHost(tmp_path / "fake", wait_seconds=0.1)
+    host = dataclasses.replace(fake.drivers(), storage=storage)
+    apply, remove = (JOBS[f"downloads.{verb}"][0] for verb in ("apply", "remove"))
+    spec, publisher.held = publisher.offer(qcow2()), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(apply, host, spec)
+        assert publisher.begun.wait(PATIENCE_SECONDS)
+        with pytest.raises(Busy):
+            remove(host, dataclasses.replace(spec, generation=2))
+        publisher.held.set()
+        with pytest.raises(Superseded):
+            coming.result(PATIENCE_SECONDS)
+    assert remove(host, dataclasses.replace(spec, generation=2)).downloads == ()
+    assert apply(host, spec).downloads == ()
+    assert files(config) == set()
 
 
 def test_the_job_says_how_far_it_is_and_what_is_there(tmp_path, storage, publisher):
