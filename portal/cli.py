@@ -3,6 +3,10 @@
 import hashlib
 import os
 import secrets
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -11,13 +15,26 @@ from sqlalchemy import select
 
 from portal import config, doctor, migrations
 from portal.conductor.plans import DEADLINES
-from portal.db import session, transaction
+from portal.db import now, session, transaction
 from portal.errors import Refused
-from portal.models import Flavor, Host, Image, Role, RoleAssignment, User, Visibility
-from portal.services import hosts, images, projects, users
+from portal.models import (
+    Flavor,
+    Host,
+    Image,
+    Operation,
+    Outcome,
+    Role,
+    RoleAssignment,
+    User,
+    Visibility,
+)
+from portal.policies import COMMAND_LINE
+from portal.services import hosts, images, orphans, projects, users
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
+LOOK_SECONDS = 0.5  # between two looks at what is waited for
+LOOKED_AT_WITHIN = timedelta(minutes=1)  # a host that answers, or the end of an operation
 
 
 def install(app: Flask) -> None:
@@ -31,7 +48,7 @@ def install(app: Flask) -> None:
         create_admin,
         deadlines,
         doctor_,
-        orphans,
+        orphans_,
     ):
         app.cli.add_command(command)
 
@@ -165,18 +182,36 @@ def deadlines() -> None:
 
 
 @click.command("orphans")
-def orphans() -> None:
-    """List what lies on hosts, or in the image store, and belongs to nothing. Nothing is
-    removed."""
-    found = 0
-    for sha256 in sorted(images.strays()):
+@click.option("--remove", is_flag=True, help="Remove them, and say what became of each.")
+def orphans_(remove: bool) -> None:
+    """List what lies on hosts, or in the image store, and belongs to nothing.
+
+    Without --remove nothing is removed. With it all that was listed goes which bears Portico's
+    marks and is still unwanted at that moment. Ends with 1 if something that should go did not.
+    """
+    strays = sorted(images.strays())
+    found = {
+        host: host.strangers
+        for host in session.scalars(select(Host).order_by(Host.name))
+        if host.strangers
+    }
+    for sha256 in strays:
         click.echo(f"image store: {sha256}")
-        found += 1
-    for host in session.scalars(select(Host).order_by(Host.name)):
-        for stranger in host.strangers:
+    for host, strangers in found.items():
+        for stranger in strangers:
             click.echo(f"{host.name}: {stranger}")
-            found += 1
-    click.echo(f"{found} found." if found else "Nothing: hosts hold what is wanted, and no more.")
+    count = len(strays) + sum(map(len, found.values()))
+    if not count:
+        click.echo("Nothing: hosts hold what is wanted, and no more.")
+        return
+    click.echo(f"{count} found.")
+    if not remove:
+        click.echo("Nothing was removed: that is what --remove is for.")
+        return
+    click.echo("Removing them.")
+    _remove_strays(strays)
+    if not _clean(found):
+        raise SystemExit(1)
 
 
 @click.command("doctor")
@@ -189,3 +224,72 @@ def doctor_() -> None:
             click.echo(f"     {finding.mend}")
     if not all(finding.ok for finding in findings):
         raise SystemExit(1)
+
+
+def _remove_strays(strays: list[str]) -> None:
+    removed = images.remove_strays()
+    for sha256 in strays:
+        what = (
+            "gone"
+            if sha256 in removed
+            else "left, it may be about to be named: less than an hour old"
+        )
+        click.echo(f"image store: {sha256}: {what}")
+
+
+def _clean(found: dict[Host, list[str]]) -> bool:
+    """What was found on these hosts is gone, or the reason was printed. Returns whether all of
+    it is that should be."""
+    asked, clean = {}, True
+    for host, strangers in found.items():
+        for foreign in (each for each in strangers if not orphans.removable(each)):
+            click.echo(f"{host.name}: {foreign}: left, it is not Portico's: see virsh undefine")
+        if not any(map(orphans.removable, strangers)):
+            continue
+        try:
+            asked[host.id] = orphans.remove(COMMAND_LINE, host.id, strangers).id
+        except Refused as refused:
+            click.echo(f"{host.name}: {refused}")
+            clean = False
+    _await(asked.values())
+    for host_id, operation_id in asked.items():
+        clean &= _tell(session.get_one(Host, host_id), session.get_one(Operation, operation_id))
+    return clean
+
+
+def _await(operation_ids: Iterable[uuid.UUID]) -> None:
+    """These have ended, and what they failed at was looked at once more; or it took too long."""
+    try:
+        while any(_unsure(session.get_one(Operation, each)) for each in operation_ids):
+            time.sleep(LOOK_SECONDS)
+            session.rollback()
+            session.expire_all()
+    except KeyboardInterrupt:
+        click.echo("It goes on by itself: see Operations, and flask orphans later.")
+        raise click.Abort from None
+
+
+def _unsure(operation: Operation) -> bool:
+    """Whether it is worth waiting for the operation, or for the next look at its host."""
+    if operation.busy:
+        return now() < operation.deadline + LOOKED_AT_WITHIN
+    host = session.get_one(Host, operation.target_id)
+    return (
+        operation.outcome is Outcome.FAILED
+        and host.observed_at < operation.finished_at
+        and now() < operation.finished_at + LOOKED_AT_WITHIN
+    )
+
+
+def _tell(host: Host, operation: Operation) -> bool:
+    """Print what became of each thing. Returns whether none is there that should be gone."""
+    named = orphans.named(operation)
+    left = set(named) & set(host.strangers)
+    unwanted = orphans.unwanted(named)
+    for stranger in named:
+        if stranger in left:
+            what = f"still there: {operation.reason or 'no conductor has seen to it'}"
+        else:
+            what = "gone" if stranger in unwanted else "left, it is wanted by now"
+        click.echo(f"{host.name}: {stranger}: {what}")
+    return not left and operation.outcome is Outcome.DONE

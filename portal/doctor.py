@@ -162,12 +162,24 @@ def _hosts(_settings: Settings) -> Iterator[Finding]:
             if host.enabled
             else "Take it out of maintenance on its page.",
         )
+        yield from _obstacles(host)
         if host.strangers:
             yield Finding(
                 False,
                 f"{host.name} holds {len(host.strangers)} things that belong to no instance",
-                "flask orphans",
+                "Look at them with flask orphans; flask orphans --remove removes them.",
             )
+
+
+def _obstacles(host: Host) -> Iterator[Finding]:
+    for what, mend in host.obstacles:
+        yield Finding(
+            False,
+            f"On {host.name} {what}",
+            f"Say on {host.name}: {mend}   and the same where that firewall keeps its rules.",
+        )
+    if host.observed_at and not host.obstacles:
+        yield Finding(True, f"No other firewall on {host.name} drops what guests send")
 
 
 def _operations(_settings: Settings) -> Iterator[Finding]:

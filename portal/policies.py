@@ -40,6 +40,7 @@ PROJECT = {
 SYSTEM = {
     "hosts:read": Role.READER,
     "hosts:change": Role.ADMIN,
+    "hosts:clean": Role.ADMIN,
     "flavors:change": Role.ADMIN,
     "images:publish": Role.ADMIN,
     "projects:change": Role.ADMIN,
@@ -61,7 +62,7 @@ ACCOUNT = {  # everybody's own
 class Actor:
     """Whoever asks, with the roles they have at this moment and where they ask from."""
 
-    user_id: uuid.UUID
+    user_id: uuid.UUID | None
     user_name: str
     system: Role | None = None
     projects: dict[uuid.UUID, Role] = dataclasses.field(default_factory=dict)
@@ -80,6 +81,10 @@ class Actor:
         held = self.role(project_id) if permission in PROJECT else self.system
         needed = PROJECT.get(permission) or SYSTEM[permission]
         return held is not None and held.rank >= needed.rank
+
+
+# whoever may run commands beside the database may do everything
+COMMAND_LINE = Actor(user_id=None, user_name="the command line", system=Role.ADMIN)
 
 
 def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None) -> None:

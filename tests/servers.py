@@ -44,9 +44,11 @@ class RedisServer:
 
 
 class PostgresServer:
-    """A PostgreSQL of our own, without durability; as root it is run by the user `postgres`."""
+    """A PostgreSQL of our own; as root it is run by the user `postgres`. Unless it is `durable`,
+    it may lose what it was told when the machine loses its power."""
 
-    def __init__(self):
+    def __init__(self, *, durable: bool = False):
+        self._fsync = "on" if durable else "off"
         self._home = Path(tempfile.mkdtemp(prefix="portico-postgresql-"))
         self._free: list[str] = []
         self._lent: list[str] = []
@@ -67,7 +69,7 @@ class PostgresServer:
                 [
                     *self._as_owner("postgres"),
                     *("-D", tables, "-k", self._home, "-c", "listen_addresses="),
-                    *("-c", "fsync=off", "-c", "max_connections=150"),
+                    *("-c", f"fsync={self._fsync}", "-c", "max_connections=150"),
                 ],
                 stdout=log,
                 stderr=log,

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import requests
@@ -85,9 +86,13 @@ class SignedIn:
 
     def post(self, path: str, *, page: str, **fields) -> requests.Response:
         """POST with the token that `page` holds."""
+        return self.prepared(path, page=page, **fields)()
+
+    def prepared(self, path: str, *, page: str, **fields) -> Callable[[], requests.Response]:
+        """Sends that POST when it is called: the page has been fetched by then."""
         text = self._session.get(self._web.url + page, timeout=PATIENCE_SECONDS).text
         token = re.search(r'name="csrf_token" value="([^"]+)"', text)[1]
-        return self._session.post(
+        return lambda: self._session.post(
             self._web.url + path,
             data=fields,
             headers={"X-CSRFToken": token},

@@ -167,6 +167,13 @@ class ObserveSpec(Spec):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class OrphansSpec(Spec):
+    """Things that the operator has seen on a host and wants gone; `id` is the host's."""
+
+    strangers: tuple[str, ...] = ()  # in the words of HostFacts.strangers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BootLogSpec(Spec):
     """Asks a host what a guest wrote to its serial port; `id` is the instance's."""
 
@@ -232,7 +239,8 @@ class HostFacts:
     accelerator: str  # "kvm" or "qemu"
     accelerator_reason: str
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
-    strangers: tuple[str, ...] = ()  # what is there and bears our marks but belongs to no guest
+    strangers: tuple[str, ...] = ()  # what bears our marks and no guest needs: "bridge pbr7"
+    obstacles: tuple[tuple[str, str], ...] = ()  # what is in the way of guests, what mends it
     console_address: str = ""  # where the agent takes a ConsoleCall: unix:///path
 
 

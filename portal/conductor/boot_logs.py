@@ -14,7 +14,7 @@ from sqlalchemy.orm import defer
 
 from portal.conductor import specs
 from portal.conductor.decide import Attempt
-from portal.conductor.queue import SHORT, Fate, Message, Wire, queue_key
+from portal.conductor.queue import SHORT, Fate, Message, Sent, Wire
 from portal.db import now, session, transaction
 from portal.models import BootLog, Host, Instance
 from portal.models.boot_log import PATIENCE
@@ -36,7 +36,7 @@ class BootLogs:
 
     def __init__(self, wire: Wire):
         self._wire = wire
-        self._asked: dict[Question, Message] = {}
+        self._asked: dict[Question, Sent] = {}
 
     def listen(self) -> int:
         """Answers that have come are in the database, and who is due has been asked. Returns
@@ -44,7 +44,7 @@ class BootLogs:
         wanted = _wanted()
         if not wanted and not self._asked:
             return 0
-        fates = self._wire.look({each.id: each.host for each in self._asked.values()})
+        fates = self._wire.look(self._asked.values())
         ended = {
             question: fate
             for question, (log, host) in wanted.items()
@@ -62,8 +62,8 @@ class BootLogs:
         self, question: Question, log: BootLog, host: Host, fates: dict[str, Fate]
     ) -> Fate | None:
         """How a question ended, or None while it has not."""
-        message = self._asked.get(question)
-        fate = fates[message.id] if message else Fate(Attempt.MISSING)
+        sent = self._asked.get(question)
+        fate = fates[sent.id] if sent else Fate(Attempt.MISSING)
         if fate.attempt in (Attempt.DONE, Attempt.REFUSED, Attempt.CRASHED):
             return fate
         if not log.awaited:
@@ -73,12 +73,12 @@ class BootLogs:
     def _forget(self, open_: set[Question], fates: dict[str, Fate]) -> None:
         """Nothing is left of what has ended, or was lost and may be asked again."""
         over = {
-            question: message
-            for question, message in self._asked.items()
-            if question not in open_ or fates[message.id].attempt in (Attempt.MISSING, Attempt.BUSY)
+            question: sent
+            for question, sent in self._asked.items()
+            if question not in open_ or fates[sent.id].attempt in (Attempt.MISSING, Attempt.BUSY)
         }
         if over:
-            self._wire.forget({each.id: queue_key(each.host.name, SHORT) for each in over.values()})
+            self._wire.forget(over.values())
         for question in over:
             del self._asked[question]
 
@@ -98,7 +98,7 @@ class BootLogs:
         }
         if messages:
             self._wire.send(messages.values())
-            self._asked |= messages
+            self._asked |= {question: each.sent for question, each in messages.items()}
 
 
 def _wanted() -> dict[Question, tuple[BootLog, Host]]:

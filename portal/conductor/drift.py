@@ -2,17 +2,17 @@
 
 Three rules: (1) it was settled and no longer is, or its host came back: a repair, which is the
 same job once more; (2) the guest shut itself down: intent follows; (3) something is there that
-nobody wants: it is shown to the operator, never destroyed (`flask orphans`).
+nobody wants: it is shown to the operator, and goes only when asked for (`flask orphans`).
 """
 
-import uuid
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from portal.db import now, session, transaction
-from portal.models import Host, Instance, Network, Operation, Power, Scope, Task
+from portal.errors import Conflict
+from portal.models import Host, Instance, Network, Operation, Power, Project, Scope, Task
 from portal.models.host import PLACED_UNTIL
 from portal.models.instance import UNSETTLED
 from portal.services import instances, operations
@@ -111,15 +111,28 @@ def _mend_scope(scope: Scope) -> bool:
     target = _target(scope)
     if target is None or operations.open_of(target.id):
         return False
-    _count_repair(scope)
     deleted = isinstance(target, Network) and target.deleted_at
-    operations.open_operation(None, target, "delete" if deleted else "repair")
+    try:
+        operations.open_operation(None, target, "delete" if deleted else "repair")
+    except Conflict:
+        return False  # somebody has begun to change it at this moment
+    _count_repair(scope)
     return True
 
 
 def _target(scope: Scope) -> Network | Host | None:
-    model = Network if scope.kind == "network" else Host
-    return session.get(model, uuid.UUID(str(scope.target_id)))
+    """What the table is about.
+
+    A network is read once whoever deletes it has ended: they hold its project, which a repair
+    refers to, and to wait for that with the repair already written is to wait in a circle."""
+    if scope.kind != "network":
+        return session.get(Host, scope.target_id)
+    network = session.get(Network, scope.target_id)
+    if network is None:
+        return None
+    project = select(Project.id).where(Project.id == network.project_id)
+    session.execute(project.with_for_update(key_share=True))
+    return session.get(Network, scope.target_id, populate_existing=True)
 
 
 def _count_repair(thing: Instance | Scope) -> None:

@@ -24,7 +24,7 @@ from portal.models import (
     Task,
 )
 from portal.models.network import port_groups
-from portal.services import boot_logs, instances, operations
+from portal.services import boot_logs, instances, operations, orphans
 from workers.specs import Download, Guest, Observation
 
 
@@ -68,6 +68,10 @@ def fulfilled(task: Task) -> str:
             held = session.get_one(Scope, task.scope_id).held
             if held < task.revision:
                 return f"the host holds revision {held} of {task.revision}"
+        case "orphans.remove":
+            left = [each for each in orphans.named(task.operation) if each in task.host.strangers]
+            if left:
+                return f"the host still reports {', '.join(left)}"
     return ""
 
 
@@ -269,19 +273,17 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
     host.console_address = facts.console_address
-    host.strangers = [*facts.strangers, *_unwanted(observation)]
+    host.strangers = _strangers(observation)
+    host.obstacles = [list(each) for each in facts.obstacles]
     host.images = sorted(observation.images)
 
 
-def _unwanted(observation: Observation) -> list[str]:
-    """What a host holds for instances and networks that the portal does not know."""
-    guests = {uuid.UUID(guest.id) for guest in observation.guests}
-    networks = {uuid.UUID(held.id) for held in observation.held if held.kind == "network"}
-    known = set(
-        session.scalars(
-            select(Instance.id).where(Instance.id.in_(guests), Instance.deleted_at.is_(None))
-        )
-    ) | set(session.scalars(select(Network.id).where(Network.id.in_(networks))))
-    return [f"guest {each}" for each in sorted(guests - known)] + [
-        f"network {each}" for each in sorted(networks - known)
-    ]
+def _strangers(observation: Observation) -> list[str]:
+    """Everything that a host names, but for what it holds for those who want it."""
+    return orphans.unwanted(
+        [
+            *(f"guest {guest.id}" for guest in observation.guests),
+            *(f"network {held.id}" for held in observation.held if held.kind == "network"),
+            *observation.host.strangers,
+        ]
+    )

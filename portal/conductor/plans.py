@@ -13,7 +13,7 @@ class Step:
     """One job of a plan."""
 
     job: str  # a name in workers.jobs.JOBS
-    about: str  # of the target: "instance", "image", "download", "networks", "firewall"
+    about: str  # of the target: "instance", "image", "download", "networks", "firewall", "host"
 
 
 IMAGE = Step("images.apply", "image")
@@ -24,6 +24,7 @@ GONE = Step("instances.remove", "instance")
 DOWNLOAD = Step("downloads.apply", "download")
 NO_DOWNLOAD = Step("downloads.remove", "download")
 NETWORK_GONE = Step("networks.remove", "networks")
+ORPHANS_GONE = Step("orphans.remove", "host")
 
 BUILD = ((IMAGE, NETWORKS, FIREWALL), (INSTANCE,))
 
@@ -40,6 +41,7 @@ PLANS = {
     ("networks", "repair"): ((NETWORKS,),),
     ("networks", "delete"): ((NETWORK_GONE,),),
     ("hosts", "repair"): ((FIREWALL,),),
+    ("hosts", "clean"): ((ORPHANS_GONE,),),
 }
 
 DEADLINES = {  # from the moment a change is asked for until it has ended, whatever happens
@@ -51,6 +53,7 @@ DEADLINES = {  # from the moment a change is asked for until it has ended, whate
     "reboot": timedelta(minutes=6),
     "repair": timedelta(minutes=30),
     "delete": timedelta(minutes=5),
+    "clean": timedelta(minutes=5),
 }
 
 LONG_JOBS = {"images.apply", "downloads.apply"}  # they go on the host's long queue

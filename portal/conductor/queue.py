@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import redis
@@ -27,7 +27,17 @@ from workers import specs
 SHORT, LONG = "short", "long"
 TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # RQ stops a job after so long
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
-SILENT_SECONDS = 15  # a started job whose worker does not touch it for so long is lost
+SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """A job on the wire. It holds values and no row, since it outlives the session."""
+
+    id: str
+    host: str  # its name
+    sealed_key: str  # of that host
+    queue: str  # SHORT or LONG
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +53,9 @@ class Message:
     not_after: datetime
 
     @property
-    def id(self) -> str:
-        return job_id(self.host, self.task, self.number)
+    def sent(self) -> Sent:
+        """What is to be remembered of it."""
+        return sent(self.host, self.task, self.number, self.queue)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +68,10 @@ class Fate:
     after_seconds: float = 0  # of BUSY: when to ask again
 
 
-def job_id(host: Host, task: uuid.UUID, number: int) -> str:
-    """The name of one sending. It begins with the host's, for the sake of its Redis user."""
-    return f"{host.name}-{task}-{number}"
+def sent(host: Host, task: uuid.UUID, number: int, queue: str) -> Sent:
+    """One sending of a task. Its id begins with the host's name, for the sake of that host's
+    Redis user."""
+    return Sent(f"{host.name}-{task}-{number}", host.name, host.sealed_key, queue)
 
 
 class Wire:
@@ -89,7 +101,7 @@ class Wire:
                             result_ttl=KEPT_SECONDS,
                             failure_ttl=KEPT_SECONDS,
                             description=message.job,
-                            job_id=message.id,
+                            job_id=message.sent.id,
                         )
                         for message in group
                     ],
@@ -97,27 +109,30 @@ class Wire:
                 )
             pipeline.execute()
 
-    def look(self, sent: dict[str, Host]) -> dict[str, Fate]:
+    def look(self, jobs: Collection[Sent]) -> dict[str, Fate]:
         """What has become of these jobs, by their ids. One round trip."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            for each in sent:
-                pipeline.hmget(Job.key_for(each), "status", "last_heartbeat")
-                pipeline.xrevrange(Result.get_key(each), count=1)
+            for each in jobs:
+                pipeline.hmget(Job.key_for(each.id), "status", "last_heartbeat")
+                pipeline.lpos(_queue_key(each), each.id)
+                pipeline.xrevrange(Result.get_key(each.id), count=1)
             answers = iter(pipeline.execute())
-        fates = {
-            each: self._fate(each, host, hash_=next(answers), results=next(answers))
-            for each, host in sent.items()
+        return {
+            each.id: self._fate(
+                each, hash_=next(answers), place=next(answers), results=next(answers)
+            )
+            for each in jobs
         }
-        return fates
 
-    def forget(self, ids: dict[str, str]) -> None:
-        """Nothing of these jobs is left in Redis. `ids` maps a job's id to its queue's key."""
-        for each in ids:
-            self._touched.pop(each, None)
+    def forget(self, jobs: Iterable[Sent]) -> None:
+        """Nothing of these jobs is left in Redis."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            for each, queue_key in ids.items():
-                pipeline.delete(Job.key_for(each), Result.get_key(each), f"rq:executions:{each}")
-                pipeline.lrem(queue_key, 0, each)
+            for each in jobs:
+                self._touched.pop(each.id, None)
+                pipeline.delete(
+                    Job.key_for(each.id), Result.get_key(each.id), f"rq:executions:{each.id}"
+                )
+                pipeline.lrem(_queue_key(each), 0, each.id)
             pipeline.execute()
 
     def beats(self, hosts: Iterable[Host]) -> dict[uuid.UUID, dict[str, str]]:
@@ -151,25 +166,27 @@ class Wire:
             queue_name(host_name, queue), connection=self._redis, serializer=JSONSerializer
         )
 
-    def _fate(self, each: str, host: Host, *, hash_: list, results: list) -> Fate:
+    def _fate(self, job: Sent, *, hash_: list, place: int | None, results: list) -> Fate:
         if results:
-            return _answer(each, host, results[0])
+            return _answer(job, results[0])
         status, touched = hash_
         match status and status.decode():
             case None:
                 return Fate(Attempt.MISSING)
-            case JobStatus.QUEUED:
+            case JobStatus.QUEUED if place is not None:
                 return Fate(Attempt.UNDER_WAY)
+            case JobStatus.QUEUED:  # a worker took it a moment ago, or died having taken it
+                return self._taken(job.id, b"")
             case JobStatus.STARTED:
-                return self._started(each, touched)
+                return self._taken(job.id, touched)
         return Fate(Attempt.CRASHED, reason="its process died on the host")
 
-    def _started(self, each: str, touched: bytes) -> Fate:
+    def _taken(self, job_id: str, touched: bytes) -> Fate:
         """Lost, if for SILENT_SECONDS of our own clock its worker has not touched it. The
         host's clock is not asked: it may be wrong."""
-        before, since = self._touched.get(each, (None, 0.0))
+        before, since = self._touched.get(job_id, (None, 0.0))
         if touched != before:
-            self._touched[each] = (touched, time.monotonic())
+            self._touched[job_id] = (touched, time.monotonic())
             return Fate(Attempt.UNDER_WAY)
         if time.monotonic() - since < SILENT_SECONDS:
             return Fate(Attempt.UNDER_WAY)
@@ -181,9 +198,9 @@ def queue_name(host_name: str, queue: str) -> str:
     return f"host-{host_name}" if queue == SHORT else f"host-{host_name}:{queue}"
 
 
-def queue_key(host_name: str, queue: str) -> str:
-    """Where Redis keeps that queue."""
-    return f"{Queue.redis_queue_namespace_prefix}{queue_name(host_name, queue)}"
+def _queue_key(job: Sent) -> str:
+    """Where Redis keeps the queue of a job."""
+    return f"{Queue.redis_queue_namespace_prefix}{queue_name(job.host, job.queue)}"
 
 
 def _sealed(message: Message) -> str:
@@ -191,23 +208,23 @@ def _sealed(message: Message) -> str:
         "version": specs.VERSION,
         "job": message.job,
         "host": message.host.name,
-        "id": message.id,
+        "id": message.sent.id,
         "not_after": message.not_after.timestamp(),
         "spec": specs.dump(message.spec),
     }
     return keys.host_cipher(message.host.sealed_key).encrypt(specs.pack(letter)).decode()
 
 
-def _answer(each: str, host: Host, entry: tuple) -> Fate:
+def _answer(job: Sent, entry: tuple) -> Fate:
     result_id, payload = entry
-    result = Result.restore(each, result_id.decode(), payload, None, serializer=JSONSerializer)
+    result = Result.restore(job.id, result_id.decode(), payload, None, serializer=JSONSerializer)
     if result.type is not Result.Type.SUCCESSFUL:
         return Fate(Attempt.CRASHED, reason=_last_line(result.exc_string))
     try:
         letter = specs.unpack(
-            keys.host_cipher(host.sealed_key).decrypt(str(result.return_value).encode())
+            keys.host_cipher(job.sealed_key).decrypt(str(result.return_value).encode())
         )
-        if letter["id"] != each:
+        if letter["id"] != job.id:
             raise ValueError("the answer belongs to another job")
         return _opened(letter)
     except (InvalidToken, KeyError, ValueError, json.JSONDecodeError) as error:

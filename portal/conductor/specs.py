@@ -20,7 +20,7 @@ from portal.models import (
     Task,
 )
 from portal.models.network import port_groups
-from portal.services import publishers
+from portal.services import orphans, publishers
 from workers.specs import (
     BootLogSpec,
     DownloadSpec,
@@ -32,6 +32,7 @@ from workers.specs import (
     LeaseSpec,
     NetworkSpec,
     ObserveSpec,
+    OrphansSpec,
     PortSpec,
     RuleSpec,
     Spec,
@@ -51,12 +52,23 @@ def of_task(task: Task) -> Spec:
             return network(session.get_one(Scope, task.scope_id))
         case "firewall.apply":
             return firewall(session.get_one(Scope, task.scope_id))
+        case "orphans.remove":
+            return unwanted(task)
     raise ValueError(f"no spec for {task.job}")
 
 
 def observe(host: Host) -> ObserveSpec:
     """Asks a host for everything."""
     return ObserveSpec(id=str(host.id), generation=1)
+
+
+def unwanted(task: Task) -> OrphansSpec:
+    """What the operator was shown on a host, without what has come to be wanted since."""
+    return OrphansSpec(
+        id=str(task.host_id),
+        generation=1,
+        strangers=tuple(orphans.unwanted(orphans.named(task.operation))),
+    )
 
 
 def boot_log(instance_id: uuid.UUID) -> BootLogSpec:

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from portal.conductor import outcomes, specs
 from portal.conductor.decide import Attempt
-from portal.conductor.queue import SHORT, Message, Wire, queue_key
+from portal.conductor.queue import SHORT, Message, Sent, Wire
 from portal.db import now, session, transaction
 from portal.models import Host, Task, TaskLine
 
@@ -31,7 +31,7 @@ class Acquaintance:
 
     beat: str = ""  # the latest, to see whether it is a new one
     marks: tuple[str, str] = ("", "")  # boot id and event counter at the latest question
-    asked: Message | None = None
+    asked: Sent | None = None
     asked_at: float = -1e9  # monotonic
 
 
@@ -95,7 +95,7 @@ class Sweeps:
             if known.asked:
                 self._forget(known)
             known.marks, known.asked_at = marks, time.monotonic()
-            known.asked = Message(
+            message = Message(
                 host=host,
                 job="hosts.observe",
                 task=uuid.uuid4(),
@@ -104,19 +104,17 @@ class Sweeps:
                 spec=specs.observe(host),
                 not_after=now() + timedelta(seconds=UNANSWERED_SECONDS),
             )
-            messages.append(known.asked)
+            known.asked = message.sent
+            messages.append(message)
         if messages:
             self._wire.send(messages)
 
     def _take_answers(self, hosts: list[Host]) -> int:
-        asked = {
-            known.asked.id: host
-            for host in hosts
-            if (known := self._known[host.id]).asked is not None
-        }
+        asked = {known.asked: host for host in hosts if (known := self._known[host.id]).asked}
         if not asked:
             return 0
-        fates = self._wire.look(asked)
+        found = self._wire.look(asked.keys())
+        fates = {each: found[each.id] for each in asked}
         answered = {each: fate for each, fate in fates.items() if fate.observation}
         if answered:
             with transaction():
@@ -131,7 +129,7 @@ class Sweeps:
         return len(answered)
 
     def _forget(self, known: Acquaintance) -> None:
-        self._wire.forget({known.asked.id: queue_key(known.asked.host.name, SHORT)})
+        self._wire.forget([known.asked])
         known.asked = None
 
     def _take_lines(self) -> None:

@@ -23,9 +23,9 @@ from portal.conductor.queue import (
     TIMEOUT_SECONDS,
     Fate,
     Message,
+    Sent,
     Wire,
-    job_id,
-    queue_key,
+    sent,
 )
 from portal.db import now, session, transaction
 from portal.models import Host, Image, Instance, Operation, Outcome, Task
@@ -43,7 +43,7 @@ class Sends:
     """What is to be done on the wire once the moves have been committed."""
 
     messages: list[Message] = dataclasses.field(default_factory=list)
-    forget: dict[str, str] = dataclasses.field(default_factory=dict)
+    forget: set[Sent] = dataclasses.field(default_factory=set)
 
 
 def tick(wire: Wire) -> int:
@@ -58,7 +58,7 @@ def tick(wire: Wire) -> int:
     fates, reachable = _look(wire, tasks)
     moment = now()
     moves = [
-        (task.id, task.sends, _decide(task, fates, moment), fates.get(_job_id(task)))
+        (task.id, task.sends, _decide(task, fates, moment), fates.get(_sent(task).id))
         for task in tasks
     ]
     moves = [move for move in moves if move[2] is not Move.WAIT]
@@ -87,8 +87,9 @@ def window(host: Host, queue: str) -> int:
     return UNANSWERED_PER_WORKER * (host.long_workers if queue == LONG else host.short_workers)
 
 
-def _job_id(task: Task) -> str:
-    return job_id(task.host, task.id, task.sends)
+def _sent(task: Task) -> Sent:
+    """The latest sending of a task."""
+    return sent(task.host, task.id, task.sends, queue_of(task.job))
 
 
 def _unfinished() -> list[Task]:
@@ -144,16 +145,16 @@ def _stages_without_work() -> list[Operation]:
 
 
 def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[str, Fate], bool]:
-    sent = {_job_id(task): task.host for task in tasks if task.sent_at}
+    jobs = [_sent(task) for task in tasks if task.sent_at]
     try:
-        return wire.look(sent), True
+        return wire.look(jobs), True
     except redis.RedisError as error:
         log.warning("Redis cannot be reached: %s", error)
-        return {each: Fate(Attempt.UNDER_WAY) for each in sent}, False
+        return {each.id: Fate(Attempt.UNDER_WAY) for each in jobs}, False
 
 
 def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
-    fate = fates.get(_job_id(task)) if task.sent_at else None
+    fate = fates.get(_sent(task).id) if task.sent_at else None
     attempt = fate.attempt if fate else Attempt.MISSING
     due_at = task.due_at
     if task.sent_at and attempt is Attempt.MISSING:
@@ -247,7 +248,7 @@ def _scopes_on_the_wire() -> set[uuid.UUID]:
 
 def _send(task: Task, sends: Sends) -> None:
     if task.sent_at:
-        _forget(task, sends)
+        sends.forget.add(_sent(task))
     queue, moment = queue_of(task.job), now()
     seconds = timedelta(seconds=TIMEOUT_SECONDS[queue])
     session.execute(
@@ -276,7 +277,7 @@ def _send(task: Task, sends: Sends) -> None:
 
 def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> None:
     if task.sent_at:
-        _forget(task, sends)
+        sends.forget.add(_sent(task))
     if move is Move.SUCCEED:
         outcomes.take(task.host, fate.observation)
         session.flush()
@@ -317,10 +318,6 @@ def _end_covered(task: Task) -> None:
     ):
         if not outcomes.fulfilled(other):
             outcomes.end_task(other, Outcome.DONE)
-
-
-def _forget(task: Task, sends: Sends) -> None:
-    sends.forget[_job_id(task)] = queue_key(task.host.name, queue_of(task.job))
 
 
 def _reason(task: Task, fate: Fate | None) -> str:

@@ -46,6 +46,7 @@ class Host(Changeable, Base):
     versions: Mapped[dict] = mapped_column(default=dict)
     console_address: Mapped[str] = mapped_column(default="", server_default="")  # unix:///path
     strangers: Mapped[list] = mapped_column(default=list)
+    obstacles: Mapped[list] = mapped_column(default=list, server_default="[]")  # [what, mend]
     images: Mapped[list] = mapped_column(default=list)  # SHA-256 of what its cache holds
     short_workers: Mapped[int] = mapped_column(default=2)
     long_workers: Mapped[int] = mapped_column(default=1)

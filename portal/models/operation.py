@@ -27,6 +27,7 @@ JOB_WORDS = {
     "firewall.apply": "Set up the filter",
     "instances.apply": "Make the guest so",
     "instances.remove": "Remove the guest",
+    "orphans.remove": "Remove what belongs to nothing",
 }
 
 
@@ -74,7 +75,7 @@ class Operation(Base):
     project_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("projects.id"))
     user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))  # None: a repair
     request_id: Mapped[str] = mapped_column(String(64), default="")
-    before: Mapped[dict | None]  # the intent that it replaced, restored if it fails
+    before: Mapped[dict | None]  # what it ends: an intent, restored if it fails, or strangers
     stage: Mapped[int] = mapped_column(default=1)
     deadline: Mapped[datetime]
     finished_at: Mapped[datetime | None]

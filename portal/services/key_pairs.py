@@ -84,7 +84,9 @@ def create(actor: Actor, name: str, text: str) -> KeyPair:
     key = parse(text)
     label = names.label(name.strip() or key.comment or KINDS[key.kind])
     with transaction():
-        session.execute(select(User.id).where(User.id == actor.user_id).with_for_update())
+        session.execute(
+            select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True)
+        )
         own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
         if session.scalar(own.where(KeyPair.name == label)):
             raise Conflict(f"You have a key named {label} already.", field="name")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import lazyload, selectinload
 from portal import config
 from portal.db import now, session, transaction
 from portal.errors import Conflict, NotFound, Refused
-from portal.models import Instance, Network, Port, Project, Subnet
+from portal.models import Instance, Network, Port, Subnet
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
 from portal.services.addresses import new_mac
@@ -149,7 +149,7 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
     with transaction():
         find(actor, project_id, network_id)
         authorize(actor, "networks:delete", project_id)
-        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        quotas.lock(project_id)
         network = find(actor, project_id, network_id)
         used = session.scalar(
             select(func.count()).select_from(Port).where(Port.network_id == network.id)

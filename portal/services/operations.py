@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal import bell
@@ -22,6 +23,7 @@ from portal.services.listing import Asked, like, ordered
 SUPERSEDES = {  # which open changes a new one does not wait for
     "delete": {"create", "fetch", "start", "stop", "force_stop", "reboot", "repair"},
     "force_stop": {"stop", "reboot", "repair"},
+    "clean": set(),  # whatever lies about on a host can wait
 }
 STATES = {
     "under way": Operation.finished_at.is_(None),
@@ -40,11 +42,10 @@ def open_operation(
 ) -> Operation:
     """The change `action` of `target` is under way, its tasks lie ready for the conductor.
 
-    `before` is the intent to give back if it fails. `project_id` says where it was asked for, of
-    a target that belongs to no project. Without `actor` it is the cloud's own work.
-    Raises Conflict when another change of the same thing has not finished.
+    `before` is what it puts an end to: the intent to give back if it fails. `project_id` says
+    where it was asked for, of a target that belongs to no project. Without `actor` it is the
+    cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
-    _make_way(target, action)
     operation = Operation(
         action=action,
         target_type=target.__tablename__,
@@ -56,8 +57,7 @@ def open_operation(
         before=before,
         deadline=now() + DEADLINES[action],
     )
-    session.add(operation)
-    session.flush()
+    _add(operation, target)
     for number, stage in enumerate(PLANS[target.__tablename__, action], start=1):
         for step in stage:
             for task in _tasks(step, action, target):
@@ -129,6 +129,20 @@ def listed(
     return list(session.scalars(ordered(query, asked, columns))), total
 
 
+def _add(operation: Operation, target) -> None:
+    """It is the one open change of its thing. One that was opened at the same moment, and that
+    the database shows only by refusing this one, is treated like any other."""
+    while True:
+        _make_way(target, operation.action)
+        try:
+            with session.begin_nested():
+                session.add(operation)
+            return
+        except IntegrityError as error:
+            if "uq_operations_open" not in str(error.orig):
+                raise
+
+
 def _make_way(target, action: str) -> None:
     under_way = open_of(target.id)
     if under_way is None:
@@ -146,6 +160,8 @@ def _tasks(step: Step, action: str, target) -> list[Task]:
     match step.about:
         case "instance":
             return [_task(step, target.host_id, target.id)]
+        case "host":
+            return [_task(step, target.id, target.id)]
         case "image":
             host = session.get_one(Host, target.host_id)
             image = session.get_one(Instance, target.id).image_id

@@ -128,7 +128,7 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
     authorize(actor, "members:change", project_id)
     with transaction():
         project = session.execute(
-            select(Project).where(Project.id == project_id).with_for_update()
+            select(Project).where(Project.id == project_id).with_for_update(key_share=True)
         ).scalar_one()
         user = session.scalar(select(User).where(User.name == user_name.strip()))
         if user is None:
@@ -161,7 +161,7 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
     authorize(actor, "members:change", project_id)
     with transaction():
         project = session.execute(
-            select(Project).where(Project.id == project_id).with_for_update()
+            select(Project).where(Project.id == project_id).with_for_update(key_share=True)
         ).scalar_one()
         held = _assignment(project_id, user_id)
         if held is None:

@@ -70,13 +70,22 @@ def usage(project_id: uuid.UUID) -> dict[str, Usage]:
     }
 
 
+def lock(project_id: uuid.UUID) -> None:
+    """Until the transaction ends nobody else counts or changes what the project holds.
+
+    The conductor does not wait for it: `key_share` lets rows that name the project be written."""
+    session.execute(
+        select(Project.id).where(Project.id == project_id).with_for_update(key_share=True)
+    )
+
+
 def check(project_id: uuid.UUID, **asked: int) -> None:
     """Return when the project may hold so much more. Raises OverQuota with the numbers.
 
-    Locks the project's row until the transaction ends, so that of any number of parallel
+    The project stays locked until the transaction ends, so that of any number of parallel
     requests exactly as many pass as fit.
     """
-    session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+    lock(project_id)
     standing = usage(project_id)
     for name, amount in asked.items():
         now = standing[name]

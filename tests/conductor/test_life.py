@@ -1,9 +1,11 @@
 """What becomes of an instance, from the wish to the end, whatever happens on the way."""
 
+import time
 from datetime import timedelta
 
 import pytest
 
+from portal.conductor import queue, tick
 from portal.errors import Conflict
 from portal.models import Outcome, Power, Status
 from portal.services import instances
@@ -141,13 +143,25 @@ def test_a_delete_on_a_dark_host_goes_on_when_it_returns(cloud):
 def test_redis_flushed_in_mid_flight_loses_nothing(cloud):
     instance = cloud.create()
     cloud.beat()
-    from portal.conductor import tick
-
     tick.tick(cloud.wire)
     cloud.redis.flushall()
     cloud.clock.forward(minutes=3)
     cloud.settle()
     assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_a_job_that_a_worker_took_and_died_with_is_sent_again_soon(cloud, monkeypatch):
+    monkeypatch.setattr(queue, "SILENT_SECONDS", 0.2)
+    instance = cloud.create("web")
+    tick.tick(cloud.wire)
+    for name in (queue.SHORT, queue.LONG):
+        cloud.redis.delete(f"rq:queue:{queue.queue_name('kvm-1', name)}")
+    began = cloud.clock()
+    while not cloud.see(instance).settled:
+        cloud.turn()
+        time.sleep(0.05)
+        cloud.clock.forward(seconds=1)
+        assert cloud.clock() - began < timedelta(seconds=30)
 
 
 def test_guests_run_again_after_their_host_was_rebooted(cloud):

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from portal.conductor import lead, tick
 from portal.conductor.__main__ import Conductor
 from portal.conductor.queue import Wire
-from portal.db import session
+from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Outcome, Power, Task
-from portal.services import instances
+from portal.services import instances, quotas
+from tests.conftest import install
 from tests.crowd import at_once
 from workers.drivers.fake import FakeHost
 
@@ -40,7 +41,7 @@ class Watched(Wire):
     def send(self, messages):
         listed = list(messages)
         self._pass("send")
-        self.sent += [message.id for message in listed if message.job != "hosts.observe"]
+        self.sent += [message.sent.id for message in listed if message.job != "hosts.observe"]
         super().send(listed)
 
     def forget(self, ids):
@@ -221,3 +222,43 @@ def test_who_does_not_lead_does_nothing(cloud):
     assert second.turn() > 0
     cloud.settle()
     assert cloud.see(instance).settled
+
+
+@pytest.mark.postgresql
+def test_the_conductor_does_not_wait_for_whoever_counts_a_project(
+    tmp_path, redis_url, clock, postgresql_url
+):
+    """A create holds its project and waits for hosts, the conductor the other way round."""
+    impatient = f"{postgresql_url}&options=-c%20lock_timeout%3D2000"
+    cloud = install(tmp_path, redis_url, clock, impatient)
+    cloud.add_host("kvm-1")
+    instance, project_id = cloud.create("web"), cloud.project().id
+    held, seen = threading.Event(), threading.Event()
+
+    def count() -> None:
+        with transaction():
+            quotas.lock(project_id)
+            held.set()
+            seen.wait(PATIENCE_SECONDS)
+        session.remove()
+
+    somebody = threading.Thread(target=count)
+    somebody.start()
+    try:
+        assert held.wait(PATIENCE_SECONDS)
+        cloud.settle()
+    finally:
+        seen.set()
+        somebody.join(PATIENCE_SECONDS)
+    assert cloud.see(instance).settled
+
+
+def test_a_conductor_hears_an_answer_to_what_it_asked_before_a_turn_went_wrong(cloud):
+    conductor = Conductor(cloud.redis, "only")
+    cloud.beat()
+    conductor.turn()
+    session.rollback()  # as after an error of the database
+    session.remove()
+    conductor._heard_at = 0.0
+    cloud.work()
+    assert conductor.turn() > 0

@@ -149,6 +149,20 @@ def new_instance():
     return new
 
 
+@pytest.fixture
+def empty_image(machine, tmp_path):
+    """A disk that boots nothing: its BIOS waits for ever and sees no power button."""
+    path = tmp_path / "empty.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    return machine.add_image(path, virtual_size_bytes=1 << 20)
+
+
+@pytest.fixture
+def deaf(empty_image, new_instance):
+    """A guest that ignores the power button."""
+    return new_instance(empty_image, name="deaf", memory_mib=32, grace_seconds=0)
+
+
 def some_image(**changes) -> specs.ImageSpec:
     fields = {
         "id": str(uuid.uuid4()),

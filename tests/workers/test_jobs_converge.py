@@ -51,6 +51,8 @@ DOWNLOAD = specs.DownloadSpec(
     most_virtual_bytes=2**40,
 )
 FIREWALL = specs.FirewallSpec(id="44444444-4444-4444-4444-444444444444", generation=5)
+LOST = "55555555-5555-5555-5555-555555555555"
+LEFTOVER = f"namespace pnet-{NETWORK.id}"
 
 SPECS = {
     "hosts.observe": specs.ObserveSpec(id=FIREWALL.id, generation=1),
@@ -63,6 +65,17 @@ SPECS = {
     "networks.apply": NETWORK,
     "networks.remove": NETWORK,
     "firewall.apply": FIREWALL,
+    "orphans.remove": specs.OrphansSpec(
+        id=FIREWALL.id,
+        generation=1,
+        strangers=(
+            f"guest {INSTANCE.id}",
+            f"network {NETWORK.id}",
+            f"disks {LOST}",
+            LEFTOVER,
+            "bridge pbr7",
+        ),
+    ),
 }
 
 
@@ -76,6 +89,9 @@ def make_host(tmp_path):
         host.put("disk", INSTANCE.id, {"gib": 1, "image": IMAGE.sha256})
         host.put("network", NETWORK.id, {"generation": 1})
         host.put("firewall", FIREWALL.id, {"generation": 1})
+        host.put("disk", LOST, {"gib": 1, "image": IMAGE.sha256})
+        for leftover in (LEFTOVER, "bridge pbr7"):
+            host.put("leftover", leftover, {})
         return host
 
     return make
@@ -165,3 +181,40 @@ def test_a_running_job_leaves_when_something_newer_arrives(make_host):
             pass
         with pytest.raises(Superseded):
             lock.check()
+
+
+def test_a_stranger_that_does_not_go_stands_in_the_way_of_no_other(make_host):
+    host = make_host("stubborn")
+    host.fail("remove_domain", "libvirt does not answer")
+    with pytest.raises(OSError, match="libvirt does not answer"):
+        run(host, "orphans.remove")
+    assert not host.every("network")
+    assert not host.every("leftover")
+    assert list(host.every("disk")) == list(host.every("guest")) == [INSTANCE.id]
+    assert run(host, "orphans.remove")["host"]["strangers"] == ()
+    assert not host.every("disk")
+
+
+def test_of_what_is_on_a_host_only_the_named_strangers_go(make_host):
+    host = make_host("choosy")
+    before = host.state
+    spec = specs.OrphansSpec(
+        id=FIREWALL.id, generation=1, strangers=(f"disks {LOST}", "leg pgate7")
+    )
+    JOBS["orphans.remove"][0](host.drivers(), spec)
+    assert before.keys() - host.state.keys() == {("disk", LOST)}
+
+
+def test_the_disks_of_a_guest_are_no_strangers(make_host):
+    host = make_host("careful")
+    before = host.state
+    spec = specs.OrphansSpec(id=FIREWALL.id, generation=1, strangers=(f"disks {INSTANCE.id}",))
+    JOBS["orphans.remove"][0](host.drivers(), spec)
+    assert host.state == before
+
+
+def test_no_late_spec_brings_a_removed_stranger_back(make_host):
+    host = make_host("for-ever")
+    run(host, "orphans.remove")
+    assert run(host, "instances.apply")["absent"] == (INSTANCE.id,)
+    assert run(host, "networks.apply")["absent"] == (NETWORK.id,)

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 import uuid
@@ -25,20 +24,6 @@ pytestmark = pytest.mark.real
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvRJ5rJxWZ1RkzLTvEhDbkLkXwKpN0cKxm1dF7wq9aZ alice"
 SAY = '#!/bin/sh\necho "said by $(hostname) with $(wc -l </root/.ssh/authorized_keys) key"\n'
-
-
-@pytest.fixture
-def empty_image(machine, tmp_path):
-    """A disk that boots nothing: its BIOS waits for ever and sees no power button."""
-    path = tmp_path / "empty.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
-    return machine.add_image(path, virtual_size_bytes=1 << 20)
-
-
-@pytest.fixture
-def deaf(empty_image, new_instance):
-    """A guest that ignores the power button."""
-    return new_instance(empty_image, name="deaf", memory_mib=32, grace_seconds=0)
 
 
 def change(spec, **changes):

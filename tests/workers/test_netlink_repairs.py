@@ -222,7 +222,7 @@ def test_what_belongs_to_no_network_is_named_and_left_alone(host, shop):
     network_records.remove(host.config, spec.id)
     named = leftovers.observe(host.config)
     assert {"bridge pbr5", "leg pdhcp5", "leg pgate5", "leg pout5"} <= set(named)
-    assert f"dnsmasq of network {spec.id}" in named
+    assert f"dnsmasq {spec.id}" in named
     network_records.write(host.config, network_records.Record(spec=spec))
     run("ip", "link", "delete", "pbr77")
     namespaces.remove("pnet-00000000-0000-0000-0000-000000000000")

@@ -145,9 +145,19 @@ class Network(Protocol):
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, cheaper."""
 
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        """What on this machine, not being ours, would drop the packets of guests, and the command
+        that mends it."""
+
+    def observe_remembered(self) -> tuple[str, ...]:
+        """Id of each network that this host was told of, whether or not it holds its table."""
+
     def observe_leftovers(self) -> tuple[str, ...]:
         """The kind and name of each thing that bears our names and belongs to no network or
-        guest that this host was told of."""
+        guest that this host was told of: "bridge pbr7"."""
+
+    def remove_leftover(self, leftover: str) -> None:
+        """This one of `observe_leftovers` is gone; what is none, or none any more, is left."""
 
 
 class Firewall(Protocol):

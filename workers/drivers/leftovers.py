@@ -1,9 +1,12 @@
 """What bears our names on a host but belongs to nothing that the host was told to serve.
 
-Such things are shown to the operator, never destroyed: they may be somebody's only way back.
+Such things are shown to the operator, and go only one by one, when that is asked for: they may
+be somebody's only way back.
 """
 
 import re
+
+from pyroute2 import IPRoute
 
 from workers.config import HostConfig
 from workers.drivers import dnsmasq, links, names, namespaces, network_plan, network_records, nft
@@ -20,8 +23,8 @@ TABLES = {
 
 
 def observe(config: HostConfig) -> tuple[str, ...]:
-    """The kind and the name of each bridge, leg, tap, namespace, nftables table and dnsmasq that
-    nobody wants, sorted: "bridge pbr7"."""
+    """The kind and the name of each bridge, leg, tap, namespace, nftables table and dnsmasq (by
+    the id of its network) that nobody wants, sorted: "bridge pbr7"."""
     records = [network_records.read(config, each) for each in network_records.ids(config)]
     specs = [record.spec for record in records if record]
     wanted = {link.name for spec in specs for link in network_plan.links(spec)}
@@ -41,8 +44,25 @@ def observe(config: HostConfig) -> tuple[str, ...]:
     tables = re.findall(r"^table (\w+ portico\w*)$", nft.run("list tables"), flags=re.MULTILINE)
     found += [f"table {table}" for table in tables if table not in TABLES]
     found += [
-        f"dnsmasq of network {network_id}"
+        f"dnsmasq {network_id}"
         for network_id in dnsmasq.running(config)
         if network_id not in {spec.id for spec in specs}
     ]
     return tuple(sorted(found))
+
+
+def remove(config: HostConfig, leftover: str) -> None:
+    """There is no such leftover. What is wanted by now, or bears no name of ours, is left."""
+    if leftover not in observe(config):
+        return
+    kind, _, name = leftover.partition(" ")
+    match kind:
+        case "namespace":
+            namespaces.remove(name)
+        case "table":
+            nft.run(f"delete table {name}")
+        case "dnsmasq":
+            dnsmasq.remove(config, name)
+        case _:
+            with IPRoute() as route:
+                links.remove(route, name)

@@ -135,17 +135,17 @@ class LibvirtHypervisor:
 
     def _strangers(self) -> tuple[str, ...]:
         """What bears our names and belongs to no guest: domains without our mark, and folders
-        of disks without a domain."""
-        ours, strangers = set(), []
+        of disks that no domain has, be it a foreign one."""
+        lost, strangers = set(self._storage.observe_instances()), []
         for domain in self._connection().listAllDomains():
+            lost.discard(domain.UUIDString())
             if _observe(domain):
-                ours.add(domain.UUIDString())
-            elif domain.name().startswith(names.domain("")):
+                continue
+            definition = _definition(domain)
+            lost = {each for each in lost if f"/{each}/" not in definition}
+            if domain.name().startswith(names.domain("")):
                 strangers.append(f"domain {domain.name()}")
-        strangers += [
-            f"disks {each}" for each in self._storage.observe_instances() if each not in ours
-        ]
-        return tuple(sorted(strangers))
+        return tuple(sorted([*strangers, *(f"disks {each}" for each in lost)]))
 
     def _take_down(self, domain: libvirt.virDomain, spec: InstanceSpec, button: Button) -> None:
         """The guest is off, or `Busy` is raised while it may still go down by itself."""
@@ -222,6 +222,13 @@ def _observe(domain: libvirt.virDomain) -> Guest | None:
             reason=reason,
         )
     return None
+
+
+def _definition(domain: libvirt.virDomain) -> str:
+    """Its XML; empty when it is gone by now."""
+    with _content_when(libvirt.VIR_ERR_NO_DOMAIN):
+        return domain.XMLDesc()
+    return ""
 
 
 def _power(state: int, detail: int) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from workers.drivers import (
     nat_rules,
     network_plan,
     network_records,
+    other_firewalls,
     resolvers,
 )
 from workers.drivers.network_records import Record
@@ -102,8 +103,17 @@ class NetlinkNetwork:
         )
         return self._healthy([record for record in records if record and record.held])
 
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        return other_firewalls.observe()
+
+    def observe_remembered(self) -> tuple[str, ...]:
+        return network_records.ids(self._config)
+
     def observe_leftovers(self) -> tuple[str, ...]:
         return leftovers.observe(self._config)
+
+    def remove_leftover(self, leftover: str) -> None:
+        leftovers.remove(self._config, leftover)
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, whose cost does not grow with that of the others."""

@@ -5,7 +5,7 @@ do steps, it makes things so: run twice it changes nothing, killed anywhere and 
 in the same place. One law-test proves it for everything listed here.
 """
 
-from workers.jobs import downloads, firewall, hosts, images, instances, networks
+from workers.jobs import downloads, firewall, hosts, images, instances, networks, orphans
 from workers.specs import (
     BootLogSpec,
     DownloadSpec,
@@ -14,6 +14,7 @@ from workers.specs import (
     InstanceSpec,
     NetworkSpec,
     ObserveSpec,
+    OrphansSpec,
 )
 
 JOBS = {
@@ -27,4 +28,5 @@ JOBS = {
     "networks.apply": (networks.apply, NetworkSpec),
     "networks.remove": (networks.remove, NetworkSpec),
     "firewall.apply": (firewall.apply, FirewallSpec),
+    "orphans.remove": (orphans.remove, OrphansSpec),
 }

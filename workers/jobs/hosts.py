@@ -3,20 +3,31 @@
 import dataclasses
 
 from workers.drivers import HostDrivers
-from workers.specs import Observation, ObserveSpec
+from workers.specs import Observation, Spec
 
 
-def observe(host: HostDrivers, spec: ObserveSpec) -> Observation:
+def observe(host: HostDrivers, spec: Spec) -> Observation:
     """Everything this host holds, in one answer; what is not named is not there."""
     sequence = host.sequence.take()
     facts = host.hypervisor.observe_host()
-    strangers = facts.strangers + host.network.observe_leftovers()
+    networks = host.network.observe_networks()
+    held = {network.id for network in networks}
+    strangers = (
+        *facts.strangers,
+        *host.network.observe_leftovers(),
+        *(f"network {each}" for each in host.network.observe_remembered() if each not in held),
+    )
     return Observation(
         boot_id=host.sequence.boot_id,
         sequence=sequence,
         guests=host.hypervisor.observe_guests(),
-        held=host.network.observe_networks() + host.firewall.observe_firewall(),
+        held=networks + host.firewall.observe_firewall(),
         images=host.storage.observe_images(),
         everything=True,
-        host=dataclasses.replace(facts, strangers=strangers, console_address=host.console_address),
+        host=dataclasses.replace(
+            facts,
+            strangers=strangers,
+            obstacles=host.network.observe_obstacles(),
+            console_address=host.console_address,
+        ),
     )

@@ -13,6 +13,7 @@ from portal.services.images.changes import (
     create,
     delete,
     register,
+    remove_strays,
 )
 from portal.services.images.fetches import fetch, published, retry
 from portal.services.images.looks import SORTS, find, listed, may, require, strays, used_by
@@ -30,6 +31,7 @@ __all__ = [
     "may",
     "published",
     "register",
+    "remove_strays",
     "require",
     "retry",
     "strays",

@@ -5,6 +5,7 @@ import dataclasses
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -16,13 +17,14 @@ from portal.models import Image, Instance, Operation, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
 from portal.services.images import store
-from portal.services.images.looks import find, named, require
+from portal.services.images.looks import find, named, require, unnamed
 from portal.services.operations import open_operation
 
 GIB = 2**30
 MOST_MEMORY_MIB = 2**20
 LOGIN_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8)
 CHUNK = 2**20  # bytes
+STRAY_AFTER = timedelta(hours=1)  # a younger file may be about to be named
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,16 @@ def _stop_fetching(actor: Actor, project_id: uuid.UUID, image: Image) -> Operati
     """The hosts that were asked to fetch the image are told to let it be."""
     image.generation += 1
     return open_operation(actor, image, "delete", project_id=project_id)
+
+
+def remove_strays() -> set[str]:
+    """The files that no image names and that have lain there for an hour are gone. Returns
+    their SHA-256. For the command line."""
+    with store.turn():
+        strays = {each for each in unnamed() if now() - store.written_at(each) > STRAY_AFTER}
+        for each in strays:
+            store.remove(each)
+    return strays
 
 
 def _found(actor: Actor, verb: str, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:

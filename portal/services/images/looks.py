@@ -62,8 +62,13 @@ def strays() -> set[str]:
     a host has just fetched for an image is none, though its row does not name it yet. For the
     command line."""
     with store.turn():
-        held = store.held()
-        return held - named(held)
+        return unnamed()
+
+
+def unnamed() -> set[str]:
+    """The same, for who has the `turn` of the store already."""
+    held = store.held()
+    return held - named(held)
 
 
 def named(files: set[str]) -> set[str]:

@@ -20,6 +20,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from portal import config
@@ -99,6 +100,11 @@ def remove(sha256: str) -> None:
 def held() -> set[str]:
     """The SHA-256 of every file in the store."""
     return {each.name for each in _folders().iterdir() if len(each.name) == 64}
+
+
+def written_at(sha256: str) -> datetime:
+    """When the file came in, in UTC. Raises FileNotFoundError."""
+    return datetime.fromtimestamp(place(sha256).stat().st_mtime, UTC)
 
 
 def fetched() -> dict[uuid.UUID, str]:

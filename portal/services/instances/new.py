@@ -14,7 +14,6 @@ from portal.models import (
     Instance,
     KeyPair,
     Network,
-    Project,
     Resource,
     SecurityGroup,
 )
@@ -75,7 +74,7 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     _check_user_data(new.user_data)
     body = idempotency.body_hash(new)
     with transaction():
-        session.execute(select(Project.id).where(Project.id == new.project_id).with_for_update())
+        quotas.lock(new.project_id)
         if key and (made := idempotency.earlier(new.project_id, key, "instances:create", body)):
             return [session.get_one(Instance, each) for each in made]
         parts = _find_parts(actor, new)

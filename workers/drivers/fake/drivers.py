@@ -141,7 +141,9 @@ class FakeHypervisor:
             accelerator="fake",
             accelerator_reason="This host is a fake: its guests are rows in a file.",
             versions={"driver": "fake"},
-            strangers=tuple(each for each in self._host.every("disk") if each not in guests),
+            strangers=tuple(
+                f"disks {each}" for each in self._host.every("disk") if each not in guests
+            ),
         )
 
     def _down(self, spec: InstanceSpec, guest: dict) -> None:
@@ -187,9 +189,21 @@ class FakeNetwork:
         table = self._host.get("network", network_id)
         return _held("network", {network_id: table} if table else {})
 
+    def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
+        self._host.call("observe_obstacles")
+        return tuple((what, each["mend"]) for what, each in self._host.every("obstacle").items())
+
+    def observe_remembered(self) -> tuple[str, ...]:
+        self._host.call("observe_remembered")
+        return tuple(self._host.every("network"))
+
     def observe_leftovers(self) -> tuple[str, ...]:
         self._host.call("observe_leftovers")
-        return tuple(f"bridge {each}" for each in self._host.every("leftover"))
+        return tuple(self._host.every("leftover"))
+
+    def remove_leftover(self, leftover: str) -> None:
+        self._host.call("remove_leftover")
+        self._host.drop("leftover", leftover)
 
 
 class FakeFirewall:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "65186fa1756c"
-down_revision = "96b5b0da3e23"
+down_revision = "c3a9e1f74d60"
 
 FETCHED = sa.text("published_as <> '' AND deleted_at IS NULL")
 

@@ -1,0 +1,128 @@
+"""Two changes of a thing that are opened at the same moment: one stands, nobody sees an error."""
+
+import threading
+import time
+import uuid
+
+import pytest
+from sqlalchemy import create_engine, event, select, text
+
+from portal.conductor import drift
+from portal.db import session, transaction
+from portal.errors import Conflict
+from portal.models import Host, Network, Operation, Outcome, Scope
+from portal.services import networks, orphans
+from portal.services.operations import open_operation
+from tests.conftest import install
+
+pytestmark = pytest.mark.postgresql
+PATIENCE_SECONDS = 30
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+def cloud(tmp_path, redis_url, clock, postgresql_url):
+    """An installation on PostgreSQL with one host, and an instance on it."""
+    cloud = install(tmp_path, redis_url, clock, postgresql_url)
+    cloud.add_host()
+    cloud.running()
+    yield cloud
+    session.remove()
+
+
+class Rival:
+    """Does something at the moment when this thread is about to write its operation down; waits
+    until it was done, or itself waits for this thread."""
+
+    def __init__(self, does):
+        self._does, self._thread = does, None
+        self.said = []
+
+    def __enter__(self):
+        self._engine = session.get_bind()
+        self._home = threading.current_thread()
+        event.listen(self._engine, "before_cursor_execute", self._watch)
+        return self
+
+    def __exit__(self, *raised):
+        event.remove(self._engine, "before_cursor_execute", self._watch)
+        session.remove()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+    def _watch(self, connection, cursor, statement, *rest) -> None:
+        if self._thread or threading.current_thread() is not self._home:
+            return
+        if statement.startswith("INSERT INTO operations"):
+            self._thread = threading.Thread(target=self._act)
+            self._thread.start()
+            self._wait()
+
+    def _act(self) -> None:
+        try:
+            self.said.append(self._does())
+        finally:
+            session.remove()
+
+    def _wait(self) -> None:
+        onlooker = create_engine(self._engine.url)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with onlooker.connect() as connection:
+            while self._thread.is_alive() and not connection.scalar(WAITING):
+                connection.rollback()
+                assert time.monotonic() < deadline, "the rival neither ends nor waits"
+                time.sleep(0.01)
+        onlooker.dispose()
+
+
+def operations(target_id: uuid.UUID) -> dict[str, Outcome | None]:
+    """How each change of the thing has ended."""
+    rows = session.scalars(select(Operation).where(Operation.target_id == target_id))
+    return {row.action: row.outcome for row in rows}
+
+
+def open_change(network_id: uuid.UUID, action: str) -> None:
+    with transaction():
+        open_operation(None, session.get(Network, network_id), action)
+
+
+def test_a_change_that_meets_a_repair_is_refused_by_name(cloud):
+    host_id, ada = session.scalar(select(Host.id)), cloud.actor("ada")
+    with transaction():
+        session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
+    with Rival(drift.mend) as rival, pytest.raises(Conflict, match="kvm-1 is busy: repair has not"):
+        orphans.remove(ada, host_id, ["bridge pbr7"])
+    assert rival.said == [1]
+    assert operations(host_id) == {"repair": None}
+
+
+def test_a_repair_does_not_stand_in_the_way_of_whom_it_meets(cloud):
+    network_id = session.scalar(select(Network.id))
+    with Rival(lambda: open_change(network_id, "repair")):
+        open_change(network_id, "delete")
+    assert operations(network_id) == {"repair": Outcome.SUPERSEDED, "delete": None}
+
+
+def test_of_two_changes_that_meet_the_later_is_refused(cloud):
+    network_id = session.scalar(select(Network.id))
+    with Rival(lambda: open_change(network_id, "delete")):
+        with pytest.raises(Conflict, match="is busy: delete has not finished"):
+            open_change(network_id, "delete")
+    assert operations(network_id) == {"delete": None}
+
+
+def test_a_network_that_is_being_deleted_is_not_repaired(cloud):
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    network_id = networks.create(alice, project_id, "lan", "10.9.0.0/24", nat=True).id
+    with transaction():
+        host_id = session.scalar(select(Host.id))
+        session.add(Scope(host_id=host_id, kind="network", target_id=network_id, wanted=1))
+    with Rival(drift.mend) as rival:
+        networks.delete(alice, project_id, network_id)
+    assert rival.said == [0]
+    assert operations(network_id) == {"delete": None}
+    cloud.settle()
+    assert session.get(Network, network_id) is None

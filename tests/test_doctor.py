@@ -1,0 +1,37 @@
+"""`flask doctor` finds what is wrong, and says what mends it."""
+
+import pytest
+
+from portal import config, doctor
+
+MEND = "nft 'insert rule ip filter FORWARD iifname \"pout*\" accept'"
+WHAT = "the chain FORWARD of the table ip filter drops what guests send"
+
+
+@pytest.fixture
+def findings(cloud):
+    """What the doctor says: each sentence with what mends it, by whether it is well."""
+
+    def examine(*, ok: bool) -> dict[str, str]:
+        found = doctor.examine(config.current())
+        return {each.what: each.mend for each in found if each.ok is ok}
+
+    return examine
+
+
+def test_a_firewall_of_others_in_the_way_of_guests_is_found_with_what_mends_it(cloud, findings):
+    well = "No other firewall on kvm-1 drops what guests send"
+    assert well in findings(ok=True)
+    cloud.hosts["kvm-1"].put("obstacle", WHAT, {"mend": MEND})
+    cloud.look()
+    assert MEND in findings(ok=False)[f"On kvm-1 {WHAT}"]
+    cloud.hosts["kvm-1"].drop("obstacle", WHAT)
+    cloud.look()
+    assert well in findings(ok=True)
+
+
+def test_what_belongs_to_nothing_is_found_with_the_command_that_removes_it(cloud, findings):
+    cloud.hosts["kvm-1"].put("leftover", "bridge pbr9", {})
+    cloud.look()
+    mend = findings(ok=False)["kvm-1 holds 1 things that belong to no instance"]
+    assert "flask orphans --remove" in mend
