@@ -22,7 +22,7 @@ NO_ROOM = "the disk needs 40 GiB, and 12 GiB are free"
 
 
 @pytest.fixture(scope="module")
-def states(site) -> list[str]:
+def states(site) -> Iterator[list[str]]:
     """Paths of things in states that furniture is not in: under way, failed, in error."""
     cloud = site.cloud
     cloud.hosts["kvm-1"].fail("ensure_disk", NO_ROOM, permanent=True)
@@ -40,13 +40,15 @@ def states(site) -> list[str]:
             Operation.target_id.in_([each.id for each in (broken, building, missed, coming)])
         )
     )
-    return [
+    yield [
         *(f"{red}/instances/{each.id}" for each in (broken, building)),
         *(f"{red}/operations/{each}" for each in changes),
         *(f"{red}/images/{each.id}" for each in (missed, coming)),
         f"{red}/instances?q=nothing+has+this+name",
         "/there/is/no/such/page",
     ]
+    for each in (missed, coming):
+        images.delete(ada, project_id, each.id)
 
 
 @pytest.fixture(scope="module")
