@@ -8,6 +8,7 @@ other.
 
 import dataclasses
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
@@ -40,21 +41,24 @@ class No:
     sentence: str
 
 
-def claim(wanted: dict[Resource, int], *, see_hosts: bool) -> Host:
-    """A host that has room for `wanted`, locked with all others until the transaction ends.
+def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> list[Host]:
+    """A host for each of `count` instances, one that has room for `wanted` beside those before
+    it; all hosts are locked until the transaction ends.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     for every host why not, by name if `see_hosts` and else by count.
     """
-    reasons = []
     hosts = session.scalars(select(Host).order_by(Host.name).with_for_update(key_share=True)).all()
     rooms = room_by_host()
-    for host in sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free):
-        refusal = unfit(host, rooms[host.id], wanted)
-        if refusal is None:
-            return host
-        reasons.append(refusal)
-    raise NoRoom(_sentence(reasons, see_hosts=see_hosts))
+    chosen = []
+    for _ in range(count):
+        host = _roomiest(hosts, rooms, wanted, see_hosts=see_hosts)
+        rooms[host.id] = {
+            resource: dataclasses.replace(room, claimed=room.claimed + wanted.get(resource, 0))
+            for resource, room in rooms[host.id].items()
+        }
+        chosen.append(host)
+    return chosen
 
 
 def claims(host: Host, instance_id: uuid.UUID, wanted: dict[Resource, int]) -> list[Claim]:
@@ -121,6 +125,18 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
                 f"{amount} were asked for",
             )
     return None
+
+
+def _roomiest(
+    hosts: Sequence[Host], rooms: dict, wanted: dict[Resource, int], *, see_hosts: bool
+) -> Host:
+    reasons = []
+    for host in sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free):
+        refusal = unfit(host, rooms[host.id], wanted)
+        if refusal is None:
+            return host
+        reasons.append(refusal)
+    raise NoRoom(_sentence(reasons, see_hosts=see_hosts))
 
 
 def _sentence(reasons: list[No], *, see_hosts: bool) -> str:

@@ -21,6 +21,7 @@ DEFAULT_PORT = 8088
 MOST_ALIVE_REAL, MOST_ALIVE_FAKE = 8, 20
 AGAIN_SECONDS = 60  # beyond the last deadline, or beside it, that settling may take
 LONGEST_SECONDS = 2400
+UNSEEN = "SELECT name FROM hosts WHERE observed_at IS NULL OR observed_at <= ?"
 LINES_SHOWN = 12  # of what breaks one rule
 
 
@@ -103,9 +104,9 @@ def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     findings = Verdict(stack, story).findings()
     say("Deleting everything")
     story.delete_instances()
-    settled += settle(story.ledger, looked_at=False)
+    settled += settle(story.ledger, looks=0)
     story.delete_networks()
-    settled += settle(story.ledger)
+    settled += settle(story.ledger, looks=2)  # the first may have begun before the end
     emptied = Verdict(stack, story)
     findings += [
         Finding(f"afterwards: {each.rule}", each.looked_at, each.wrong)
@@ -120,25 +121,24 @@ def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     return not any(each.wrong for each in findings)
 
 
-def settle(ledger: Ledger, *, looked_at: bool = True) -> list[str]:
-    """The cloud is at rest (and its hosts were `looked_at` since), or: what is still going on a
-    minute after the last deadline."""
+def settle(ledger: Ledger, *, looks: int = 1) -> list[str]:
+    """The cloud is at rest, and each host has said since so often what it holds; or: what is
+    still going on a minute after the last deadline."""
     limit = time.monotonic() + LONGEST_SECONDS
     last = datetime.now(UTC)
+    rest_since, looked = datetime.now(UTC), 0
     while time.monotonic() < limit:
-        rest_since = datetime.now(UTC)
-        while not (unfinished := ledger.unfinished()):
-            looked = "SELECT name FROM hosts WHERE observed_at IS NULL OR observed_at <= ?"
-            if not looked_at or not ledger.rows(
-                looked, rest_since.strftime("%Y-%m-%d %H:%M:%S.%f")
-            ):
-                return []
-            time.sleep(0.5)
+        if unfinished := ledger.unfinished():
+            rest_since, looked = datetime.now(UTC), 0
+        elif looked == looks:
+            return []
+        elif not ledger.rows(UNSEEN, rest_since.strftime("%Y-%m-%d %H:%M:%S.%f")):
+            rest_since, looked = datetime.now(UTC), looked + 1
         last = max(last, ledger.latest_deadline() or last)
-        if datetime.now(UTC) > last + timedelta(seconds=AGAIN_SECONDS):
+        if unfinished and datetime.now(UTC) > last + timedelta(seconds=AGAIN_SECONDS):
             break
-        time.sleep(0.5)
-    return unfinished
+        time.sleep(0.2)
+    return unfinished or ["a host has not said what it holds"]
 
 
 def nothing_left(verdict: Verdict) -> Finding:

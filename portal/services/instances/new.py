@@ -10,6 +10,7 @@ from portal.db import session, transaction
 from portal.errors import Refused
 from portal.models import (
     Flavor,
+    Host,
     Image,
     Instance,
     KeyPair,
@@ -86,10 +87,11 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
             memory_mib=new.count * parts.flavor.memory_mib,
             disk_gib=new.count * parts.flavor.disk_gib,
         )
+        hosts = placement.claim(parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"))
         free = addresses.free(parts.network.subnet)
         instances = [
-            _reserve(actor, new, each, parts, address=next(free))
-            for each in names.numbered(name, new.count)
+            _reserve(actor, new, each, parts, host=host, address=next(free))
+            for each, host in zip(names.numbered(name, new.count), hosts, strict=True)
         ]
         if key:
             made = [instance.id for instance in instances]
@@ -180,8 +182,9 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
 
 
-def _reserve(actor: Actor, new: NewInstance, name: str, parts: Parts, *, address: str) -> Instance:
-    host = placement.claim(parts.amounts, see_hosts=actor.may("hosts:read"))
+def _reserve(
+    actor: Actor, new: NewInstance, name: str, parts: Parts, *, host: Host, address: str
+) -> Instance:
     instance_id = uuid.uuid4()
     key_pair = parts.key_pair
     instance = Instance(
