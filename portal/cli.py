@@ -30,7 +30,6 @@ from portal.models import (
 )
 from portal.policies import COMMAND_LINE
 from portal.services import hosts, images, orphans, projects, users
-from portal.services.images import publishers
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
@@ -46,7 +45,6 @@ def install(app: Flask) -> None:
         add_fake_image,
         has_image,
         add_image,
-        fetch_image,
         create_admin,
         deadlines,
         doctor_,
@@ -161,26 +159,6 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
         )
     except Refused as refused:
         raise click.ClickException(str(refused)) from None
-    click.echo(f"{image.name}: {image.format}, {image.size_bytes} bytes, {image.sha256}")
-
-
-@click.command("fetch-image")
-@click.argument("name", type=click.Choice(list(publishers.PUBLISHED)))
-def fetch_image(name: str) -> None:
-    """Fetch a cloud image from its publisher, compare it with the publisher's sum, and put it
-    into the catalogue of everybody."""
-    published = publishers.find(name)
-    click.echo(f"Fetching {published.url}")
-    with click.progressbar(length=1, label=published.title) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.length = max(total, done, 1)
-            bar.update(done - bar.pos)
-
-        try:
-            image = publishers.fetch(published, show)
-        except Refused as refused:
-            raise click.ClickException(str(refused)) from None
     click.echo(f"{image.name}: {image.format}, {image.size_bytes} bytes, {image.sha256}")
 
 

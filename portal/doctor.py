@@ -132,7 +132,9 @@ def _people(_settings: Settings) -> Iterator[Finding]:
 def _menu(settings: Settings) -> Iterator[Finding]:
     flavors = session.scalar(select(func.count()).select_from(Flavor).where(Flavor.enabled))
     yield Finding(flavors > 0, f"{flavors} flavors are offered", "Make one under Flavors.")
-    images = session.scalars(select(Image)).all()
+    images = session.scalars(
+        select(Image).where(Image.deleted_at.is_(None), Image.sha256 != "")
+    ).all()
     yield Finding(
         bool(images), f"{len(images)} images are there", "Upload one, or use flask add-image FILE."
     )

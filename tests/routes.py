@@ -55,6 +55,7 @@ FIELDS = {  # what every form is sent: enough for each to be understood
     "user_name": "rita",
     "role": "reader",
     "visibility": "shared",
+    "published_as": "debian-13",
     **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
 }
 

@@ -15,7 +15,7 @@ from rq.job import Job
 from workers import specs
 from workers.config import HostConfig
 from workers.drivers import HostDrivers
-from workers.errors import Busy, Permanent, Rejected, Superseded
+from workers.errors import Busy, Failed, Permanent, Rejected, Superseded
 from workers.jobs import JOBS
 
 LINES_KEPT = 500  # of one task
@@ -62,7 +62,8 @@ class TakesNoCommands:
 
 
 def perform(host: HostDrivers, config: HostConfig, name: str, job_id: str, sealed: str) -> str:
-    """Do the job and answer with a sealed letter: an observation, a refusal, or "not now".
+    """Do the job and answer with a sealed letter: an observation, a refusal, "not this time", or
+    "not now".
 
     Raises Rejected for a letter that is not to be acted upon, and whatever the job raises that
     may work next time."""
@@ -75,6 +76,8 @@ def perform(host: HostDrivers, config: HostConfig, name: str, job_id: str, seale
         answer["observation"] = specs.dump(observation)
     except Permanent as error:
         answer["refused"] = str(error)
+    except Failed as error:
+        answer["failed"] = str(error)
     except Busy as error:
         answer |= {"busy": str(error), "after_seconds": error.after_seconds}
     except Superseded:

@@ -5,6 +5,11 @@ class Permanent(Exception):
     """It will never work: the sentence goes to the person who asked, so it says what to change."""
 
 
+class Failed(Exception):
+    """Not this time, perhaps the next; the sentence goes to the person who asked, should it be
+    the last time. For what is nobody's mistake: another machine that does not answer, say."""
+
+
 class Busy(Exception):
     """Not now, but nothing is wrong: the job is sent again without using up an attempt."""
 

@@ -45,6 +45,20 @@ class ImageSpec(Spec):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DownloadSpec(Spec):
+    """A published disk image that the image store shall hold; `id` is that of the portal's image.
+
+    The sum comes from the publisher's own list, which names the file.
+    """
+
+    url: str  # https
+    file: str
+    sums_url: str  # https
+    most_bytes: int
+    most_virtual_bytes: int  # of the disk inside
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PortSpec:
     """An instance's place on a network."""
 
@@ -204,6 +218,17 @@ class Held:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Download:
+    """A published image that a host has put into the image store; `id` is its spec's."""
+
+    id: str
+    sha256: str
+    format: str  # "qcow2"
+    size_bytes: int
+    virtual_size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HostFacts:
     """What a host is and has."""
 
@@ -229,6 +254,7 @@ class Observation:
     absent: tuple[str, ...] = ()  # ids that were looked for and are not there
     held: tuple[Held, ...] = ()
     images: tuple[str, ...] = ()  # SHA-256 of what the cache holds
+    downloads: tuple[Download, ...] = ()
     everything: bool = False  # whether what is not named here is not there
     host: HostFacts | None = None
     boot_log: BootLog | None = None

@@ -25,7 +25,7 @@ from portal.models import (
 )
 from portal.models.network import port_groups
 from portal.services import boot_logs, instances, operations, orphans
-from workers.specs import Guest, Observation
+from workers.specs import Download, Guest, Observation
 
 
 def take(host: Host, observation: Observation) -> None:
@@ -38,6 +38,8 @@ def take(host: Host, observation: Observation) -> None:
         _take_absence(host, uuid.UUID(absent), observation)
     for held in observation.held:
         _take_held(host, held.kind, uuid.UUID(held.id), held.generation, observation.sequence)
+    for download in observation.downloads:
+        _take_download(download)
     if new := set(observation.images) - set(host.images):
         host.images = sorted({*host.images, *new})
 
@@ -55,6 +57,9 @@ def fulfilled(task: Task) -> str:
         case "instances.remove":
             if session.get_one(Instance, task.target_id).observed is not Power.ABSENT:
                 return "the host still reports the guest"
+        case "downloads.apply":
+            if not session.get_one(Image, task.target_id).ready:
+                return "the host does not report the file"
         case "images.apply":
             image = session.get_one(Image, task.target_id)
             if image.sha256 not in task.host.images:
@@ -104,6 +109,8 @@ def end_operation(operation: Operation, outcome: Outcome, reason: str = "") -> N
     match operation.target_type:
         case "instances":
             _end_for_instance(session.get_one(Instance, operation.target_id), operation)
+        case "images" if operation.action == "fetch":
+            session.get_one(Image, operation.target_id).fault = operation.reason
         case "networks" if operation.action == "delete" and outcome is Outcome.DONE:
             _bury_network(operation.target_id)
 
@@ -199,6 +206,16 @@ def _bury_network(network_id: uuid.UUID) -> None:
     session.execute(delete(Scope).where(Scope.kind == "network", Scope.target_id == network_id))
     session.execute(delete(Subnet).where(Subnet.network_id == network_id))
     session.execute(delete(Network).where(Network.id == network_id))
+
+
+def _take_download(download: Download) -> None:
+    """The bytes of an image are there. They never change, so only the first news counts."""
+    image = session.get(Image, uuid.UUID(download.id))
+    if image is None or image.ready or image.deleted_at:
+        return
+    image.format, image.sha256 = download.format, download.sha256
+    image.size_bytes = download.size_bytes
+    image.virtual_size_bytes = download.virtual_size_bytes
 
 
 def _take_held(host: Host, kind: str, target_id: uuid.UUID, generation: int, sequence: int) -> None:

@@ -13,7 +13,7 @@ class Step:
     """One job of a plan."""
 
     job: str  # a name in workers.jobs.JOBS
-    about: str  # what of the target: "instance", "image", "networks", "firewall" or "host"
+    about: str  # of the target: "instance", "image", "download", "networks", "firewall", "host"
 
 
 IMAGE = Step("images.apply", "image")
@@ -21,6 +21,8 @@ NETWORKS = Step("networks.apply", "networks")
 FIREWALL = Step("firewall.apply", "firewall")
 INSTANCE = Step("instances.apply", "instance")
 GONE = Step("instances.remove", "instance")
+DOWNLOAD = Step("downloads.apply", "download")
+NO_DOWNLOAD = Step("downloads.remove", "download")
 NETWORK_GONE = Step("networks.remove", "networks")
 ORPHANS_GONE = Step("orphans.remove", "host")
 
@@ -34,6 +36,8 @@ PLANS = {
     ("instances", "reboot"): ((NETWORKS, FIREWALL), (INSTANCE,)),
     ("instances", "repair"): BUILD,
     ("instances", "delete"): ((GONE,), (NETWORKS, FIREWALL)),
+    ("images", "fetch"): ((DOWNLOAD,),),
+    ("images", "delete"): ((NO_DOWNLOAD,),),  # of one that is not there yet
     ("networks", "repair"): ((NETWORKS,),),
     ("networks", "delete"): ((NETWORK_GONE,),),
     ("hosts", "repair"): ((FIREWALL,),),
@@ -42,6 +46,7 @@ PLANS = {
 
 DEADLINES = {  # from the moment a change is asked for until it has ended, whatever happens
     "create": timedelta(minutes=30),  # an image may have to be copied first
+    "fetch": timedelta(minutes=60),  # at 200 KiB a second 700 MiB take as long
     "start": timedelta(minutes=5),
     "stop": timedelta(minutes=5),
     "force_stop": timedelta(minutes=3),
@@ -51,7 +56,7 @@ DEADLINES = {  # from the moment a change is asked for until it has ended, whate
     "clean": timedelta(minutes=5),
 }
 
-LONG_JOBS = {"images.apply"}  # they go on the host's long queue
+LONG_JOBS = {"images.apply", "downloads.apply"}  # they go on the host's long queue
 
 TABLE_KINDS = {  # jobs that carry the whole table of a scope
     "networks.apply": "network",

@@ -25,7 +25,7 @@ from portal.models import Host
 from workers import specs
 
 SHORT, LONG = "short", "long"
-TIMEOUT_SECONDS = {SHORT: 120, LONG: 1800}  # RQ stops a job after so long
+TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # RQ stops a job after so long
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
 SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
 
@@ -234,6 +234,8 @@ def _answer(job: Sent, entry: tuple) -> Fate:
 def _opened(letter: dict) -> Fate:
     if "refused" in letter:
         return Fate(Attempt.REFUSED, reason=str(letter["refused"]))
+    if "failed" in letter:
+        return Fate(Attempt.CRASHED, reason=str(letter["failed"]))
     if "busy" in letter:
         return Fate(
             Attempt.BUSY,

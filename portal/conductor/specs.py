@@ -20,9 +20,10 @@ from portal.models import (
     Task,
 )
 from portal.models.network import port_groups
-from portal.services import orphans
+from portal.services import orphans, publishers
 from workers.specs import (
     BootLogSpec,
+    DownloadSpec,
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
@@ -43,6 +44,8 @@ def of_task(task: Task) -> Spec:
     match task.job:
         case "instances.apply" | "instances.remove":
             return instance(task.target_id)
+        case "downloads.apply" | "downloads.remove":
+            return download(session.get_one(Image, task.target_id))
         case "images.apply":
             return image(session.get_one(Image, task.target_id))
         case "networks.apply" | "networks.remove":
@@ -83,6 +86,21 @@ def image(row: Image) -> ImageSpec:
         format=row.format,
         size_bytes=row.size_bytes,
         virtual_size_bytes=row.virtual_size_bytes,
+    )
+
+
+def download(row: Image) -> DownloadSpec:
+    """Where a published image comes from, by the portal's own table, and how large it may be. One
+    that stands there no more comes from nowhere, which its host refuses."""
+    published, settings = publishers.PUBLISHED.get(row.published_as), config.current()
+    return DownloadSpec(
+        id=str(row.id),
+        generation=row.generation,
+        url=published.url if published else "",
+        file=published.file if published else row.published_as,
+        sums_url=published.sums_url if published else "",
+        most_bytes=settings.image_max_gib * 2**30,
+        most_virtual_bytes=settings.image_max_virtual_gib * 2**30,
     )
 
 

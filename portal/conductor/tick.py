@@ -28,7 +28,7 @@ from portal.conductor.queue import (
     sent,
 )
 from portal.db import now, session, transaction
-from portal.models import Host, Instance, Operation, Outcome, Task
+from portal.models import Host, Image, Instance, Operation, Outcome, Task
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
@@ -190,8 +190,8 @@ def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
 def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
     """These tasks as they are now, and until the transaction ends nobody else's to change.
 
-    Rows are locked in the order of the services: hosts, instances, then what is done to them; so
-    nobody waits in a circle. (SQLite has one writer at a time and ignores it.)
+    Rows are locked in the order of the services: hosts, instances, images, then what is done to
+    them; so nobody waits in a circle. (SQLite has one writer at a time and ignores it.)
     """
     concerned = (
         select(Task.host_id, Operation.target_id)
@@ -199,7 +199,11 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         .where(Task.id.in_(task_ids))
         .subquery()
     )
-    for model, ids in ((Host, concerned.c.host_id), (Instance, concerned.c.target_id)):
+    for model, ids in (
+        (Host, concerned.c.host_id),
+        (Instance, concerned.c.target_id),
+        (Image, concerned.c.target_id),
+    ):
         session.execute(
             select(model.id)
             .where(model.id.in_(select(ids)))

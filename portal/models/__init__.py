@@ -23,7 +23,7 @@ from portal.models.network import (
     Subnet,
 )
 from portal.models.operation import Lease, Operation, Outcome, Task, TaskLine
-from portal.models.status import Power, Status, Tone
+from portal.models.status import ImageStatus, Power, Status, Tone
 
 __all__ = [
     "Activity",
@@ -34,6 +34,7 @@ __all__ = [
     "Host",
     "Idempotency",
     "Image",
+    "ImageStatus",
     "Instance",
     "KeyPair",
     "Lease",

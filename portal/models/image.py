@@ -4,10 +4,14 @@ import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
+from portal.models.operation import Changeable
+from portal.models.status import ImageStatus
+
+FETCHED = "published_as <> '' AND deleted_at IS NULL"
 
 
 class Flavor(Base):
@@ -30,24 +34,54 @@ class Visibility(enum.StrEnum):
     PUBLIC = "public"  # everybody
 
 
-class Image(Base):
-    """A disk to start from. Its bytes lie in the image store under their SHA-256."""
+class Image(Changeable, Base):
+    """A disk to start from. Its bytes lie in the image store under their SHA-256.
+
+    One that a host fetches from its publisher has a row from the moment it was asked for. What is
+    known of its bytes (`format`, `sha256`, sizes) is empty until they are there; then the
+    conductor writes it, once, and it never changes.
+    """
 
     __tablename__ = "images"
-    __table_args__ = (Index("ix_images_project_id", "project_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_images_project_id", "project_id", "created_at", "id"),
+        Index(
+            "uq_images_published_as",
+            "published_as",
+            unique=True,
+            postgresql_where=text(FETCHED),
+            sqlite_where=text(FETCHED),
+        ),
+    )
 
     name: Mapped[str] = mapped_column(String(255))
     project_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("projects.id"))
     user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     visibility: Mapped[Visibility] = mapped_column(default=Visibility.PRIVATE)
-    format: Mapped[str] = mapped_column(String(16))  # "qcow2" or "raw"
-    sha256: Mapped[str] = mapped_column(String(64), index=True)
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    virtual_size_bytes: Mapped[int] = mapped_column(BigInteger)
+    published_as: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    format: Mapped[str] = mapped_column(String(16), default="")  # "qcow2" or "raw"
+    sha256: Mapped[str] = mapped_column(String(64), default="", index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    virtual_size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     min_disk_gib: Mapped[int] = mapped_column(default=0)
     min_memory_mib: Mapped[int] = mapped_column(default=0)
     login_user: Mapped[str] = mapped_column(String(32), default="")  # whom SSH keys are for
+    generation: Mapped[int] = mapped_column(default=1, server_default="1")  # of the fetching
+    fault: Mapped[str] = mapped_column(default="", server_default="")  # why it was not fetched
     deleted_at: Mapped[datetime | None]  # instances made from it keep the row
+
+    @property
+    def ready(self) -> bool:
+        """Whether instances can be made from it, but for its being deleted."""
+        return self.sha256 != ""
+
+    @property
+    def status(self) -> ImageStatus:
+        if self.deleted_at:
+            return ImageStatus.DELETED
+        if self.ready:
+            return ImageStatus.READY
+        return ImageStatus.FETCHING if self.busy else ImageStatus.ERROR
 
     @property
     def disk_gib(self) -> int:

@@ -19,6 +19,8 @@ OPEN = "finished_at IS NULL"
 EAGER = timedelta(seconds=10)
 
 JOB_WORDS = {
+    "downloads.apply": "Fetch it from its publisher",
+    "downloads.remove": "Stop fetching it",
     "images.apply": "Fetch the image",
     "networks.apply": "Set up the network",
     "networks.remove": "Take down the network",

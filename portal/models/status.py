@@ -25,8 +25,20 @@ class Tone(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-class Status(enum.Enum):
-    """The word on the pill, and its tone."""
+class Pill(enum.Enum):
+    """How something is, for people: the word on the pill, and its tone."""
+
+    @property
+    def word(self) -> str:
+        return self.value[0]
+
+    @property
+    def tone(self) -> Tone:
+        return self.value[1]
+
+
+class Status(Pill):
+    """How an instance is."""
 
     BUILDING = ("Building", Tone.BUSY)
     RUNNING = ("Running", Tone.OK)
@@ -41,13 +53,14 @@ class Status(enum.Enum):
     ERROR = ("Error", Tone.BAD)
     MISSING = ("Missing", Tone.WARN)
 
-    @property
-    def word(self) -> str:
-        return self.value[0]
 
-    @property
-    def tone(self) -> Tone:
-        return self.value[1]
+class ImageStatus(Pill):
+    """How an image is."""
+
+    FETCHING = ("Fetching", Tone.BUSY)
+    READY = ("Ready", Tone.OK)
+    ERROR = ("Error", Tone.BAD)
+    DELETED = ("Deleted", Tone.OFF)
 
 
 UNDER_WAY = {

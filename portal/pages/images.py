@@ -1,4 +1,4 @@
-"""Images that instances of a project can start from: list, upload, look, change, delete."""
+"""Images that instances of a project can start from: list, upload, fetch, look, change, delete."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -6,13 +6,13 @@ from werkzeug.datastructures import MultiDict
 from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoice, StringField
 
 from portal import config
+from portal.errors import NotFound
 from portal.models import Visibility
-from portal.pages import done, uploads
+from portal.pages import done, partial, uploads
 from portal.pages.forms import Form, new_key
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas
-from portal.services.images import publishers
 
 GIB = 2**30
 VISIBILITIES = {
@@ -63,8 +63,27 @@ def index(project_id):
         listing=listing,
         states=[each.value for each in Visibility],
         visibilities=VISIBILITIES,
-        published=publishers.PUBLISHED,
+        **_published(),
     )
+
+
+@pages.get("/published")
+def published(project_id):
+    """The part of the list that offers what publishers have."""
+    authorize(current_user.actor, "images:publish")
+    return render_template("images/_published.html", **_published())
+
+
+@pages.post("/fetch")
+def fetch(project_id):
+    image = images.fetch(
+        current_user.actor,
+        project_id,
+        request.form.get("published_as", ""),
+        key=request.form.get("key", ""),
+    )
+    done(f"{image.name} is being fetched.")
+    return redirect(url_for(".index", project_id=project_id), 303)
 
 
 @pages.get("/new")
@@ -96,12 +115,28 @@ uploads.takes_uploads(pages, create)
 def show(project_id, image_id):
     image = images.find(current_user.actor, project_id, image_id)
     return render_template(
-        "images/show.html",
+        "images/_about.html" if partial() else "images/show.html",
         image=image,
         visibility=VISIBILITIES[image.visibility],
         used_by=images.used_by(image),
         may=lambda verb: images.may(current_user.actor, verb, image),
     )
+
+
+@pages.get("/<uuid:image_id>/row")
+def row(project_id, image_id):
+    """One row of the list; nothing once the image is gone, so that its row goes too."""
+    try:
+        image = images.find(current_user.actor, project_id, image_id)
+    except NotFound:
+        return ""
+    return render_template("images/_row.html", image=image, visibilities=VISIBILITIES)
+
+
+@pages.post("/<uuid:image_id>/retry")
+def retry(project_id, image_id):
+    images.retry(current_user.actor, project_id, image_id)
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
 
 
 @pages.get("/<uuid:image_id>/settings")
@@ -142,6 +177,15 @@ def delete(project_id, image_id):
     images.delete(current_user.actor, project_id, image_id)
     done(f"{name} is deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _published() -> dict:
+    """What publishers offer, each with the image of it and a key for its form."""
+    offers = images.published(current_user.actor)
+    return {
+        "published": [(each, image, new_key()) for each, image in offers],
+        "fetching": any(image.busy for _, image in offers if image),
+    }
 
 
 def _form_page(project_id, form: UploadForm) -> str:

@@ -113,6 +113,7 @@ def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     query = select(Image).where(
         (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
         Image.deleted_at.is_(None),
+        Image.sha256 != "",
     )
     return list(
         session.scalars(visible(actor, query, Image).order_by(Image.created_at.desc(), Image.id))

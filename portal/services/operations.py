@@ -5,6 +5,7 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 """
 
 import uuid
+from collections import Counter
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,14 +14,14 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal import bell
 from portal.conductor.plans import DEADLINES, PLANS, TABLE_KINDS, Step
 from portal.db import after_commit, now, session
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, NotFound, Unavailable
 from portal.models import Host, Image, Instance, Network, Operation, Outcome, Scope, Task
 from portal.policies import Actor, authorize
 from portal.services import scopes
 from portal.services.listing import Asked, like, ordered
 
 SUPERSEDES = {  # which open changes a new one does not wait for
-    "delete": {"create", "start", "stop", "force_stop", "reboot", "repair"},
+    "delete": {"create", "fetch", "start", "stop", "force_stop", "reboot", "repair"},
     "force_stop": {"stop", "reboot", "repair"},
     "clean": set(),  # whatever lies about on a host can wait
 }
@@ -32,19 +33,25 @@ ALWAYS_SUPERSEDED = {"repair"}  # the cloud's own work waits for nobody's
 
 
 def open_operation(
-    actor: Actor | None, target, action: str, *, before: dict | None = None
+    actor: Actor | None,
+    target,
+    action: str,
+    *,
+    before: dict | None = None,
+    project_id: uuid.UUID | None = None,
 ) -> Operation:
     """The change `action` of `target` is under way, its tasks lie ready for the conductor.
 
-    `before` is what it puts an end to: the intent to give back if it fails. Without `actor` it
-    is the cloud's own work. Raises Conflict when another change of the same thing has not finished.
+    `before` is what it puts an end to: the intent to give back if it fails. `project_id` says
+    where it was asked for, of a target that belongs to no project. Without `actor` it is the
+    cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
     operation = Operation(
         action=action,
         target_type=target.__tablename__,
         target_id=target.id,
         target_name=target.name,
-        project_id=getattr(target, "project_id", None),
+        project_id=getattr(target, "project_id", None) or project_id,
         user_id=actor and actor.user_id,
         request_id=actor.request_id if actor else "",
         before=before,
@@ -160,6 +167,10 @@ def _tasks(step: Step, action: str, target) -> list[Task]:
             host = session.get_one(Host, target.host_id)
             image = session.get_one(Instance, target.id).image_id
             return [] if _cached(host, image) else [_task(step, host.id, image)]
+        case "download" if action == "fetch":
+            return [_task(step, _fetcher(target).id, target.id)]
+        case "download":
+            return [_task(step, host_id, target.id) for host_id in _asked(target)]
         case "networks" | "firewall":
             return [
                 _task(step, scope.host_id, scope.target_id, scope=scope)
@@ -190,6 +201,31 @@ def _host_of(target) -> uuid.UUID | None:
     """The host without which the change makes no sense; any other that is dark catches up when
     it returns."""
     return getattr(target, "host_id", None)
+
+
+def _fetcher(image: Image) -> Host:
+    """Of the hosts that answer, the one that was asked least often for this image: a retry asks
+    another, should one have no way to the publisher, or not share the image store."""
+    asked = _asked(image)
+    answering = [
+        host for host in session.scalars(select(Host).order_by(Host.name)) if host.placeable
+    ]
+    if not answering:
+        raise Unavailable(
+            f"No host answers, so none can fetch {image.name}. Start one: its worker and its "
+            "agent. `flask doctor` says which are known."
+        )
+    return min(answering, key=lambda host: asked.get(host.id, 0))
+
+
+def _asked(image: Image) -> Counter:
+    """How often each host was asked to fetch the image, by its id."""
+    hosts = session.scalars(
+        select(Task.host_id)
+        .join(Task.operation)
+        .where(Operation.target_id == image.id, Operation.action == "fetch")
+    )
+    return Counter(hosts)
 
 
 def _cached(host: Host, image_id: uuid.UUID) -> bool:

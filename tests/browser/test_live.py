@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Operation
-from portal.services import sessions
+from portal.models import Image, Operation
+from portal.services import images, sessions
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -61,6 +61,30 @@ def test_a_row_goes_when_its_instance_is_gone(site, window):
     expect(page.locator(part)).to_contain_text("Deleting")
     site.cloud.settle()
     expect(page.locator(part)).to_have_count(0, timeout=SEEN_WITHIN_MS)
+
+
+@pytest.fixture
+def no_image_left(site):
+    """Whatever is fetched meanwhile is deleted: forms would choose it, since it is the newest."""
+    yield
+    there = select(Image.id).where(Image.published_as != "", Image.deleted_at.is_(None))
+    for image_id in session.scalars(there).all():
+        images.delete(site.cloud.actor("ada"), site.red["project_id"], image_id)
+
+
+def test_an_image_is_fetched_by_one_click_and_seen_to_be_there(site, window, no_image_left):
+    page = window("ada")
+    page.goto(f"/projects/{site.red['project_id']}/images")
+    page.get_by_role("button", name="Fetch Rocky Linux 9").click()
+    row = page.locator("tr[id^=image-]", has_text="Rocky Linux 9")
+    offer = page.locator("#published-rocky-9")
+    for part in (row, offer):
+        expect(part.locator(".pill")).to_have_text("Fetching")
+    site.cloud.settle()
+    for part in (row, offer):
+        expect(part.locator(".pill")).to_have_text("Ready", timeout=SEEN_WITHIN_MS)
+    expect(row).not_to_have_attribute("hx-get", re.compile("."))
+    expect(page.locator("#published")).not_to_have_attribute("hx-get", re.compile("."))
 
 
 def test_whoever_is_signed_out_while_a_page_asks_is_led_to_sign_in_and_back(site, window):

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import Operation
-from portal.services import projects
+from portal.services import images, projects
 from tests.browser import axe
 from tests.routes import routes
 
@@ -17,27 +17,38 @@ SCHEMES = ("light", "dark")
 WIDTHS = (1280, 390)  # a laptop, a phone
 NARROWEST = 320  # WCAG 2.2, 1.4.10
 HEIGHT = 900
+NO_PUBLISHER = "cloud.debian.org cannot be reached from host kvm-1: its name is not known there"
 NO_ROOM = "the disk needs 40 GiB, and 12 GiB are free"
 
 
 @pytest.fixture(scope="module")
-def states(site) -> list[str]:
+def states(site) -> Iterator[list[str]]:
     """Paths of things in states that furniture is not in: under way, failed, in error."""
     cloud = site.cloud
     cloud.hosts["kvm-1"].fail("ensure_disk", NO_ROOM, permanent=True)
     broken = cloud.running("broken")
     assert broken.fault
-    building = cloud.create("building")
+    ada, project_id = cloud.actor("ada"), cloud.project("red").id
+    cloud.hosts["kvm-1"].fail("ensure_download", NO_PUBLISHER, permanent=True)
+    missed = images.fetch(ada, project_id, "debian-13")
+    cloud.settle()
+    assert cloud.see(missed).fault
+    building, coming = cloud.create("building"), images.fetch(ada, project_id, "debian-12")
     red = f"/projects/{cloud.project('red').id}"
     changes = session.scalars(
-        select(Operation.id).where(Operation.target_id.in_([broken.id, building.id]))
+        select(Operation.id).where(
+            Operation.target_id.in_([each.id for each in (broken, building, missed, coming)])
+        )
     )
-    return [
+    yield [
         *(f"{red}/instances/{each.id}" for each in (broken, building)),
         *(f"{red}/operations/{each}" for each in changes),
+        *(f"{red}/images/{each.id}" for each in (missed, coming)),
         f"{red}/instances?q=nothing+has+this+name",
         "/there/is/no/such/page",
     ]
+    for each in (missed, coming):
+        images.delete(ada, project_id, each.id)
 
 
 @pytest.fixture(scope="module")

@@ -272,8 +272,6 @@ def test_a_public_image_is_changed_and_deleted_by_administrators_alone(alice, ad
             f"{place}/{path}", FIELDS | {"confirm": "Tiny"}, page="/account/ssh-keys/new"
         )
         assert answer.status_code == 403
-    assert "fetch-image debian-13" in ada.open(images).text
-    assert "fetch-image" not in alice.open(images).text
     assert ada.send(f"{place}/delete", {"confirm": "Tiny"}).status_code == 303
 
 

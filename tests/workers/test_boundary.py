@@ -1,5 +1,6 @@
 """Whoever can write to Redis can make a host do nothing."""
 
+import dataclasses
 import json
 import time
 
@@ -15,6 +16,7 @@ from workers import specs
 from workers.boundary import HostJob, Rejected, perform
 from workers.config import HostConfig
 from workers.drivers.fake import FakeHost
+from workers.errors import Failed
 
 KEY, FOREIGN = Fernet.generate_key(), Fernet.generate_key()
 JOB = "hosts.observe"
@@ -88,6 +90,19 @@ def test_any_other_letter_is_rejected(letter, host, config):
 def test_a_job_that_is_not_listed_is_rejected(host, config):
     with pytest.raises(Rejected, match="no job of this host"):
         perform(host, config, "os.system", "kvm-1-t-1", sealed(job="os.system"))
+
+
+def test_what_may_work_next_time_travels_as_the_sentence_that_it_is(tmp_path, config):
+    class Unlucky:
+        def observe_guests(self):
+            raise Failed("the publisher does not answer")
+
+        observe_host = observe_guests
+
+    unlucky = dataclasses.replace(FakeHost(tmp_path).drivers(), hypervisor=Unlucky())
+    answer = perform(unlucky, config, JOB, "kvm-1-t-1", sealed())
+    letter = specs.unpack(Fernet(KEY).decrypt(answer.encode()))
+    assert letter["failed"] == "the publisher does not answer"
 
 
 def test_a_spec_is_understood_whole_or_not_at_all(host, config):

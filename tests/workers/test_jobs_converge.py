@@ -41,12 +41,23 @@ NETWORK = specs.NetworkSpec(
     dhcp_address="10.0.0.254",
     dns_domain="internal",
 )
+DOWNLOAD = specs.DownloadSpec(
+    id="55555555-5555-5555-5555-555555555555",
+    generation=2,
+    url="https://publisher.example/images/disk.qcow2",
+    file="disk.qcow2",
+    sums_url="https://publisher.example/images/SHA512SUMS",
+    most_bytes=2**30,
+    most_virtual_bytes=2**40,
+)
 FIREWALL = specs.FirewallSpec(id="44444444-4444-4444-4444-444444444444", generation=5)
 LOST = "55555555-5555-5555-5555-555555555555"
 LEFTOVER = f"namespace pnet-{NETWORK.id}"
 
 SPECS = {
     "hosts.observe": specs.ObserveSpec(id=FIREWALL.id, generation=1),
+    "downloads.apply": DOWNLOAD,
+    "downloads.remove": DOWNLOAD,
     "images.apply": IMAGE,
     "instances.apply": INSTANCE,
     "instances.remove": INSTANCE,

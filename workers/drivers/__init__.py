@@ -6,8 +6,8 @@ again, and both may run twice at once. `observe_` only looks. A driver raises
 `workers.errors.Permanent` for what can never work, `Busy` for what must wait, and lets any other
 error out: the job is then tried again.
 
-`libvirt`, `qcow2`, `netlink`, `nftables` and `dnsmasq` drive a real host; `fake` keeps all of it
-in one SQLite file.
+`libvirt`, `qcow2`, `downloads`, `netlink`, `nftables` and `dnsmasq` drive a real host; `fake` keeps
+all of it in one SQLite file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.specs import (
+    Download,
+    DownloadSpec,
     FirewallSpec,
     Guest,
     Held,
@@ -27,7 +29,7 @@ from workers.specs import (
     NetworkSpec,
 )
 
-Progress = Callable[[int, int], None]  # bytes done, bytes in all; raises Superseded to stop
+Progress = Callable[[int, int], None]  # bytes done, in all (0: unknown); Superseded to stop
 
 
 class Lock(Protocol):
@@ -52,7 +54,20 @@ class Locks(Protocol):
 
 
 class Storage(Protocol):
-    """Images in the cache, disks of guests."""
+    """Images in the store and in the cache, disks of guests."""
+
+    def ensure_download(self, spec: DownloadSpec, progress: Progress) -> None:
+        """The image store, which the portal shares, holds the published file, whose sum is the
+        one that its publisher's list names and which is a qcow2 disk whole in itself; and a note
+        of it. Raises `Permanent` when it is not that, or there is no room; `Failed` when its
+        publisher cannot be reached."""
+
+    def remove_download(self, image_id: str) -> None:
+        """There is no note of this download. The file stays: what no image names is the
+        portal's to remove."""
+
+    def observe_download(self, image_id: str) -> Download | None:
+        """What the note of this download says, or None unless its file is there too."""
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         """The cache holds `image`, and its SHA-256 is what the spec says. Raises `Permanent`

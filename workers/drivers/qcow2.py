@@ -15,9 +15,7 @@ import errno
 import fcntl
 import hashlib
 import os
-import resource
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,16 +23,14 @@ from pathlib import Path
 import requests
 
 from workers.config import HostConfig
-from workers.drivers import Progress, seed
+from workers.drivers import Progress, downloads, qemu_img, seed
 from workers.drivers.domain_xml import GuestFiles
 from workers.errors import Permanent
-from workers.specs import ImageSpec, InstanceSpec
+from workers.specs import Download, DownloadSpec, ImageSpec, InstanceSpec
 
 GIB = 1 << 30
 CHUNK_BYTES = 1 << 20
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 60
-QEMU_IMG_SECONDS = 60
-QEMU_IMG_MEMORY_BYTES = 1 << 30
 FULL = "the disk of the host is full"
 
 
@@ -43,6 +39,7 @@ class Qcow2Storage:
 
     def __init__(self, config: HostConfig):
         self._store = config.image_store
+        self._downloads = downloads.Downloads(config)
         self._cache = config.state_directory / "cache"
         self._instances = config.state_directory / "instances"
         for directory in (config.state_directory, self._cache, self._instances):
@@ -63,6 +60,15 @@ class Qcow2Storage:
         """Where virtlogd writes what the guest writes to its serial port."""
         return self._folder(instance_id) / "boot.log"
 
+    def ensure_download(self, spec: DownloadSpec, progress: Progress) -> None:
+        self._downloads.ensure(spec, progress)
+
+    def remove_download(self, image_id: str) -> None:
+        self._downloads.remove(image_id)
+
+    def observe_download(self, image_id: str) -> Download | None:
+        return self._downloads.observe(image_id)
+
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         cached = self._cache / _sum(image)
         if cached.exists():
@@ -82,7 +88,7 @@ class Qcow2Storage:
             if files.root.exists():
                 return
             unfinished.unlink(missing_ok=True)
-            _qemu_img(
+            qemu_img.run(
                 "create", "-q", "-f", "qcow2", "-F", spec.image.format,
                 "-b", str(files.image), "--", str(unfinished), str(size),
             )  # fmt: skip
@@ -204,32 +210,6 @@ def _download(image: ImageSpec) -> Iterator[bytes]:
         if response.status_code != 200:
             raise OSError(f"the image store answered {response.status_code} {response.reason}")
         yield from response.iter_content(CHUNK_BYTES)
-
-
-def _qemu_img(*arguments: str) -> None:
-    """Run qemu-img, limited in time and memory: it reads headers that people have uploaded."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_CPU, (QEMU_IMG_SECONDS, QEMU_IMG_SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (QEMU_IMG_MEMORY_BYTES, QEMU_IMG_MEMORY_BYTES))
-
-    done = subprocess.run(
-        ["qemu-img", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        timeout=2 * QEMU_IMG_SECONDS,
-        preexec_fn=limit,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode == 0:
-        return
-    if os.strerror(errno.ENOSPC) in done.stderr:
-        raise OSError(errno.ENOSPC, done.stderr.strip())
-    raise OSError(f"qemu-img {arguments[0]}: {done.stderr.strip()}")
 
 
 def _replace(unfinished: Path, path: Path) -> None:

@@ -5,9 +5,10 @@ do steps, it makes things so: run twice it changes nothing, killed anywhere and 
 in the same place. One law-test proves it for everything listed here.
 """
 
-from workers.jobs import firewall, hosts, images, instances, networks, orphans
+from workers.jobs import downloads, firewall, hosts, images, instances, networks, orphans
 from workers.specs import (
     BootLogSpec,
+    DownloadSpec,
     FirewallSpec,
     ImageSpec,
     InstanceSpec,
@@ -18,6 +19,8 @@ from workers.specs import (
 
 JOBS = {
     "hosts.observe": (hosts.observe, ObserveSpec),
+    "downloads.apply": (downloads.apply, DownloadSpec),
+    "downloads.remove": (downloads.remove, DownloadSpec),
     "images.apply": (images.apply, ImageSpec),
     "instances.apply": (instances.apply, InstanceSpec),
     "instances.remove": (instances.remove, InstanceSpec),

@@ -3,6 +3,7 @@
 The bytes of an image never change and are stored once for all images that have the same
 (`store`). They are judged before they are kept (`inspection`, `qcow2`). Hosts copy them into
 caches of their own before a guest starts, so an image may be deleted while instances run from it.
+What publishers offer is fetched and judged by a host (`fetches`), which shares the store.
 """
 
 from portal.services.images.changes import (
@@ -14,6 +15,7 @@ from portal.services.images.changes import (
     register,
     remove_strays,
 )
+from portal.services.images.fetches import fetch, published, retry
 from portal.services.images.looks import SORTS, find, listed, may, require, strays, used_by
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "change",
     "create",
     "delete",
+    "fetch",
     "find",
     "listed",
     "may",
+    "published",
     "register",
     "remove_strays",
     "require",
+    "retry",
     "strays",
     "used_by",
 ]

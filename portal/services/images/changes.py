@@ -13,11 +13,12 @@ from sqlalchemy import select
 from portal import config
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden, Refused
-from portal.models import Image, Instance, Power, Visibility
+from portal.models import Image, Instance, Operation, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
 from portal.services.images import store
-from portal.services.images.looks import find, require, unnamed
+from portal.services.images.looks import find, named, require, unnamed
+from portal.services.operations import open_operation
 
 GIB = 2**30
 MOST_MEMORY_MIB = 2**20
@@ -81,8 +82,9 @@ def create(
 def register(
     path: Path, *, name: str, min_disk_gib: int = 0, min_memory_mib: int = 0, login_user: str = ""
 ) -> Image:
-    """There is a public image with the content of a file of this machine, which is copied. For
-    the command line: nobody is asked for permission."""
+    """There is a public image with the content of a file of this machine, which is copied. One of
+    this name and content that is there already is answered with instead. For the command line:
+    nobody is asked for permission."""
     new = NewImage(
         name=name,
         visibility=Visibility.PUBLIC,
@@ -90,26 +92,23 @@ def register(
         min_memory_mib=min_memory_mib,
         login_user=login_user,
     )
-    with open(path, "rb") as file:
-        return register_chunks(_chunks(file), new)
-
-
-def register_chunks(chunks: Iterable[bytes], new: NewImage) -> Image:
-    """There is an image of the whole cloud of the bytes that `chunks` bring. One of this name and
-    content that is there already is answered with instead. For the command line."""
     fields = _checked(None, new)
     most, too_large = _largest()
-    with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
-        with _kept(received), transaction():
-            same = session.scalar(
-                select(Image).where(
-                    Image.sha256 == received.sha256,
-                    Image.name == fields["name"],
-                    Image.project_id.is_(None),
-                    Image.deleted_at.is_(None),
-                )
+    with (
+        open(path, "rb") as file,
+        store.receive(_chunks(file), most_bytes=most, too_large=too_large) as received,
+        _kept(received),
+        transaction(),
+    ):
+        same = session.scalar(
+            select(Image).where(
+                Image.sha256 == received.sha256,
+                Image.name == fields["name"],
+                Image.project_id.is_(None),
+                Image.deleted_at.is_(None),
             )
-            return same or _row(received, fields, project_id=None, user_id=None)
+        )
+        return same or _row(received, fields, project_id=None, user_id=None)
 
 
 def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
@@ -118,6 +117,10 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
     with transaction():
         image = _found(actor, "change", project_id, image_id)
         fields = _checked(actor, new)
+        if image.project_id is None and new.visibility is not Visibility.PUBLIC:
+            raise Refused(
+                f"{image.name} belongs to no project, so it stays public.", field="visibility"
+            )
         before = {name: getattr(image, name) for name in fields}
         for name, value in fields.items():
             setattr(image, name, value)
@@ -126,7 +129,8 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
 
 
 def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """It can no longer be chosen, and its bytes are gone unless another image has the same.
+    """It can no longer be chosen, and its bytes are gone unless another image has the same. One
+    that is being fetched is fetched no further.
 
     Instances that have started go on from the copy of their host. One that has not may still
     need the bytes, so it stands against it.
@@ -150,8 +154,20 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
                     "them, or delete them."
                 )
             image.deleted_at = now()
-            activities.record(actor, "images:delete", image, before={"sha256": image.sha256})
-        _drop_unnamed(image.sha256)
+            operation = None if image.ready else _stop_fetching(actor, project_id, image)
+            activities.record(
+                actor, "images:delete", image, before={"sha256": image.sha256}, operation=operation
+            )
+        fetched = store.fetched().get(image.id)
+        store.forget(image.id)
+        for sha256 in {image.sha256, fetched} - {"", None}:
+            _drop_unnamed(sha256)
+
+
+def _stop_fetching(actor: Actor, project_id: uuid.UUID, image: Image) -> Operation:
+    """The hosts that were asked to fetch the image are told to let it be."""
+    image.generation += 1
+    return open_operation(actor, image, "delete", project_id=project_id)
 
 
 def remove_strays() -> set[str]:
@@ -185,8 +201,7 @@ def _kept(received: store.Received) -> Iterator[None]:
 
 def _drop_unnamed(sha256: str) -> None:
     """The store does not hold what no image names."""
-    named = select(Image.id).where(Image.sha256 == sha256, Image.deleted_at.is_(None))
-    if session.scalar(named.limit(1)) is None:
+    if not named({sha256}):
         store.remove(sha256)
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 
 from portal.db import session
 from portal.errors import NotFound
@@ -58,7 +58,8 @@ def used_by(image: Image) -> int:
 
 
 def strays() -> set[str]:
-    """Files of the store, by their SHA-256, that no image names: what a crash has left. For the
+    """Files of the store, by their SHA-256, that no image names: what a crash has left. One that
+    a host has just fetched for an image is none, though its row does not name it yet. For the
     command line."""
     with store.turn():
         return unnamed()
@@ -66,8 +67,20 @@ def strays() -> set[str]:
 
 def unnamed() -> set[str]:
     """The same, for who has the `turn` of the store already."""
-    named = select(Image.sha256).where(Image.deleted_at.is_(None))
-    return store.held() - set(session.scalars(named))
+    held = store.held()
+    return held - named(held)
+
+
+def named(files: set[str]) -> set[str]:
+    """Those of these files, by their SHA-256, that belong to an image. Call it in a turn of the
+    store."""
+    fetched = {image: sha256 for image, sha256 in store.fetched().items() if sha256 in files}
+    rows = session.execute(
+        select(Image.id, Image.sha256).where(
+            or_(Image.sha256.in_(files), Image.id.in_(fetched)), Image.deleted_at.is_(None)
+        )
+    )
+    return {sha256 or fetched[image_id] for image_id, sha256 in rows}
 
 
 def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
@@ -79,8 +92,11 @@ def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
 
 
 def _offered(actor: Actor, project_id: uuid.UUID) -> Select:
+    """What is not there yet is shown to those who may fetch it, and to nobody else."""
     query = select(Image).where(
         (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
         Image.deleted_at.is_(None),
     )
+    if not actor.may("images:publish"):
+        query = query.where(Image.sha256 != "")
     return visible(actor, query, Image)

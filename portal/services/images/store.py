@@ -5,12 +5,17 @@ it. The invariant is that every image has its file: a file is put in its place b
 its image is committed, and removed after the last row is gone. Both happen in a `turn`, so that
 nobody removes what somebody else is about to name. A crash in between leaves a file that no image
 names, never an image without a file; `strays` finds it.
+
+A host that fetches an image puts its file here too, in a turn of its own, and before it a note,
+`<image id>.note`, since the row is written only when the host's answer has come. The note names the
+file for as long as that image is there.
 """
 
 import contextlib
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import uuid
@@ -47,6 +52,11 @@ class Received:
             return
         os.replace(self._path, target)
         _flush(target.parent)
+
+
+def prepare() -> None:
+    """The store is there, so that the hosts that share it see it."""
+    _folders()
 
 
 def place(sha256: str) -> Path:
@@ -95,6 +105,21 @@ def held() -> set[str]:
 def written_at(sha256: str) -> datetime:
     """When the file came in, in UTC. Raises FileNotFoundError."""
     return datetime.fromtimestamp(place(sha256).stat().st_mtime, UTC)
+
+
+def fetched() -> dict[uuid.UUID, str]:
+    """The SHA-256 of what hosts have put here, by the image that it was fetched for."""
+    notes = {}
+    for path in _folders().glob("*.note"):
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):  # half of a note is none
+            notes[uuid.UUID(path.stem)] = json.loads(path.read_text())["sha256"]
+    return notes
+
+
+def forget(image_id: uuid.UUID) -> None:
+    """There is no note that a file was fetched for this image. Call it in a `turn`."""
+    for name in (f"{image_id}.note", f"{image_id}.note.new"):
+        (config.current().image_store / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

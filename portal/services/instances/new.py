@@ -112,6 +112,14 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         raise Refused(
             "This image was not found; it may have been deleted. Choose another.", field="image_id"
         )
+    if not image.ready:
+        raise Refused(
+            f"{image.name} is not there yet: it is {image.status.word.lower()}. Wait for it, or "
+            "choose another."
+            if image.busy
+            else f"{image.name} could not be fetched, so nothing starts from it. Choose another.",
+            field="image_id",
+        )
     network = new.network_id and session.get(Network, new.network_id)
     if not network or network.project_id != new.project_id or network.deleted_at:
         raise Refused(

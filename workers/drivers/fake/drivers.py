@@ -1,6 +1,7 @@
 """The four concerns of a fake host; what each method promises stands in `workers.drivers`."""
 
 import dataclasses
+import hashlib
 
 from workers.drivers import Progress
 from workers.drivers.fake.state import FakeHost
@@ -8,6 +9,8 @@ from workers.errors import Busy
 from workers.specs import (
     RUNNING,
     STOPPED,
+    Download,
+    DownloadSpec,
     FirewallSpec,
     Guest,
     Held,
@@ -18,6 +21,7 @@ from workers.specs import (
 )
 
 VCPUS, MEMORY_MIB, DISK_GIB = 64, 262_144, 4000
+PUBLISHED_BYTES = 2**29  # of whatever is fetched
 
 
 class FakeStorage:
@@ -25,6 +29,26 @@ class FakeStorage:
 
     def __init__(self, host: FakeHost):
         self._host = host
+
+    def ensure_download(self, spec: DownloadSpec, progress: Progress) -> None:
+        self._host.call("ensure_download")
+        progress(PUBLISHED_BYTES, PUBLISHED_BYTES)
+        value = {
+            "sha256": hashlib.sha256(spec.url.encode()).hexdigest(),
+            "format": "qcow2",
+            "size_bytes": PUBLISHED_BYTES,
+            "virtual_size_bytes": 4 * PUBLISHED_BYTES,
+        }
+        self._host.put("download", spec.id, value)
+
+    def remove_download(self, image_id: str) -> None:
+        self._host.call("remove_download")
+        self._host.drop("download", image_id)
+
+    def observe_download(self, image_id: str) -> Download | None:
+        self._host.call("observe_download")
+        note = self._host.get("download", image_id)
+        return note and Download(id=image_id, **note)
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         self._host.call("ensure_image")

@@ -1,0 +1,104 @@
+"""Images that hosts fetch from their publishers, for everybody in the cloud."""
+
+import dataclasses
+import uuid
+
+from sqlalchemy import select
+
+from portal.db import session, transaction
+from portal.errors import Conflict
+from portal.models import Host, Image, ImageStatus, Operation, Project, Visibility
+from portal.policies import Actor, authorize
+from portal.services import activities, idempotency, publishers
+from portal.services.images import store
+from portal.services.images.looks import find
+from portal.services.operations import open_operation
+from portal.services.publishers import Published
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wish:
+    """What tells one request from another."""
+
+    name: str
+
+
+def published(actor: Actor) -> list[tuple[Published, Image | None]]:
+    """What publishers offer, each with the image of it that is there or on its way. Nothing, to
+    who may not fetch it."""
+    if not actor.may("images:publish"):
+        return []
+    images = {
+        image.published_as: image
+        for image in session.scalars(
+            select(Image).where(Image.published_as != "", Image.deleted_at.is_(None))
+        )
+    }
+    return [(each, images.get(name)) for name, each in publishers.PUBLISHED.items()]
+
+
+def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> Image:
+    """A host fetches the published image of this name; once it is there everybody can start
+    instances from it. The operation is the project's, the image belongs to none. The same `key`
+    again answers with the image that it made the first time. Raises Conflict when it is there or
+    on its way, Unavailable when no host answers."""
+    authorize(actor, "images:publish")
+    wanted = publishers.find(name)
+    body = idempotency.body_hash(_Wish(name))
+    store.prepare()
+    with transaction():
+        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        if key and (made := idempotency.earlier(project_id, key, "images:fetch", body)):
+            return session.get_one(Image, made[0])
+        # the turn of all who fetch, from whichever project
+        session.execute(select(Host.id).order_by(Host.name).with_for_update(key_share=True))
+        _refuse_second(wanted)
+        image = Image(
+            name=wanted.title,
+            published_as=wanted.name,
+            visibility=Visibility.PUBLIC,
+            min_disk_gib=wanted.min_disk_gib,
+            min_memory_mib=wanted.min_memory_mib,
+            login_user=wanted.login_user,
+        )
+        session.add(image)
+        session.flush()
+        operation = open_operation(actor, image, "fetch", project_id=project_id)
+        activities.record(
+            actor, "images:fetch", image, after={"url": wanted.url}, operation=operation
+        )
+        if key:
+            idempotency.remember(project_id, key, "images:fetch", body, [image.id])
+    return image
+
+
+def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation:
+    """What could not be fetched is tried once more, by another host if there is one."""
+    find(actor, project_id, image_id)
+    authorize(actor, "images:publish")
+    store.prepare()
+    with transaction():
+        image = find(actor, project_id, image_id)
+        session.refresh(image, with_for_update={"of": Image})
+        if image.status is not ImageStatus.ERROR:
+            raise Conflict(f"{image.name} is {image.status.word.lower()}: it has not failed.")
+        publishers.find(image.published_as)
+        image.generation += 1
+        image.fault = ""
+        operation = open_operation(actor, image, "fetch", project_id=project_id)
+        activities.record(actor, "images:retry", image, operation=operation)
+    return operation
+
+
+def _refuse_second(wanted: Published) -> None:
+    there = session.scalar(
+        select(Image).where(Image.published_as == wanted.name, Image.deleted_at.is_(None))
+    )
+    if there is None:
+        return
+    way_out = {
+        ImageStatus.READY: "is there already. To fetch it anew, delete that one first.",
+        ImageStatus.FETCHING: "is on its way already.",
+        ImageStatus.ERROR: "could not be fetched before. Try that one again, or delete it.",
+    }
+    raise Conflict(f"{wanted.title} {way_out[there.status]}")

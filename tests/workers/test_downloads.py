@@ -1,0 +1,305 @@
+"""Published images on their way into the image store, from a publisher of our own."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+
+import pytest
+
+from tests.services.hostile_images import HOSTILE
+from tests.services.image_files import MIB, bootable, qcow2
+from tests.workers.publisher_server import IMAGE_ID, PublisherServer
+from workers.config import HostConfig
+from workers.drivers import downloads
+from workers.drivers.fake import FakeHost
+from workers.drivers.publisher import sum_of
+from workers.drivers.qcow2 import Qcow2Storage
+from workers.errors import Busy, Failed, Permanent, Superseded
+from workers.jobs import JOBS
+
+SHA256, SHA512 = "a" * 64, "b" * 128
+SUM = hashlib.sha256(qcow2()).hexdigest()
+PATIENCE_SECONDS = 20
+
+
+def ignore(done: int, total: int) -> None: ...
+
+
+@pytest.fixture
+def publisher(tmp_path, monkeypatch):
+    server = PublisherServer(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,nowhere.invalid")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "store").mkdir(mode=0o700)
+    return HostConfig(
+        name="kvm-1",
+        key="",
+        redis_url="",
+        state_directory=tmp_path / "state",
+        image_store=tmp_path / "store",
+    )
+
+
+@pytest.fixture
+def storage(config):
+    return Qcow2Storage(config)
+
+
+def files(config) -> set[str]:
+    """What is in the store, but its lock."""
+    return set(os.listdir(config.image_store)) - {"lock"}
+
+
+def test_what_was_published_is_in_the_store_with_a_note_of_it(config, storage, publisher):
+    told = []
+    storage.ensure_download(publisher.offer(qcow2()), lambda *progress: told.append(progress))
+    kept = config.image_store / SUM
+    assert kept.read_bytes() == qcow2()
+    assert kept.stat().st_mode & 0o777 == 0o444
+    assert files(config) == {SUM, f"{IMAGE_ID}.note"}
+    assert told[-1] == (len(qcow2()), len(qcow2()))
+    found = storage.observe_download(IMAGE_ID)
+    assert (found.sha256, found.format) == (SUM, "qcow2")
+    assert (found.size_bytes, found.virtual_size_bytes) == (len(qcow2()), MIB)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_everything_in_the_store_belongs_to_whom_the_store_belongs(config, storage, publisher):
+    os.chown(config.image_store, 12345, 12346)
+    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    for name in os.listdir(config.image_store):
+        there = (config.image_store / name).stat()
+        assert (there.st_uid, there.st_gid) == (12345, 12346), name
+
+
+def test_what_is_there_is_not_fetched_again(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    storage.ensure_download(spec, ignore)
+    asked = list(publisher.asked)
+    storage.ensure_download(dataclasses.replace(spec, generation=2), ignore)
+    assert publisher.asked == asked
+    (config.image_store / SUM).unlink()
+    assert storage.observe_download(IMAGE_ID) is None
+    storage.ensure_download(spec, ignore)
+    assert (config.image_store / SUM).read_bytes() == qcow2()
+
+
+def test_a_file_that_hosts_link_to_is_never_replaced(config, storage, publisher):
+    (config.image_store / SUM).write_bytes(qcow2())
+    before = (config.image_store / SUM).stat().st_ino
+    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    assert (config.image_store / SUM).stat().st_ino == before
+    assert storage.observe_download(IMAGE_ID).sha256 == SUM
+
+
+def test_a_download_that_was_removed_leaves_its_file_to_the_portal(config, storage, publisher):
+    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    for _ in "12":
+        storage.remove_download(IMAGE_ID)
+        assert files(config) == {SUM}
+    assert storage.observe_download(IMAGE_ID) is None
+
+
+def test_what_differs_from_the_publishers_sum_is_thrown_away(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    publisher.files["/images/disk.qcow2"] = qcow2(2 * MIB)
+    with pytest.raises(Permanent, match=r"is not what .*/SHA512SUMS names, so it was thrown away"):
+        storage.ensure_download(spec, ignore)
+    assert files(config) == set()
+
+
+@pytest.mark.parametrize("sums", [f"{SHA512}  other.qcow2\n", "", "<html>"])
+def test_what_a_list_does_not_name_is_not_even_asked_for(config, storage, publisher, sums):
+    with pytest.raises(Permanent, match=r"does not name disk\.qcow2, so nothing was fetched"):
+        storage.ensure_download(publisher.offer(qcow2(), sums=sums), ignore)
+    assert publisher.asked == ["/images/SHA512SUMS"]
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (bootable(b""), "disk.qcow2 is no qcow2 disk"),
+        (b"QFI", "disk.qcow2 is no qcow2 disk"),
+        (b"", "disk.qcow2 is no qcow2 disk"),
+        (HOSTILE["backing_file"]("/etc/hostname"), "only the changes to a backing file"),
+        (qcow2(incompatible=4), "the data of disk.qcow2 is in another file"),
+        (qcow2(crypt=1), "disk.qcow2 is encrypted"),
+        (qcow2(2**31), "has 2 GiB; 1 GiB is the largest"),
+        (qcow2(size=0), "has 0 GiB; 1 GiB is the largest"),
+        (qcow2(cluster_bits=63), "disk.qcow2 is damaged"),
+    ],
+)
+def test_a_file_that_is_no_whole_disk_is_refused_though_its_sum_is_right(
+    config, storage, publisher, file, sentence
+):
+    with pytest.raises(Permanent, match=sentence):
+        storage.ensure_download(publisher.offer(file), ignore)
+    assert files(config) == set()
+
+
+def test_what_is_too_large_is_refused_before_it_has_come(config, storage, publisher):
+    spec = publisher.offer(bootable(b"", 4 * MIB), most_bytes=MIB)
+    told = []
+    with pytest.raises(Permanent, match="larger than the 0 GiB that are taken"):
+        storage.ensure_download(spec, lambda *progress: told.append(progress))
+    assert told == []
+    assert files(config) == set()
+
+
+def test_a_full_store_is_said_with_numbers(config, storage, publisher, monkeypatch):
+    monkeypatch.setattr(downloads, "RESERVE_BYTES", 2**62)
+    with pytest.raises(Permanent, match="the image store is full: 0 MiB are left, and 4 MiB more"):
+        storage.ensure_download(publisher.offer(bootable(b"", 4 * MIB)), ignore)
+    assert files(config) == set()
+
+
+def test_a_host_without_the_store_says_so(config, publisher):
+    for store in (None, config.image_store / "not-mounted"):
+        without = Qcow2Storage(dataclasses.replace(config, image_store=store))
+        with pytest.raises(Permanent, match="host kvm-1 holds no image store"):
+            without.ensure_download(publisher.offer(qcow2()), ignore)
+        without.remove_download(IMAGE_ID)
+        assert without.observe_download(IMAGE_ID) is None
+
+
+def test_a_download_that_breaks_off_may_succeed_next_time(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    publisher.cut = True
+    with pytest.raises(Failed, match=r"connection of host kvm-1 to 127\.0\.0\.1 broke off"):
+        storage.ensure_download(spec, ignore)
+    assert files(config) == set()
+    publisher.cut = False
+    storage.ensure_download(spec, ignore)
+    assert SUM in files(config)
+
+
+def test_a_publisher_without_the_file_is_named(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    del publisher.files["/images/disk.qcow2"]
+    with pytest.raises(Permanent, match=r"/images/disk\.qcow2 answered 404"):
+        storage.ensure_download(spec, ignore)
+
+
+def test_a_publisher_out_of_reach_is_named_with_what_can_be_done(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    unknown = dataclasses.replace(spec, sums_url="https://nowhere.invalid/SHA512SUMS")
+    with pytest.raises(Failed) as error:
+        storage.ensure_download(unknown, ignore)
+    assert str(error.value) == (
+        "nowhere.invalid cannot be reached from host kvm-1: its name is not known there. Check "
+        "its way to the Internet; a proxy is taken from HTTPS_PROXY."
+    )
+    publisher.stop()
+    with pytest.raises(Failed, match=r"127\.0\.0\.1 cannot be reached .* no connection to it"):
+        storage.ensure_download(spec, ignore)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
+    config, storage, publisher, monkeypatch
+):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(Failed, match="its certificate is not to be trusted"):
+        storage.ensure_download(publisher.offer(qcow2()), ignore)
+    assert publisher.asked == []
+
+
+def test_a_mirror_is_followed_and_a_chase_is_not(config, storage, publisher):
+    spec = publisher.offer(qcow2())
+    publisher.files["/mirror/disk.qcow2"] = publisher.files["/images/disk.qcow2"]
+    publisher.files["/images/disk.qcow2"] = "/mirror/disk.qcow2"
+    storage.ensure_download(spec, ignore)
+    assert SUM in files(config)
+    storage.remove_download(IMAGE_ID)
+    publisher.files["/images/disk.qcow2"] = "/images/disk.qcow2"
+    with pytest.raises(Permanent, match="one redirect followed another"):
+        storage.ensure_download(spec, ignore)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:1/disk.qcow2", "file:///etc/hostname"])
+def test_nothing_leads_from_https_elsewhere(config, storage, publisher, target):
+    spec = publisher.offer(qcow2())
+    publisher.files["/images/disk.qcow2"] = target
+    with pytest.raises(Permanent, match="images come by https alone"):
+        storage.ensure_download(spec, ignore)
+    with pytest.raises(Permanent, match="images come by https alone"):
+        storage.ensure_download(dataclasses.replace(spec, sums_url=target), ignore)
+
+
+def test_a_download_leaves_at_once_when_something_newer_arrives(config, storage, publisher):
+    def newer(done: int, total: int) -> None:
+        raise Superseded
+
+    with pytest.raises(Superseded):
+        storage.ensure_download(publisher.offer(qcow2()), newer)
+    assert files(config) == set()
+
+
+def test_a_pulled_plug_in_the_middle_leaves_nothing(config, storage, publisher):
+    spec, publisher.held = publisher.offer(qcow2()), multiprocessing.Event()
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=storage.ensure_download, args=(spec, ignore))
+    child.start()
+    assert publisher.begun.wait(PATIENCE_SECONDS)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(PATIENCE_SECONDS)
+    assert files(config) == set()
+    publisher.held.set()
+    storage.ensure_download(spec, ignore)
+    assert SUM in files(config)
+
+
+def test_a_delete_ends_a_download_that_is_under_way(tmp_path, config, storage, publisher):
+    fake = FakeHost(tmp_path / "fake", wait_seconds=0.1)
+    host = dataclasses.replace(fake.drivers(), storage=storage)
+    apply, remove = (JOBS[f"downloads.{verb}"][0] for verb in ("apply", "remove"))
+    spec, publisher.held = publisher.offer(qcow2()), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(apply, host, spec)
+        assert publisher.begun.wait(PATIENCE_SECONDS)
+        with pytest.raises(Busy):
+            remove(host, dataclasses.replace(spec, generation=2))
+        publisher.held.set()
+        with pytest.raises(Superseded):
+            coming.result(PATIENCE_SECONDS)
+    assert remove(host, dataclasses.replace(spec, generation=2)).downloads == ()
+    assert apply(host, spec).downloads == ()
+    assert files(config) == set()
+
+
+def test_the_job_says_how_far_it_is_and_what_is_there(tmp_path, storage, publisher):
+    said = []
+    host = dataclasses.replace(
+        FakeHost(tmp_path / "fake").drivers(), storage=storage, say=said.append
+    )
+    answer = JOBS["downloads.apply"][0](host, publisher.offer(qcow2()))
+    assert [each.sha256 for each in answer.downloads] == [SUM]
+    assert said[-1] == "0 of 0 MiB are here."
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{SHA512}  disk.qcow2", SHA512),  # Debian
+        (f"{SHA256} *disk.qcow2", SHA256),  # Ubuntu
+        (f"{SHA256}  ./disk.qcow2", SHA256),
+        (f"# disk.qcow2: 12 bytes\nSHA256 (disk.qcow2) = {SHA256}", SHA256),  # Fedora, Rocky
+        (f"-----BEGIN PGP SIGNED MESSAGE-----\n\nSHA512 (disk.qcow2) = {SHA512}", SHA512),
+        (f"{SHA256}  not-disk.qcow2", None),
+        (f"{'a' * 40}  disk.qcow2", None),
+        (f"MD5 (disk.qcow2) = {'a' * 32}", None),
+        ("", None),
+    ],
+)
+def test_lists_of_sums_are_read_as_publishers_write_them(line, expected):
+    sums = f"{'0' * 64}  first.qcow2\n{line}\n{'1' * 64}  last.qcow2\n"
+    assert sum_of("disk.qcow2", sums) == expected
