@@ -110,6 +110,8 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
         return No(host.name, "in maintenance", f"{host.name} is in maintenance{why}")
     if host.heard_at is None:
         return No(host.name, "not heard from yet", f"{host.name} has never been heard from")
+    if host.observed_at is None:
+        return No(host.name, "not known yet", f"{host.name} has not said yet what it has")
     if not host.placeable:
         seconds = int((now() - host.heard_at).total_seconds())
         return No(host.name, "not answering", f"{host.name} was last heard {seconds} s ago")

@@ -37,7 +37,9 @@ class Portal:
         }
         network = _first(r'name="network_id".*?<option[^>]*value="([0-9a-f-]{36})"', page)
         key = _first(r'name="key"[^>]*value="(\w+)"', page)
-        return chosen | {"key": key, "name": name, "count": count, "network_id": network}
+        groups = re.findall(r'name="group_ids"[^>]*value="([^"]+)"[^>]*checked', page)
+        asked = {"key": key, "name": name, "count": count}
+        return chosen | asked | {"network_id": network, "group_ids": groups}
 
     def create(self, form: dict) -> float:
         """Send the form. Returns how long the answer took, in seconds."""

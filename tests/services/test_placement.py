@@ -20,12 +20,13 @@ UNHEARD = timedelta(seconds=50)
 
 def ready(**changes) -> dict:
     """A host that answers, with 8 vCPUs, 2048 MiB and 40 GiB to promise."""
-    return READY | {"heard_at": now()} | changes
+    return READY | {"heard_at": now(), "observed_at": now()} | changes
 
 
 CASES = {
     "there is no host": lambda: ([], SMALL),
     "it was never heard": lambda: ([ready(heard_at=None)], SMALL),
+    "it has not said what it has": lambda: ([ready(observed_at=None, vcpus=0)], SMALL),
     "it does not answer": lambda: ([ready(heard_at=now() - UNHEARD)], SMALL),
     "it is in maintenance": lambda: ([ready(enabled=False)], SMALL),
     "it is in maintenance for a reason": lambda: (

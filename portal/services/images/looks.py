@@ -3,6 +3,7 @@
 import uuid
 
 from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import selectinload
 
 from portal.db import session
 from portal.errors import NotFound
@@ -35,7 +36,8 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
         query = query.where(STATES[asked.state])
     total = session.scalar(select(func.count()).select_from(query.subquery()))
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
-    return list(session.scalars(ordered(query, asked, columns))), total
+    rows = ordered(query, asked, columns).options(selectinload(Image.open_operation))
+    return list(session.scalars(rows)), total
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:
