@@ -1,14 +1,11 @@
 """`python -m tests.bench`: what `scripts/bench` runs."""
 
 import argparse
-import contextlib
 import os
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from tests.bench import figures, guests, idle, lists
+from tests.bench import figures, fleet, guests, idle, lists
 from tests.bench.portal import Portal
 
 
@@ -20,27 +17,12 @@ def main() -> None:
     arguments = parser.parse_args()
     password = os.environ["PORTICO_ADMIN_PASSWORD"]
     measured = idle.measure(int((arguments.directory / "supervisor.pid").read_text()))
-    with tempfile.TemporaryDirectory() as directory, _redis(Path(directory)) as url:
-        measured += lists.measure(Path(directory), url)
     portal = Portal(arguments.url, arguments.user, password)
     measured += guests.measure(portal, arguments.directory / "host")
+    with tempfile.TemporaryDirectory() as directory:
+        measured += lists.measure(Path(directory))
+        measured += fleet.measure(Path(directory))
     print(figures.machine(), figures.table(measured), sep="\n\n")
-
-
-@contextlib.contextmanager
-def _redis(directory: Path):
-    socket = directory / "redis.sock"
-    server = subprocess.Popen(
-        ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )
-    while not socket.exists():
-        time.sleep(0.01)
-    try:
-        yield f"unix://{socket}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import platform
+import sqlite3
 import statistics
 import subprocess
 from collections.abc import Iterable
@@ -48,8 +49,15 @@ def machine() -> str:
     return (
         f"{cores} x {cpu}, {int(memory) // 2**20} GiB; Linux {platform.release()}, "
         f"Python {platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, "
-        f"RQ {rq.VERSION}, redis-py {redis.__version__}"
+        f"RQ {rq.VERSION}, redis-py {redis.__version__}, SQLite {sqlite3.sqlite_version}, "
+        f"{_first_line('redis-server', '--version')}, {_first_line('libvirtd', '--version')}, "
+        f"{_first_line('qemu-img', '--version')}"
     )
+
+
+def _first_line(*command: str) -> str:
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0].strip()
 
 
 def table(figures: list[Figure]) -> str:
