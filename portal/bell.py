@@ -3,6 +3,7 @@
 Lost rings cost a second, never an operation, so nothing here may fail or take long.
 """
 
+import functools
 import logging
 
 import redis
@@ -13,20 +14,20 @@ KEY = "portico:bell"
 PATIENCE_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
-_connection: redis.Redis | None = None
 
 
 def ring() -> None:
     """The conductor wakes, if it can be reached within 100 ms."""
-    global _connection
     try:
-        if _connection is None:
-            _connection = redis.Redis.from_url(
-                config.current().redis,
-                socket_timeout=PATIENCE_SECONDS,
-                socket_connect_timeout=PATIENCE_SECONDS,
-            )
-        with _connection.pipeline(transaction=False) as pipeline:
+        with connection(config.current().redis).pipeline(transaction=False) as pipeline:
             pipeline.lpush(KEY, "1").ltrim(KEY, 0, 0).execute()
     except redis.RedisError as error:
         log.info("the bell was not heard, the conductor will look by itself: %s", error)
+
+
+@functools.cache
+def connection(url: str) -> redis.Redis:
+    """What rings there, of this process."""
+    return redis.Redis.from_url(
+        url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
+    )

@@ -16,7 +16,7 @@ def at_once(count: int, act: Callable[[int], object]) -> Counter:
     How often each thing came of it: "done", or the name of what a service answered instead."""
     session.remove()
     session.get_bind().dispose()  # no connection survives a fork
-    bell._connection = None
+    bell.connection.cache_clear()
     context = multiprocessing.get_context("fork")
     gate, answers = context.Barrier(count), context.SimpleQueue()
 

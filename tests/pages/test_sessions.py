@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from portal import bell, config, create_app
+from portal import config, create_app
 from portal.models import Role, Status
 from portal.services import projects, users
 from tests.cloud import PASSWORD
@@ -221,9 +221,8 @@ def test_a_client_cannot_choose_the_address_that_is_counted(app):
 
 
 @pytest.fixture
-def own_redis(tmp_path_factory, monkeypatch):
+def own_redis(tmp_path_factory):
     """A Redis that a test may stop."""
-    monkeypatch.setattr(bell, "_connection", None)
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
