@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.bench import figures, fleet, guests, idle, lists
+from tests.bench import config_disks, figures, fleet, guests, idle, lists
 from tests.bench.portal import Portal
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     measured = idle.measure(int((arguments.directory / "supervisor.pid").read_text()))
     portal = Portal(arguments.url, arguments.user, password)
     measured += guests.measure(portal, arguments.directory / "host")
+    measured += config_disks.measure(portal, arguments.directory / "host")
     with tempfile.TemporaryDirectory() as directory:
         measured += lists.measure(Path(directory))
         measured += fleet.measure(Path(directory))
