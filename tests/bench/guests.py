@@ -67,9 +67,9 @@ class ByHand:
     def _xml(self, thing: uuid.UUID, disk: Path) -> str:
         root = etree.fromstring(self._pattern)
         root.find("name").text, root.find("uuid").text = f"{NAME}-{thing}", str(thing)
-        for part in ("metadata", "sysinfo"):
-            if (found := root.find(part)) is not None:
-                root.remove(found)
+        for part in ("metadata", "sysinfo", "os/smbios"):
+            for found in root.findall(part):
+                found.getparent().remove(found)
         source = root.find("devices/disk/source")
         source.set("file", str(disk))
         for interface in root.iterfind("devices/interface"):
