@@ -21,7 +21,7 @@ from workers.config import HostConfig
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
-SETTLE_SECONDS = 0.05  # events that come so close together are told in one beat
+SETTLE_SECONDS = 0.5  # events that come so close together are told in one beat
 
 log = logging.getLogger("workers.agent")
 

@@ -85,7 +85,7 @@ def end_task(task: Task, outcome: Outcome, reason: str = "") -> None:
 
 def advance(idle: list[Operation]) -> int:
     """Each operation, all of whose tasks of the present stage have ended, is at its next stage
-    that has something to do, or has ended. Returns how many there were."""
+    that has something to do, or has ended. Returns how many go on."""
     if not idle:
         return 0
     later = dict(
@@ -100,7 +100,7 @@ def advance(idle: list[Operation]) -> int:
             operation.stage = later[operation.id]
         else:
             end_operation(operation, Outcome.DONE)
-    return len(idle)
+    return len(later)
 
 
 def end_operation(operation: Operation, outcome: Outcome, reason: str = "") -> None:

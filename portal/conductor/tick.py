@@ -67,12 +67,14 @@ def tick(wire: Wire) -> int:
     sends = Sends()
     with transaction():
         made = _make(moves, sends, reachable=reachable)
-        made += outcomes.advance(_stages_without_work())
+        ended = _stages_without_work()
+        going_on = outcomes.advance(ended)
     if sends.forget:
         wire.forget(sends.forget)
     if sends.messages:
         wire.send(sends.messages)
-    return made
+    made += len(ended)
+    return made + tick(wire) if going_on else made  # a next stage waits for nothing
 
 
 def queue_of(job: str) -> str:

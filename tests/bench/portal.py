@@ -60,22 +60,24 @@ class Portal:
         """Path of each instance whose name contains `name`, and the word on its pill."""
         page = self.get(f"{self.project}/instances?q={name}")
         rows = re.findall(r'<tr id="instance-.*?</tr>', page, flags=re.DOTALL)
-        return {
-            _first(r'<a href="([^"]+)"', row): _first(r"</svg>\s*([A-Z][a-z ]+)", row)
-            for row in rows
-        }
+        return {_first(r'<a href="([^"]+)"', row): _word(row) for row in rows}
 
     def wait_until_running(self, name: str, count: int, *, seconds: float) -> None:
-        """Return when so many instances of this name are seen to run."""
+        """Return when so many instances of this name are seen to run: like a browser that shows
+        the list, it asks for the rows of those that do not run yet."""
         deadline = time.perf_counter() + seconds
-        while time.perf_counter() < deadline:
-            words = list(self.instances(name).values())
-            if words.count("Running") >= count:
-                return
-            if "Error" in words:
-                raise SystemExit(f"bench: {name} could not be built")
+        waiting = list(self.instances(name))
+        if len(waiting) < count:
+            raise SystemExit(f"bench: there are {len(waiting)} of {count} {name}")
+        while waiting and time.perf_counter() < deadline:
             time.sleep(POLL_SECONDS)
-        raise SystemExit(f"bench: {name} did not run within {seconds} s")
+            word = _word(self.get(f"{waiting[-1]}/row"))
+            if word == "Error":
+                raise SystemExit(f"bench: {name} could not be built")
+            if word == "Running":
+                waiting.pop()
+        if waiting:
+            raise SystemExit(f"bench: {name} did not run within {seconds} s")
 
     def delete(self, name: str) -> None:
         """Delete every instance whose name contains `name`, and wait until they are gone."""
@@ -85,6 +87,11 @@ class Portal:
         deadline = time.perf_counter() + 120
         while self.instances(name) and time.perf_counter() < deadline:
             time.sleep(0.2)
+
+
+def _word(row: str) -> str:
+    """What the pill of a row says."""
+    return _first(r"</svg>\s*([A-Z][a-z ]+)", row)
 
 
 def _first(pattern: str, text: str) -> str:
