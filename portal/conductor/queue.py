@@ -25,7 +25,7 @@ from portal.models import Host
 from workers import specs
 
 SHORT, LONG = "short", "long"
-TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # RQ stops a job after so long
+TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # what a job may take, at the most
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
 SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
 
@@ -51,6 +51,7 @@ class Message:
     queue: str  # SHORT or LONG
     spec: specs.Spec
     not_after: datetime
+    timeout_seconds: int = TIMEOUT_SECONDS[SHORT]  # RQ stops it after so long
 
     @property
     def sent(self) -> Sent:
@@ -97,7 +98,7 @@ class Wire:
                         Queue.prepare_data(
                             message.job,
                             args=[_sealed(message)],
-                            timeout=TIMEOUT_SECONDS[queue],
+                            timeout=message.timeout_seconds,
                             result_ttl=KEPT_SECONDS,
                             failure_ttl=KEPT_SECONDS,
                             description=message.job,

@@ -33,6 +33,7 @@ from portal.models import Host, Image, Instance, Operation, Outcome, Task
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
 NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
+LEAST_TIMEOUT = timedelta(seconds=1)
 LOST_AFTER = timedelta(seconds=10)  # a sent job of which Redis knows nothing will not turn up
 
 log = logging.getLogger(__name__)
@@ -250,9 +251,10 @@ def _send(task: Task, sends: Sends) -> None:
     if task.sent_at:
         sends.forget.add(_sent(task))
     queue, moment = queue_of(task.job), now()
-    seconds = timedelta(seconds=TIMEOUT_SECONDS[queue])
+    left = max(LEAST_TIMEOUT, task.operation.deadline - moment)
+    timeout = min(timedelta(seconds=TIMEOUT_SECONDS[queue]), left)
     task.attempt, task.sends = task.attempt + 1, task.sends + 1
-    task.sent_at, task.due_at = moment, moment + seconds + NOT_AFTER
+    task.sent_at, task.due_at = moment, moment + timeout + NOT_AFTER
     sends.messages.append(
         Message(
             host=task.host,
@@ -261,7 +263,8 @@ def _send(task: Task, sends: Sends) -> None:
             number=task.sends,
             queue=queue,
             spec=specs.of_task(task),
-            not_after=moment + NOT_AFTER + seconds,
+            not_after=moment + NOT_AFTER + timeout,
+            timeout_seconds=int(timeout.total_seconds()),
         )
     )
 
