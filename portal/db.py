@@ -12,7 +12,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, Engine, Enum, MetaData, Text, Uuid, create_engine, event, text
+from sqlalchemy import (
+    DateTime,
+    Engine,
+    Enum,
+    MetaData,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.types import JSON, TypeDecorator
 
@@ -118,6 +130,15 @@ def transaction() -> Iterator[None]:
             session.info["changing"] = False
     for call in dict.fromkeys(session.info["after_commit"]):
         call()
+
+
+def alone(purpose: int) -> None:
+    """Until the transaction ends nobody else is past this line with the same number. (On SQLite
+    whoever changes anything is alone.)
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS"""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(purpose)))
 
 
 def after_commit(call: Callable[[], None]) -> None:

@@ -1,9 +1,8 @@
 """Which host takes an instance, and what is said when none can.
 
 Capacity counts claims: rows that are inserted with the instance and end when the host reports
-the guest gone. The hosts' rows are locked while claims are summed, so that two requests never
-promise the same memory; all of them and in one order, so that two requests never wait for each
-other.
+the guest gone. Requests sum and insert them one after the other, so that two never promise the
+same memory; the conductor only ends claims and need not wait for them.
 """
 
 import dataclasses
@@ -12,11 +11,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from portal import config
+from portal import config, db
 from portal.db import now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Host, Resource
 
+PLACEMENT = 1  # a number of `db.alone`
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
 
@@ -43,12 +43,14 @@ class No:
 
 def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> list[Host]:
     """A host for each of `count` instances, one that has room for `wanted` beside those before
-    it; all hosts are locked until the transaction ends.
+    it. Those hosts are locked, in the order of their names as everywhere, and until the
+    transaction ends nobody else is given one.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     for every host why not, by name if `see_hosts` and else by count.
     """
-    hosts = session.scalars(select(Host).order_by(Host.name).with_for_update(key_share=True)).all()
+    db.alone(PLACEMENT)
+    hosts = session.scalars(select(Host).order_by(Host.name)).all()
     rooms = room_of(hosts)
     chosen = []
     for _ in range(count):
@@ -58,6 +60,12 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
             for resource, room in rooms[host.id].items()
         }
         chosen.append(host)
+    session.execute(
+        select(Host.id)
+        .where(Host.id.in_({host.id for host in chosen}))
+        .order_by(Host.name)
+        .with_for_update(key_share=True)
+    )
     return chosen
 
 

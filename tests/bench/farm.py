@@ -5,6 +5,7 @@ all of them, and does a job in its own process: what is measured is the portal, 
 """
 
 import argparse
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -67,7 +68,8 @@ def _host(queue: str) -> str:
 def _beat(agents: list[Agent]) -> None:
     while True:
         for agent in agents:
-            agent.beat()
+            with contextlib.suppress(redis.RedisError):
+                agent.beat()
         time.sleep(BEAT_SECONDS)
 
 

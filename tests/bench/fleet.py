@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from portal.db import session
 from portal.models import Flavor, Host, Image, Operation, Outcome
 from portal.services import hosts, networks
 from tests.bench.figures import Figure, milliseconds, p95
+from tests.bench.portal import refusal
 from tests.cloud import Clock, Cloud, open_database, settings
 from tests.servers import PostgresServer, RedisServer
 from tests.web import ROOT, SignedIn, WebServer
@@ -129,7 +129,7 @@ def _timed(send) -> float:
     answer = send()
     took = time.perf_counter() - began
     if answer.status_code != 303:
-        said = re.sub(r"<[^>]+>|\s+", " ", answer.text)[-500:]
+        said = refusal(answer.text)
         raise SystemExit(f"bench: a create was answered by {answer.status_code}: {said}")
     return took
 

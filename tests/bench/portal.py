@@ -53,7 +53,7 @@ class Portal:
         )
         took = time.perf_counter() - began
         if answer.status_code != 303:
-            raise SystemExit(f"bench: the portal refused: {_refusal(answer.text)}")
+            raise SystemExit(f"bench: the portal refused: {refusal(answer.text)}")
         return took
 
     def instances(self, name: str) -> dict[str, str]:
@@ -99,5 +99,5 @@ def _first(pattern: str, text: str) -> str:
     return found[1] if found else ""
 
 
-def _refusal(page: str) -> str:
+def refusal(page: str) -> str:
     return re.sub(r"<[^>]+>|\s+", " ", _first(r"data-errors>(.*?)</div>", page)).strip()
