@@ -1,4 +1,4 @@
-"""A publisher of our own, on 127.0.0.1 unless told otherwise, over real TLS by a certificate of its own."""
+"""A publisher of our own on 127.0.0.1, over real TLS by a certificate of its own."""
 
 import datetime
 import hashlib
@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from workers.specs import DownloadSpec
 
+NAME = "mirror.example"
 IMAGE_ID = "66666666-6666-6666-6666-666666666666"
 
 
@@ -98,11 +99,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def _certify(bundle: Path, address: str) -> None:
-    """A key and a certificate for this address are in this file."""
+    """A key and a certificate for this address and for `NAME` are in this file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
     today = datetime.datetime.now(datetime.UTC)
-    named = x509.IPAddress(ipaddress.ip_address(address))
+    names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(NAME)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -111,7 +112,7 @@ def _certify(bundle: Path, address: str) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - datetime.timedelta(days=1))
         .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([named]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

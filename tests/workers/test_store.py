@@ -10,10 +10,10 @@ import pytest
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import IMAGE_ID, PublisherServer
 from workers.config import HostConfig
-from workers.drivers import qemu_img
 from workers.drivers.publisher import Publisher
 from workers.drivers.qcow2 import Qcow2Storage
 from workers.drivers.store import Owner, acting
+from workers.errors import Permanent
 
 pytestmark = pytest.mark.real
 PORTAL = Owner(user_id=12345, group_id=12346)
@@ -105,26 +105,29 @@ def test_a_lock_that_is_a_link_is_followed_nowhere(folder, storage):
 
 def test_rights_are_given_back_after_a_failure():
     rights = os.getresuid(), os.getresgid(), os.getgroups()
-    with pytest.raises(PermissionError), acting(PORTAL):
+    with acting(PORTAL):
         assert (os.geteuid(), os.getegid(), os.getgroups()) == (*PORTAL, [])
-        os.listdir("/root")
+    with pytest.raises(PermissionError), acting(PORTAL):
+        os.setgroups([0])
     assert (os.getresuid(), os.getresgid(), os.getgroups()) == rights
 
 
-def test_a_strangers_file_is_read_without_a_way_back_to_root(monkeypatch):
-    """A program of ours in qemu-img's place, where its user may pass, says what rights it has."""
+def test_a_strangers_file_is_read_without_a_way_back_to_root(storage, publisher, monkeypatch):
+    """A program in qemu-img's place, where its user may pass, says what rights it has."""
     with tempfile.TemporaryDirectory(prefix="portico-qemu-img-") as programs:
         os.chmod(programs, 0o755)
         program = Path(programs) / "qemu-img"
-        program.write_text("#!/bin/sh\nexec cat /proc/self/status\n")
+        program.write_text("#!/bin/sh\ncat /proc/self/status >&2\nexit 1\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
-        said = qemu_img.run("info", owner=PORTAL)
-    status = {name: value.split() for name, value in (x.split(":", 1) for x in said.splitlines())}
-    assert status["Uid"] == ["12345"] * 4
-    assert status["Gid"] == ["12346"] * 4
-    assert status["Groups"] == []
-    assert {int(status[each][0], 16) for each in ("CapPrm", "CapEff")} == {0}
+        with pytest.raises(Permanent, match="is damaged") as error:
+            storage.ensure_download(publisher.offer(qcow2()), ignore)
+    lines = [line.split() for line in str(error.value).splitlines()]
+    status = {name: values for name, *values in lines}
+    assert status["Uid:"] == ["12345"] * 4
+    assert status["Gid:"] == ["12346"] * 4
+    assert status["Groups:"] == []
+    assert {int(status[each][0], 16) for each in ("CapPrm:", "CapEff:")} == {0}
 
 
 def _seen(file: Path) -> tuple[str, int, int, int, int]:

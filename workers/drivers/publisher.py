@@ -24,6 +24,7 @@ REDIRECTS_MOST = 3
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 GNU_LINE = re.compile(r"^([0-9a-f]{64}|[0-9a-f]{128}) [ *](?:\./)?(\S+)$", re.MULTILINE)
 BSD_LINE = re.compile(r"^SHA(?:256|512) \((\S+)\) = ([0-9a-f]{64}|[0-9a-f]{128})$", re.MULTILINE)
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: ends with an address of IPv4
 DIGESTS = {64: hashlib.sha256, 128: hashlib.sha512}  # by the length of the sum
 
 
@@ -100,7 +101,8 @@ class _PublicConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         name, unreached = self.host, None
         try:
-            for self.host in self._public_addresses():
+            for address in self._public_addresses():
+                self.host = address
                 try:
                     return super()._new_conn()
                 except ConnectTimeoutError as error:
@@ -118,8 +120,8 @@ class _PublicConnection(HTTPSConnection):
         for address in addresses:
             if not _public(address):
                 raise Permanent(
-                    f"{self.host} was not asked for anything: its address {address} is in a "
-                    "private network, and images come from the Internet alone"
+                    f"{self.host} was not asked for anything: its address {address} is not "
+                    "on the Internet, where images come from"
                 )
         return addresses
 
@@ -138,8 +140,10 @@ class _PublicAdapter(HTTPAdapter):
 
 def _public(address: str) -> bool:
     place = ipaddress.ip_address(address)
+    if place in NAT64:
+        place = ipaddress.ip_address(place.packed[-4:])
     place = getattr(place, "ipv4_mapped", None) or place
-    return place.is_global and not place.is_multicast
+    return place.is_global and not (place.is_multicast or getattr(place, "is_site_local", False))
 
 
 def sum_of(file: str, sums: str) -> str | None:
