@@ -85,6 +85,7 @@ class Store:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Store]:
+    """The store in this folder, whatever has the folder's name until it is left."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield Store(descriptor)
