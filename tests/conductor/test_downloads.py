@@ -15,6 +15,7 @@ from portal.services.images import store
 from portal.services.publishers import Published
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import PublisherServer
+from workers.drivers.publisher import Publisher
 from workers.drivers.qcow2 import Qcow2Storage
 
 
@@ -33,7 +34,8 @@ def fetch(cloud, publisher, monkeypatch):
     """Has kvm-1 fetch, by the driver of a real host, what is published in a folder."""
     host = dataclasses.replace(cloud.host_config("kvm-1"), image_store=config.current().image_store)
     drivers = cloud.hosts["kvm-1"].drivers()
-    real = dataclasses.replace(drivers, storage=Qcow2Storage(host))
+    storage = Qcow2Storage(host, publisher=Publisher("kvm-1", private_too=True))
+    real = dataclasses.replace(drivers, storage=storage)
     monkeypatch.setattr(cloud._jobs["kvm-1"], "host", real)
 
     def fetch(folder: str = publisher.folder):

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from workers.specs import DownloadSpec
 
+NAME = "mirror.example"
 IMAGE_ID = "66666666-6666-6666-6666-666666666666"
 
 
@@ -22,15 +23,15 @@ class PublisherServer(http.server.ThreadingHTTPServer):
     """Serves what a test puts into `files`; a str is where to go instead. Who trusts `bundle`
     trusts it."""
 
-    def __init__(self, directory: Path):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, directory: Path, address: str = "127.0.0.1"):
+        super().__init__((address, 0), _Handler)
         self.files: dict[str, bytes | str] = {}
         self.asked: list[str] = []
         self.cut = False  # whether to break off in the middle of each file
         self.held: threading.Event | None = None  # what each file waits for in its middle
         self.begun = threading.Event()  # half of a file has been sent
         self.bundle = directory / "publisher.pem"
-        _certify(self.bundle)
+        _certify(self.bundle, address)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.bundle)
         self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -38,7 +39,7 @@ class PublisherServer(http.server.ThreadingHTTPServer):
 
     @property
     def folder(self) -> str:
-        return f"https://127.0.0.1:{self.server_address[1]}/images/"
+        return f"https://{self.server_address[0]}:{self.server_address[1]}/images/"
 
     def offer(self, file: bytes, *, sums: str | None = None, **changes) -> DownloadSpec:
         """It publishes `file`."""
@@ -97,12 +98,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def _certify(bundle: Path) -> None:
-    """A key and a certificate for 127.0.0.1 are in this file."""
+def _certify(bundle: Path, address: str) -> None:
+    """A key and a certificate for this address and for `NAME` are in this file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
     today = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(NAME)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -111,7 +112,7 @@ def _certify(bundle: Path) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - datetime.timedelta(days=1))
         .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

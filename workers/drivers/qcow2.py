@@ -25,6 +25,7 @@ import requests
 from workers.config import HostConfig
 from workers.drivers import Progress, downloads, qemu_img, seed
 from workers.drivers.domain_xml import GuestFiles
+from workers.drivers.publisher import Publisher
 from workers.errors import Permanent
 from workers.specs import Download, DownloadSpec, ImageSpec, InstanceSpec
 
@@ -37,9 +38,9 @@ FULL = "the disk of the host is full"
 class Qcow2Storage:
     """See `drivers.Storage`. The state directory must let QEMU's own user pass (mode o+x)."""
 
-    def __init__(self, config: HostConfig):
+    def __init__(self, config: HostConfig, *, publisher: Publisher | None = None):
         self._store = config.image_store
-        self._downloads = downloads.Downloads(config)
+        self._downloads = downloads.Downloads(config, publisher or Publisher(config.name))
         self._cache = config.state_directory / "cache"
         self._instances = config.state_directory / "instances"
         for directory in (config.state_directory, self._cache, self._instances):

@@ -6,13 +6,17 @@ import resource
 import subprocess
 from collections.abc import Iterable
 
+from workers.drivers.store import Owner
+
 SECONDS = 60  # of processor time
 MEMORY_BYTES = 1 << 30
 
 
-def run(*arguments: str, descriptors: Iterable[int] = ()) -> str:
-    """What qemu-img prints, run with limits of time and memory, and with these open files as its
-    /proc/self/fd. Raises OSError with what it says against it, ENOSPC when the disk is full."""
+def run(*arguments: str, descriptors: Iterable[int] = (), owner: Owner | None = None) -> str:
+    """What qemu-img prints, run with limits of time and memory, with these open files as its
+    /proc/self/fd, and as this owner with no way back to root. Raises OSError with what it says
+    against it, ENOSPC when the disk is full."""
+    rights = {"user": owner.user_id, "group": owner.group_id, "extra_groups": []} if owner else {}
 
     def limit():
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -29,6 +33,7 @@ def run(*arguments: str, descriptors: Iterable[int] = ()) -> str:
         text=True,
         errors="replace",
         check=False,
+        **rights,
     )
     if done.returncode == 0:
         return done.stdout

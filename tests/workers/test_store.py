@@ -1,0 +1,135 @@
+"""The image store of somebody else's, who may have put anything into it, and a worker as root."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.services.image_files import qcow2
+from tests.workers.publisher_server import IMAGE_ID, PublisherServer
+from workers.config import HostConfig
+from workers.drivers.publisher import Publisher
+from workers.drivers.qcow2 import Qcow2Storage
+from workers.drivers.store import Owner, acting
+from workers.errors import Permanent
+
+pytestmark = pytest.mark.real
+PORTAL = Owner(user_id=12345, group_id=12346)
+
+
+def ignore(done: int, total: int) -> None: ...
+
+
+@pytest.fixture
+def publisher(tmp_path, monkeypatch):
+    server = PublisherServer(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The portal's, below a folder that the portal's user may not enter on this host."""
+    tmp_path.chmod(0o700)
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, *PORTAL)
+    return folder
+
+
+@pytest.fixture
+def storage(tmp_path, folder):
+    config = HostConfig(
+        name="kvm-1",
+        key="",
+        redis_url="",
+        state_directory=tmp_path / "state",
+        image_store=folder,
+    )
+    return Qcow2Storage(config, publisher=Publisher("kvm-1", private_too=True))
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file of root's."""
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text('{"sha256": "root\'s own"}')
+    return secret
+
+
+def test_everything_in_the_store_belongs_to_whom_the_store_belongs(folder, storage, publisher):
+    rights = os.getresuid(), os.getresgid(), os.getgroups()
+    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    assert storage.observe_download(IMAGE_ID)
+    assert len(os.listdir(folder)) == 3
+    for name in os.listdir(folder):
+        there = (folder / name).stat()
+        assert (there.st_uid, there.st_gid) == PORTAL, name
+    storage.remove_download(IMAGE_ID)
+    assert storage.observe_download(IMAGE_ID) is None
+    assert (os.getresuid(), os.getresgid(), os.getgroups()) == rights
+
+
+@pytest.mark.parametrize("name", ["lock", f"{IMAGE_ID}.note.new", f"{IMAGE_ID}.note"])
+def test_a_link_in_the_store_never_leads_root_to_a_file_of_its_own(
+    folder, storage, publisher, secret, name
+):
+    before = _seen(secret)
+    (folder / name).symlink_to(secret)
+    for job in (
+        lambda: storage.ensure_download(publisher.offer(qcow2()), ignore),
+        lambda: storage.remove_download(IMAGE_ID),
+    ):
+        with contextlib.suppress(OSError):
+            job()
+        assert _seen(secret) == before
+
+
+def test_a_note_that_leads_to_a_file_of_roots_is_not_read(folder, storage, secret):
+    (folder / f"{IMAGE_ID}.note").symlink_to(secret)
+    with pytest.raises(PermissionError):
+        storage.observe_download(IMAGE_ID)
+
+
+def test_a_lock_that_is_a_link_is_followed_nowhere(folder, storage):
+    (folder / "other").touch()
+    (folder / "lock").symlink_to(folder / "other")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        storage.remove_download(IMAGE_ID)
+
+
+def test_rights_are_given_back_after_a_failure():
+    rights = os.getresuid(), os.getresgid(), os.getgroups()
+    with acting(PORTAL):
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == (*PORTAL, [])
+    with pytest.raises(PermissionError), acting(PORTAL):
+        os.setgroups([0])
+    assert (os.getresuid(), os.getresgid(), os.getgroups()) == rights
+
+
+def test_a_strangers_file_is_read_without_a_way_back_to_root(storage, publisher, monkeypatch):
+    """A program in qemu-img's place, where its user may pass, says what rights it has."""
+    with tempfile.TemporaryDirectory(prefix="portico-qemu-img-") as programs:
+        os.chmod(programs, 0o755)
+        program = Path(programs) / "qemu-img"
+        program.write_text("#!/bin/sh\ncat /proc/self/status >&2\nexit 1\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
+        with pytest.raises(Permanent, match="is damaged") as error:
+            storage.ensure_download(publisher.offer(qcow2()), ignore)
+    lines = [line.split() for line in str(error.value).splitlines()]
+    status = {name: values for name, *values in lines}
+    assert status["Uid:"] == ["12345"] * 4
+    assert status["Gid:"] == ["12346"] * 4
+    assert status["Groups:"] == []
+    assert {int(status[each][0], 16) for each in ("CapPrm:", "CapEff:")} == {0}
+
+
+def _seen(file: Path) -> tuple[str, int, int, int, int]:
+    there = file.stat()
+    return file.read_text(), there.st_mode, there.st_uid, there.st_gid, there.st_mtime_ns
