@@ -48,14 +48,21 @@ class Sends:
 
 
 def tick(wire: Wire) -> int:
-    """Every unfinished task has been looked at and moved. Returns how many moves were made.
+    """Every unfinished task has been looked at and moved, and what begins its next stage once
+    more, so that it waits for nothing. Returns how many moves were made.
 
     With Redis out of reach nothing is sent or judged, and deadlines end what they end.
     """
+    made, going_on = _look_and_move(wire)
+    return made + _look_and_move(wire)[0] if going_on else made
+
+
+def _look_and_move(wire: Wire) -> tuple[int, int]:
+    """How many moves were made, and how many operations are at another stage."""
     tasks = _unfinished()
     idle = _stages_without_work()
     if not tasks and not idle:
-        return 0
+        return 0, 0
     fates, reachable = _look(wire, tasks)
     moment = now()
     moves = [
@@ -64,7 +71,7 @@ def tick(wire: Wire) -> int:
     ]
     moves = [move for move in moves if move[2] is not Move.WAIT]
     if not moves and not idle:
-        return 0
+        return 0, 0
     sends = Sends()
     with transaction():
         made = _make(moves, sends, reachable=reachable)
@@ -74,8 +81,7 @@ def tick(wire: Wire) -> int:
         wire.forget(sends.forget)
     if sends.messages:
         wire.send(sends.messages)
-    made += len(ended)
-    return made + tick(wire) if going_on else made  # a next stage waits for nothing
+    return made + len(ended), going_on
 
 
 def queue_of(job: str) -> str:
