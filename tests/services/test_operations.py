@@ -7,7 +7,7 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, event, select, text
 
-from portal.conductor import drift
+from portal.conductor import drift, tick
 from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import Host, Instance, Network, Operation, Outcome, Scope
@@ -164,9 +164,25 @@ def test_what_names_a_project_does_not_wait_for_a_fetch(cloud):
 
     def repair() -> None:
         with transaction():
-            session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            session.execute(text("SET LOCAL lock_timeout = '1ms'"))
             open_operation(None, session.get(Network, network_id), "repair")
 
     with Rival(repair) as rival:
         images.fetch(cloud.actor("ada"), cloud.project().id, "debian-13")
     assert rival.said == [None]
+
+
+def test_a_change_that_somebody_ends_is_not_moved_meanwhile(cloud):
+    instance = session.scalar(select(Instance))
+    with transaction():
+        open_operation(None, instance, "repair")  # nothing to do before its last stage
+    with Rival(lambda: tick.tick(cloud.wire)) as rival:
+        instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    assert rival.said == [0]
+    assert operations(instance.id) == {
+        "create": Outcome.DONE,
+        "repair": Outcome.SUPERSEDED,
+        "delete": None,
+    }
+    cloud.settle()
+    assert operations(instance.id)["delete"] is Outcome.DONE
