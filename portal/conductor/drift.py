@@ -9,12 +9,22 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, exists, or_, select, text
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import Select, and_, exists, func, or_, select, text
+from sqlalchemy.orm import aliased, contains_eager
 
 from portal.db import Base, now, session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Instance, Network, Operation, Power, Scope, Task
+from portal.models import (
+    Host,
+    Image,
+    Instance,
+    Network,
+    Operation,
+    Outcome,
+    Power,
+    Scope,
+    Task,
+)
 from portal.models.host import PLACED_UNTIL
 from portal.models.instance import UNSETTLED
 from portal.services import instances, operations, quotas, scopes
@@ -33,6 +43,7 @@ def mend() -> int:
     waits for nobody with another one in its hands. When nothing is due there is none."""
     due = [(_mend_instance, each) for each in _instances_due()]
     due += [(_mend_scope, each) for each in _scopes_due()]
+    due += [(_mend_download, each) for each in _downloads_due()]
     return sum(_alone(mend_it, thing_id) for mend_it, thing_id in due)
 
 
@@ -70,6 +81,15 @@ def _scopes_due() -> list[uuid.UUID]:
     return list(session.scalars(_unheld().with_only_columns(Scope.id).limit(MOST_AT_A_TIME)))
 
 
+def _downloads_due() -> list[uuid.UUID]:
+    moment = now()
+    return [
+        image_id
+        for image_id, failures, last in session.execute(_undeleted().limit(MOST_AT_A_TIME))
+        if last + backoff(failures) <= moment
+    ]
+
+
 def _unsettled() -> Select:
     moment = now()
     return (
@@ -99,6 +119,40 @@ def _unheld() -> Select:
             ~_changing(Scope.target_id),
             ~exists().where(Task.scope_id == Scope.id, Task.finished_at.is_(None)),
         )
+    )
+
+
+def _undeleted() -> Select:
+    """Images whose fetching a host that answers was not told to end; how often that failed, and
+    when the last time."""
+    told, failed = aliased(Task), aliased(Operation)
+    asked = (
+        select(Task.id)
+        .join(Task.host)
+        .where(
+            Task.target_id == Image.id,
+            Task.job == "downloads.apply",
+            _answers(now()),
+            ~exists().where(
+                told.target_id == Task.target_id,
+                told.host_id == Task.host_id,
+                told.job == "downloads.remove",
+                told.outcome == Outcome.DONE,
+            ),
+        )
+    )
+    return (
+        select(Image.id, func.count(failed.id), func.max(failed.finished_at))
+        .join(failed, failed.target_id == Image.id)
+        .where(
+            Image.deleted_at.is_not(None),
+            Image.sha256 == "",
+            failed.action == "delete",
+            failed.outcome == Outcome.FAILED,
+            ~_changing(Image.id),
+            asked.exists(),
+        )
+        .group_by(Image.id)
     )
 
 
@@ -144,6 +198,16 @@ def _mend_scope(scope_id: uuid.UUID) -> bool:
     deleted = isinstance(target, Network) and target.deleted_at
     _count_repair(scope)
     operations.open_operation(None, target, "delete" if deleted else "repair")
+    return True
+
+
+def _mend_download(image_id: uuid.UUID) -> bool:
+    image = session.scalar(
+        select(Image).where(Image.id == image_id).with_for_update(of=Image, skip_locked=True)
+    )
+    if image is None or image_id not in _downloads_due():
+        return False
+    operations.open_operation(None, image, "delete")
     return True
 
 
