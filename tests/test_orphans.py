@@ -152,7 +152,7 @@ def test_only_administrators_of_the_cloud_remove_strangers(cloud, strangers):
 def test_whatever_lies_about_waits_for_a_repair(cloud, strangers):
     with transaction():
         open_operation(None, host_row(), "repair")
-    with pytest.raises(Conflict, match="kvm-1 is busy: repair has not finished"):
+    with pytest.raises(Conflict, match=r"kvm-1 is busy: repair has not finished\. Wait for it\.$"):
         orphans.remove(cloud.actor("ada"), host_row().id, strangers)
 
 

@@ -12,11 +12,12 @@ from portal.conductor.queue import LONG, queue_name
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from portal.models import Flavor, Image, ImageStatus, Outcome, Visibility
-from portal.services import catalog, images, instances
+from portal.services import catalog, hosts, images, instances
 from portal.services.images import NewImage, store
 from tests.cloud import host_row
 from tests.crowd import at_once
 from tests.services.image_files import qcow2
+from tests.test_flat import statements
 from workers.specs import Download, Observation
 
 
@@ -107,6 +108,28 @@ def test_nothing_is_asked_of_hosts_that_do_not_answer(cloud, fetch):
         fetch()
     session.rollback()
     assert session.scalar(select(Image.id).where(Image.published_as != "")) is None
+
+
+def test_a_host_in_maintenance_is_not_asked(cloud, fetch):
+    ada = cloud.actor("ada")
+    cloud.add_host("kvm-2")
+    hosts.enable(ada, host_row("kvm-1").id, enabled=False, reason="a new disk")
+    fetch()
+    cloud.settle()
+    assert cloud.hosts["kvm-2"].every("download")
+    hosts.enable(ada, host_row("kvm-2").id, enabled=False, reason="a new disk")
+    with pytest.raises(Unavailable, match="Every host that answers is in maintenance, so none can"):
+        fetch("debian-12")
+
+
+def test_what_is_offered_is_read_at_once_with_what_is_under_way(cloud, fetch, place):
+    for name in ("debian-13", "debian-12"):
+        fetch(name)
+    session.remove()
+    with statements() as sent:
+        busy = [image.busy for _, image in images.published(place[0]) if image]
+    assert busy == [True, True]
+    assert len(sent) == 2
 
 
 def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch, place):

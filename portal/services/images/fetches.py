@@ -4,6 +4,7 @@ import dataclasses
 import uuid
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from portal.db import session, transaction
 from portal.errors import Conflict
@@ -31,7 +32,9 @@ def published(actor: Actor) -> list[tuple[Published, Image | None]]:
     images = {
         image.published_as: image
         for image in session.scalars(
-            select(Image).where(Image.published_as != "", Image.deleted_at.is_(None))
+            select(Image)
+            .where(Image.published_as != "", Image.deleted_at.is_(None))
+            .options(selectinload(Image.open_operation))
         )
     }
     return [(each, images.get(name)) for name, each in publishers.PUBLISHED.items()]
