@@ -227,7 +227,7 @@ def doctor_() -> None:
 
 
 def _remove_strays(strays: list[str]) -> None:
-    removed = images.remove_strays()
+    removed = images.remove_strays(strays)
     for sha256 in strays:
         what = (
             "gone"

@@ -136,7 +136,9 @@ def _menu(settings: Settings) -> Iterator[Finding]:
         select(Image).where(Image.deleted_at.is_(None), Image.sha256 != "")
     ).all()
     yield Finding(
-        bool(images), f"{len(images)} images are there", "Upload one, or use flask add-image FILE."
+        bool(images),
+        f"{len(images)} images are there",
+        "Fetch or upload one under Images, or use flask add-image FILE.",
     )
     for image in images:
         path = settings.image_store / image.sha256
@@ -176,7 +178,8 @@ def _obstacles(host: Host) -> Iterator[Finding]:
         yield Finding(
             False,
             f"On {host.name} {what}",
-            f"Say on {host.name}: {mend}   and the same where that firewall keeps its rules.",
+            f"Run as root on {host.name}: {mend} (and put the same rule where that firewall keeps "
+            "its rules, or it is lost at its next start)",
         )
     if host.observed_at and not host.obstacles:
         yield Finding(True, f"No other firewall on {host.name} drops what guests send")

@@ -152,7 +152,7 @@ def test_only_administrators_of_the_cloud_remove_strangers(cloud, strangers):
 def test_whatever_lies_about_waits_for_a_repair(cloud, strangers):
     with transaction():
         open_operation(None, host_row(), "repair")
-    with pytest.raises(Conflict, match="kvm-1 is busy: repair has not finished"):
+    with pytest.raises(Conflict, match=r"kvm-1 is busy: repair has not finished\. Wait for it\.$"):
         orphans.remove(cloud.actor("ada"), host_row().id, strangers)
 
 
@@ -200,3 +200,13 @@ def test_an_old_stray_of_the_image_store_goes_and_a_young_one_stays(cloud, comma
     assert f"image store: {old}: gone\n" in result.output
     assert f"image store: {young}: left" in result.output
     assert (result.exit_code, images.strays()) == (0, {young})
+
+
+def test_a_stray_that_was_not_listed_is_not_removed(cloud):
+    listed, other = "a" * 64, "b" * 64
+    config.current().image_store.mkdir(exist_ok=True)
+    for each in (listed, other):
+        store.place(each).write_bytes(b"what a crash has left")
+    cloud.clock.forward(hours=2)
+    assert images.remove_strays([listed, "c" * 64]) == {listed}
+    assert images.strays() == {other}

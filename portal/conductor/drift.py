@@ -5,17 +5,29 @@ same job once more; (2) the guest shut itself down: intent follows; (3) somethin
 nobody wants: it is shown to the operator, and goes only when asked for (`flask orphans`).
 """
 
+import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, or_, select, text
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, and_, exists, func, or_, select, text
+from sqlalchemy.orm import aliased, contains_eager
 
-from portal.db import now, session, transaction
+from portal.db import Base, now, session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Instance, Network, Operation, Power, Project, Scope, Task
+from portal.models import (
+    Host,
+    Image,
+    Instance,
+    Network,
+    Operation,
+    Outcome,
+    Power,
+    Scope,
+    Task,
+)
 from portal.models.host import PLACED_UNTIL
 from portal.models.instance import UNSETTLED
-from portal.services import instances, operations
+from portal.services import instances, operations, quotas, scopes
 
 BACKOFF = [timedelta(minutes=minutes) for minutes in (0.5, 2, 8, 32, 60)]
 CALM = timedelta(hours=1)  # after so long without a repair the back-off begins anew
@@ -25,12 +37,14 @@ MOST_AT_A_TIME = 100
 
 def mend() -> int:
     """Every unsettled thing whose host answers has a repair under way, or a time for its next
-    one. Returns how many changes were opened."""
-    if not (_unsettled() or _unheld()):
-        return 0
-    with transaction():
-        opened = sum(_mend_instance(instance) for instance in _unsettled())
-        return opened + sum(_mend_scope(scope) for scope in _unheld())
+    one. Returns how many changes were opened.
+
+    Each has a transaction of its own, so that nobody waits for more than one repair, and a repair
+    waits for nobody with another one in its hands. When nothing is due there is none."""
+    due = [(_mend_instance, each) for each in _instances_due()]
+    due += [(_mend_scope, each) for each in _scopes_due()]
+    due += [(_mend_download, each) for each in _downloads_due()]
+    return sum(_alone(mend_it, thing_id) for mend_it, thing_id in due)
 
 
 def backoff(repairs: int) -> timedelta:
@@ -50,41 +64,95 @@ def shut_itself_down(instance: Instance) -> bool:
     )
 
 
-def _unsettled() -> list[Instance]:
+def _alone(mend_it: Callable[[uuid.UUID], bool], thing_id: uuid.UUID) -> bool:
+    try:
+        with transaction():
+            return mend_it(thing_id)
+    except Conflict:
+        return False  # somebody has begun to change it at this moment
+
+
+def _instances_due() -> list[uuid.UUID]:
+    rows = session.scalars(_unsettled().limit(MOST_AT_A_TIME))
+    return [instance.id for instance in rows if not _may_come_back(instance)]
+
+
+def _scopes_due() -> list[uuid.UUID]:
+    return list(session.scalars(_unheld().with_only_columns(Scope.id).limit(MOST_AT_A_TIME)))
+
+
+def _downloads_due() -> list[uuid.UUID]:
     moment = now()
-    return list(
-        session.scalars(
-            select(Instance)
-            .join(Instance.host)
-            .where(
-                text(UNSETTLED),
-                or_(Instance.fault == "", Instance.launched_at.is_not(None)),
-                or_(Instance.repair_at.is_(None), Instance.repair_at <= moment),
-                _answers(moment),
-                ~_changing(Instance.id),
-            )
-            .options(joinedload(Instance.host))
-            .limit(MOST_AT_A_TIME)
-            .with_for_update(of=Instance, skip_locked=True)  # whoever changes it now comes first
+    return [
+        image_id
+        for image_id, failures, last in session.execute(_undeleted().limit(MOST_AT_A_TIME))
+        if last + backoff(failures) <= moment
+    ]
+
+
+def _unsettled() -> Select:
+    moment = now()
+    return (
+        select(Instance)
+        .join(Instance.host)
+        .where(
+            text(UNSETTLED),
+            or_(Instance.fault == "", Instance.launched_at.is_not(None)),
+            or_(Instance.repair_at.is_(None), Instance.repair_at <= moment),
+            _answers(moment),
+            ~_changing(Instance.id),
+        )
+        .options(contains_eager(Instance.host))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _unheld() -> Select:
+    moment = now()
+    return (
+        select(Scope)
+        .join(Scope.host)
+        .where(
+            Scope.held < Scope.wanted,
+            or_(Scope.repair_at.is_(None), Scope.repair_at <= moment),
+            _answers(moment),
+            ~_changing(Scope.target_id),
+            ~exists().where(Task.scope_id == Scope.id, Task.finished_at.is_(None)),
         )
     )
 
 
-def _unheld() -> list[Scope]:
-    moment = now()
-    return list(
-        session.scalars(
-            select(Scope)
-            .join(Scope.host)
-            .where(
-                Scope.held < Scope.wanted,
-                or_(Scope.repair_at.is_(None), Scope.repair_at <= moment),
-                _answers(moment),
-                ~_changing(Scope.target_id),
-                ~exists().where(Task.scope_id == Scope.id, Task.finished_at.is_(None)),
-            )
-            .limit(MOST_AT_A_TIME)
+def _undeleted() -> Select:
+    """Images whose fetching a host that answers was not told to end; how often that failed, and
+    when the last time."""
+    told, failed = aliased(Task), aliased(Operation)
+    asked = (
+        select(Task.id)
+        .join(Task.host)
+        .where(
+            Task.target_id == Image.id,
+            Task.job == "downloads.apply",
+            _answers(now()),
+            ~exists().where(
+                told.target_id == Task.target_id,
+                told.host_id == Task.host_id,
+                told.job == "downloads.remove",
+                told.outcome == Outcome.DONE,
+            ),
         )
+    )
+    return (
+        select(Image.id, func.count(failed.id), func.max(failed.finished_at))
+        .join(failed, failed.target_id == Image.id)
+        .where(
+            Image.deleted_at.is_not(None),
+            Image.sha256 == "",
+            failed.action == "delete",
+            failed.outcome == Outcome.FAILED,
+            ~_changing(Image.id),
+            asked.exists(),
+        )
+        .group_by(Image.id)
     )
 
 
@@ -96,10 +164,17 @@ def _changing(target_id):
     return exists().where(Operation.target_id == target_id, Operation.finished_at.is_(None))
 
 
-def _mend_instance(instance: Instance) -> bool:
+def _may_come_back(instance: Instance) -> bool:
+    """Whether the guest shut itself down so lately that it may be on its way up again."""
+    return shut_itself_down(instance) and now() - instance.observed_at < STAYS_OFF
+
+
+def _mend_instance(instance_id: uuid.UUID) -> bool:
+    instance = _still_due(_unsettled(), Instance, instance_id)
+    if instance is None or _may_come_back(instance):
+        return False
     if shut_itself_down(instance):
-        if now() - instance.observed_at >= STAYS_OFF:
-            instances.stopped_itself(instance)
+        instances.stopped_itself(instance)
         return False
     action = "delete" if instance.desired is Power.ABSENT else "repair"
     _count_repair(instance)
@@ -107,32 +182,41 @@ def _mend_instance(instance: Instance) -> bool:
     return True
 
 
-def _mend_scope(scope: Scope) -> bool:
-    target = _target(scope)
-    if target is None or operations.open_of(target.id):
+def _mend_scope(scope_id: uuid.UUID) -> bool:
+    """The project of a network comes first: who holds it may want the table next."""
+    project_id = session.scalar(
+        select(Network.project_id)
+        .join(Scope, Scope.target_id == Network.id)
+        .where(Scope.id == scope_id, Scope.kind == scopes.NETWORK)
+    )
+    if project_id:
+        quotas.lock(project_id)
+    scope = _still_due(_unheld(), Scope, scope_id)
+    target = scope and session.get(Network if project_id else Host, scope.target_id)
+    if target is None:
         return False
     deleted = isinstance(target, Network) and target.deleted_at
-    try:
-        operations.open_operation(None, target, "delete" if deleted else "repair")
-    except Conflict:
-        return False  # somebody has begun to change it at this moment
     _count_repair(scope)
+    operations.open_operation(None, target, "delete" if deleted else "repair")
     return True
 
 
-def _target(scope: Scope) -> Network | Host | None:
-    """What the table is about.
+def _mend_download(image_id: uuid.UUID) -> bool:
+    image = session.scalar(
+        select(Image).where(Image.id == image_id).with_for_update(of=Image, skip_locked=True)
+    )
+    if image is None or image_id not in _downloads_due():
+        return False
+    operations.open_operation(None, image, "delete")
+    return True
 
-    A network is read once whoever deletes it has ended: they hold its project, which a repair
-    refers to, and to wait for that with the repair already written is to wait in a circle."""
-    if scope.kind != "network":
-        return session.get(Host, scope.target_id)
-    network = session.get(Network, scope.target_id)
-    if network is None:
-        return None
-    project = select(Project.id).where(Project.id == network.project_id)
-    session.execute(project.with_for_update(key_share=True))
-    return session.get(Network, scope.target_id, populate_existing=True)
+
+def _still_due(due: Select, model: type[Base], thing_id: uuid.UUID):
+    """The thing, its row locked. None when it is no longer due, or somebody is changing it: they
+    come first."""
+    return session.scalar(
+        due.where(model.id == thing_id).with_for_update(of=model, skip_locked=True)
+    )
 
 
 def _count_repair(thing: Instance | Scope) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import redis
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.conductor import outcomes, specs
@@ -60,7 +60,7 @@ def tick(wire: Wire) -> int:
 def _look_and_move(wire: Wire) -> tuple[int, int]:
     """How many moves were made, and how many operations are at another stage."""
     tasks = _unfinished()
-    idle = _stages_without_work()
+    idle = session.scalar(select(_stages_without_work().exists()))
     if not tasks and not idle:
         return 0, 0
     fates, reachable = _look(wire, tasks)
@@ -75,7 +75,7 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
     sends = Sends()
     with transaction():
         made = _make(moves, sends, reachable=reachable)
-        ended = _stages_without_work()
+        ended = _to_advance()
         going_on = outcomes.advance(ended)
     if sends.forget:
         wire.forget(sends.forget)
@@ -137,7 +137,7 @@ def _unfinished() -> list[Task]:
     )
 
 
-def _stages_without_work() -> list[Operation]:
+def _stages_without_work() -> Select:
     """Open operations all of whose tasks of the present stage have ended."""
     left = (
         select(Task.id)
@@ -148,7 +148,30 @@ def _stages_without_work() -> list[Operation]:
         )
         .exists()
     )
-    return list(session.scalars(select(Operation).where(Operation.finished_at.is_(None), ~left)))
+    return select(Operation).where(Operation.finished_at.is_(None), ~left)
+
+
+def _to_advance() -> list[Operation]:
+    """Those, locked with what they are about. What somebody changes meanwhile is left to the next
+    tick: they may wait for what this one holds."""
+    idle = _stages_without_work()
+    elsewhere = Operation.target_type.not_in([Instance.__tablename__, Image.__tablename__])
+    held = [
+        target_id
+        for model in (Instance, Image)
+        for target_id in session.scalars(
+            select(model.id)
+            .where(model.id.in_(idle.with_only_columns(Operation.target_id)))
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    ]
+    return list(
+        session.scalars(
+            idle.where(or_(Operation.target_id.in_(held), elsewhere))
+            .with_for_update(of=Operation, skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[str, Fate], bool]:
@@ -225,7 +248,7 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         .where(Task.id.in_(task_ids))
         .order_by(Task.operation_id, Task.id)
         .options(contains_eager(Task.operation), joinedload(Task.host))
-        .with_for_update(of=(Task, Operation))
+        .with_for_update(of=(Operation, Task))
     )
     return {task.id: task for task in rows}
 
@@ -305,16 +328,22 @@ def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> Non
 
 
 def _end_covered(task: Task) -> None:
-    """A table covers all changes before it, so whoever waited for it has waited enough."""
+    """A table covers all changes before it, so whoever waited for it has waited enough, unless
+    somebody is just now ending the wait."""
     if task.scope_id is None:
         return
     for other in session.scalars(
-        select(Task).where(
+        select(Task)
+        .join(Task.operation)
+        .where(
             Task.scope_id == task.scope_id,
             Task.finished_at.is_(None),
             Task.sent_at.is_(None),
             Task.job == task.job,
         )
+        .options(contains_eager(Task.operation))
+        .with_for_update(of=(Operation, Task), skip_locked=True)
+        .execution_options(populate_existing=True)
     ):
         if not outcomes.fulfilled(other):
             outcomes.end_task(other, Outcome.DONE)

@@ -151,9 +151,11 @@ def _make_way(target, action: str) -> None:
     if under_way.action in SUPERSEDES.get(action, ALWAYS_SUPERSEDED):
         supersede(under_way, f"{action.replace('_', ' ')} was asked for")
         return
+    way_out = (
+        "Wait for it, or delete it." if isinstance(target, Instance | Image) else "Wait for it."
+    )
     raise Conflict(
-        f"{target.name} is busy: {under_way.action.replace('_', ' ')} has not finished. "
-        "Wait for it, or delete it."
+        f"{target.name} is busy: {under_way.action.replace('_', ' ')} has not finished. {way_out}"
     )
 
 
@@ -204,18 +206,22 @@ def _host_of(target) -> uuid.UUID | None:
 
 
 def _fetcher(image: Image) -> Host:
-    """Of the hosts that answer, the one that was asked least often for this image: a retry asks
-    another, should one have no way to the publisher, or not share the image store."""
+    """Of the hosts that answer and are not in maintenance, the one that was asked least often for
+    this image: a retry asks another, should one have no way to the publisher, or not share the
+    image store."""
     asked = _asked(image)
-    answering = [
-        host for host in session.scalars(select(Host).order_by(Host.name)) if host.placeable
-    ]
-    if not answering:
+    hosts = [host for host in session.scalars(select(Host).order_by(Host.name)) if host.placeable]
+    if not hosts:
         raise Unavailable(
             f"No host answers, so none can fetch {image.name}. Start one: its worker and its "
             "agent. `flask doctor` says which are known."
         )
-    return min(answering, key=lambda host: asked.get(host.id, 0))
+    if not any(host.enabled for host in hosts):
+        raise Unavailable(
+            f"Every host that answers is in maintenance, so none can fetch {image.name}. Take one "
+            "out of maintenance on its page."
+        )
+    return min((host for host in hosts if host.enabled), key=lambda host: asked.get(host.id, 0))
 
 
 def _asked(image: Image) -> Counter:

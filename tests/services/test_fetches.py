@@ -1,6 +1,7 @@
 """Published images, from one click to the catalogue of everybody."""
 
 import json
+import uuid
 
 import pytest
 from rq import Queue
@@ -11,11 +12,12 @@ from portal.conductor.queue import LONG, queue_name
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from portal.models import Flavor, Image, ImageStatus, Outcome, Visibility
-from portal.services import catalog, images, instances
+from portal.services import catalog, hosts, images, instances
 from portal.services.images import NewImage, store
 from tests.cloud import host_row
 from tests.crowd import at_once
 from tests.services.image_files import qcow2
+from tests.test_flat import statements
 from workers.specs import Download, Observation
 
 
@@ -108,6 +110,28 @@ def test_nothing_is_asked_of_hosts_that_do_not_answer(cloud, fetch):
     assert session.scalar(select(Image.id).where(Image.published_as != "")) is None
 
 
+def test_a_host_in_maintenance_is_not_asked(cloud, fetch):
+    ada = cloud.actor("ada")
+    cloud.add_host("kvm-2")
+    hosts.enable(ada, host_row("kvm-1").id, enabled=False, reason="a new disk")
+    fetch()
+    cloud.settle()
+    assert cloud.hosts["kvm-2"].every("download")
+    hosts.enable(ada, host_row("kvm-2").id, enabled=False, reason="a new disk")
+    with pytest.raises(Unavailable, match="Every host that answers is in maintenance, so none can"):
+        fetch("debian-12")
+
+
+def test_what_is_offered_is_read_at_once_with_what_is_under_way(cloud, fetch, place):
+    for name in ("debian-13", "debian-12"):
+        fetch(name)
+    session.remove()
+    with statements() as sent:
+        busy = [image.busy for _, image in images.published(place[0]) if image]
+    assert busy == [True, True]
+    assert len(sent) == 2
+
+
 def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch, place):
     cloud.hosts["kvm-1"].fail("ensure_download", "the image store is full", permanent=True)
     image = fetch()
@@ -184,6 +208,44 @@ def test_a_job_that_comes_after_the_delete_fetches_nothing(cloud, fetch, place):
     assert cloud.hosts["kvm-1"].every("download") == {}
 
 
+def test_a_host_that_was_dark_is_told_to_stop_when_it_answers_again(any_cloud):
+    kvm = any_cloud.add_host("kvm-1")
+    place = any_cloud.actor("ada"), any_cloud.project().id
+    image = images.fetch(*place, "debian-13")
+    tick.tick(any_cloud.wire)
+    kvm.put("download", str(image.id), {"sha256": "f" * 64})  # it has begun, and falls silent
+    any_cloud.silent.add("kvm-1")
+    images.delete(*place, image.id)
+    for _ in range(3):
+        any_cloud.clock.forward(minutes=6)
+        any_cloud.settle()
+    assert _ends(any_cloud, image) == [Outcome.SUPERSEDED, Outcome.FAILED]
+    assert kvm.every("download")
+    any_cloud.silent.clear()
+    any_cloud.settle()
+    any_cloud.clock.forward(minutes=6)
+    any_cloud.settle()
+    assert _ends(any_cloud, image) == [Outcome.SUPERSEDED, Outcome.FAILED, Outcome.DONE]
+    assert kvm.every("download") == {}
+
+
+def test_a_host_that_cannot_stop_fetching_is_told_again_later_and_later(cloud, fetch, place):
+    image = fetch()
+    cloud.hosts["kvm-1"].fail("remove_download", "the disk is broken", times=2, permanent=True)
+    images.delete(*place, image.id)
+    cloud.settle()
+    assert _ends(cloud, image)[1:] == [Outcome.FAILED]
+    cloud.clock.forward(seconds=31)
+    cloud.settle()
+    assert _ends(cloud, image)[1:] == [Outcome.FAILED] * 2
+    cloud.clock.forward(seconds=31)
+    cloud.settle()
+    assert _ends(cloud, image)[1:] == [Outcome.FAILED] * 2
+    cloud.clock.forward(minutes=2)
+    cloud.settle()
+    assert _ends(cloud, image)[1:] == [Outcome.FAILED] * 2 + [Outcome.DONE]
+
+
 def test_what_a_host_says_of_a_deleted_image_changes_nothing(cloud, fetch, place):
     image = fetch()
     images.delete(*place, image.id)
@@ -247,10 +309,26 @@ def test_half_of_a_note_is_none(cloud, fetch):
     assert images.strays() == {"e" * 64}
 
 
+def test_notes_of_images_that_are_gone_go_with_the_strays(cloud, fetch, place):
+    gone, there = fetch(), fetch("debian-12")
+    images.delete(*place, gone.id)
+    note(cloud, there)
+    for image_id in (gone.id, uuid.uuid4()):
+        (cloud.directory / "images" / f"{image_id}.note").write_text("{}")
+        (cloud.directory / "images" / f"{image_id}.note.new").write_text("")
+    assert images.remove_strays([]) == set()
+    assert store.noted() == {there.id}
+
+
 def test_an_image_of_the_whole_cloud_stays_public(cloud, fetch, place):
     image = fetch()
     with pytest.raises(Refused, match="belongs to no project, so it stays public"):
         images.change(*place, image.id, NewImage(name="x", visibility=Visibility.SHARED))
+
+
+def _ends(cloud, image: Image) -> list[Outcome | None]:
+    """How each change of the image has ended, oldest first."""
+    return [each.outcome for each in cloud.operations(image)]
 
 
 def _flavor(name: str):

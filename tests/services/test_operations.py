@@ -7,12 +7,13 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, event, select, text
 
-from portal.conductor import drift
+from portal.conductor import drift, tick
 from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Network, Operation, Outcome, Scope
-from portal.services import networks, orphans
+from portal.models import Host, Instance, Network, Operation, Outcome, Scope
+from portal.services import images, instances, networks, orphans
 from portal.services.operations import open_operation
+from tests.cloud import host_row
 from tests.conftest import install
 
 pytestmark = pytest.mark.postgresql
@@ -126,3 +127,62 @@ def test_a_network_that_is_being_deleted_is_not_repaired(cloud):
     assert operations(network_id) == {"delete": None}
     cloud.settle()
     assert session.get(Network, network_id) is None
+
+
+def test_repairs_do_not_wait_in_a_circle_with_a_create(cloud):
+    """It holds the project of one table and wants the other next."""
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    lan = networks.create(alice, project_id, "lan", "10.9.0.0/24", nat=True)
+    with transaction():
+        session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
+    with transaction():
+        session.add(Scope(host_id=host_row().id, kind="network", target_id=lan.id, wanted=1))
+    with Rival(drift.mend) as rival:
+        cloud.create("second")
+    assert rival.said == [2]
+    cloud.settle()
+    assert all(scope.held == scope.wanted for scope in session.scalars(select(Scope)))
+
+
+def test_what_somebody_is_changing_is_repaired_later(cloud):
+    instance = session.scalar(select(Instance))
+    cloud.hosts["kvm-1"].drop("guest", str(instance.id))
+    cloud.look()
+    with Rival(drift.mend) as rival:
+        instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    assert rival.said == [0]
+    assert operations(instance.id)["delete"] is None
+
+
+def test_a_look_that_finds_nothing_due_changes_nothing(cloud, monkeypatch):
+    monkeypatch.setattr(drift, "transaction", None)
+    assert drift.mend() == 0
+
+
+def test_what_names_a_project_does_not_wait_for_a_fetch(cloud):
+    network_id = session.scalar(select(Network.id))
+
+    def repair() -> None:
+        with transaction():
+            session.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            open_operation(None, session.get(Network, network_id), "repair")
+
+    with Rival(repair) as rival:
+        images.fetch(cloud.actor("ada"), cloud.project().id, "debian-13")
+    assert rival.said == [None]
+
+
+def test_a_change_that_somebody_ends_is_not_moved_meanwhile(cloud):
+    instance = session.scalar(select(Instance))
+    with transaction():
+        open_operation(None, instance, "repair")  # nothing to do before its last stage
+    with Rival(lambda: tick.tick(cloud.wire)) as rival:
+        instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    assert rival.said == [0]
+    assert operations(instance.id) == {
+        "create": Outcome.DONE,
+        "repair": Outcome.SUPERSEDED,
+        "delete": None,
+    }
+    cloud.settle()
+    assert operations(instance.id)["delete"] is Outcome.DONE

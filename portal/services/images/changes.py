@@ -17,7 +17,7 @@ from portal.models import Image, Instance, Operation, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
 from portal.services.images import store
-from portal.services.images.looks import find, named, require, unnamed
+from portal.services.images.looks import find, named, require, there, unnamed
 from portal.services.operations import open_operation
 
 GIB = 2**30
@@ -170,13 +170,21 @@ def _stop_fetching(actor: Actor, project_id: uuid.UUID, image: Image) -> Operati
     return open_operation(actor, image, "delete", project_id=project_id)
 
 
-def remove_strays() -> set[str]:
-    """The files that no image names and that have lain there for an hour are gone. Returns
-    their SHA-256. For the command line."""
+def remove_strays(listed: Iterable[str]) -> set[str]:
+    """Of the files `listed`, by their SHA-256, those that no image names and that have lain there
+    for an hour are gone. Returns which. With them go all notes of images that there are not. For
+    the command line."""
     with store.turn():
-        strays = {each for each in unnamed() if now() - store.written_at(each) > STRAY_AFTER}
+        strays = {
+            each
+            for each in unnamed().intersection(listed)
+            if now() - store.written_at(each) > STRAY_AFTER
+        }
         for each in strays:
             store.remove(each)
+        noted = store.noted()
+        for image_id in noted - there(noted):
+            store.forget(image_id)
     return strays
 
 

@@ -4,12 +4,13 @@ import dataclasses
 import uuid
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Image, ImageStatus, Operation, Project, Visibility
+from portal.models import Host, Image, ImageStatus, Operation, Visibility
 from portal.policies import Actor, authorize
-from portal.services import activities, idempotency, publishers
+from portal.services import activities, idempotency, publishers, quotas
 from portal.services.images import store
 from portal.services.images.looks import find
 from portal.services.operations import open_operation
@@ -31,7 +32,9 @@ def published(actor: Actor) -> list[tuple[Published, Image | None]]:
     images = {
         image.published_as: image
         for image in session.scalars(
-            select(Image).where(Image.published_as != "", Image.deleted_at.is_(None))
+            select(Image)
+            .where(Image.published_as != "", Image.deleted_at.is_(None))
+            .options(selectinload(Image.open_operation))
         )
     }
     return [(each, images.get(name)) for name, each in publishers.PUBLISHED.items()]
@@ -47,7 +50,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
     body = idempotency.body_hash(_Wish(name))
     store.prepare()
     with transaction():
-        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        quotas.lock(project_id)
         if key and (made := idempotency.earlier(project_id, key, "images:fetch", body)):
             return session.get_one(Image, made[0])
         # the turn of all who fetch, from whichever project

@@ -85,6 +85,12 @@ def named(files: set[str]) -> set[str]:
     return {sha256 or fetched[image_id] for image_id, sha256 in rows}
 
 
+def there(image_ids: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Those that are images, and not deleted."""
+    query = select(Image.id).where(Image.id.in_(image_ids), Image.deleted_at.is_(None))
+    return set(session.scalars(query))
+
+
 def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
     """The permission, and in which project. What is public belongs to the cloud, whoever sent
     it."""

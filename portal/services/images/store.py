@@ -116,6 +116,15 @@ def fetched() -> dict[uuid.UUID, str]:
     return notes
 
 
+def noted() -> set[uuid.UUID]:
+    """The images of which there is a note, or a part of one."""
+    images = set()
+    for path in _folders().glob("*.note*"):
+        with contextlib.suppress(ValueError):  # not one of ours
+            images.add(uuid.UUID(path.name.partition(".")[0]))
+    return images
+
+
 def forget(image_id: uuid.UUID) -> None:
     """There is no note that a file was fetched for this image. Call it in a `turn`."""
     for name in (f"{image_id}.note", f"{image_id}.note.new"):
