@@ -95,6 +95,26 @@ def test_an_image_of_a_shared_store_is_linked_and_not_copied(config, storage):
     assert storage.observe_images() == (SUM,)
 
 
+def test_no_link_in_the_store_is_followed(config, storage, tmp_path):
+    elsewhere = tmp_path / "shadow"
+    elsewhere.write_bytes(CONTENT)
+    elsewhere.chmod(0o600)
+    (config.image_store / SUM).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"):
+        storage.ensure_image(image(), ignore)
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+    assert in_cache(config) == []
+
+
+def test_what_guests_start_from_is_no_longer_its_owners_to_change(config, storage):
+    stored = config.image_store / SUM
+    stored.write_bytes(CONTENT)
+    if os.geteuid() == 0:
+        os.chown(stored, 65534, 65534)
+    storage.ensure_image(image(), ignore)
+    assert (config.state_directory / "cache" / SUM).stat().st_uid == os.geteuid()
+
+
 def test_an_image_that_is_there_is_not_read_again(config, storage):
     (config.image_store / SUM).write_bytes(CONTENT)
     storage.ensure_image(image(), ignore)

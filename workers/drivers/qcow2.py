@@ -16,9 +16,11 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 
@@ -142,18 +144,18 @@ class Qcow2Storage:
     def _link_or_copy(
         self, stored: Path, cached: Path, image: ImageSpec, progress: Progress
     ) -> None:
-        """What the store holds is read through and compared even where it is then linked."""
-        if os.stat(stored).st_dev != os.stat(self._cache).st_dev:
-            with open(stored, "rb") as file:
+        """What the store holds is read through and compared even where it is then linked. The
+        store is the portal's, so no link in it is followed, and what guests start from is taken
+        from its owner before it is read."""
+        with open(stored, "rb", opener=_regular) as file:
+            if os.fstat(file.fileno()).st_dev != os.stat(self._cache).st_dev:
                 _write(cached, _chunks(file), image, progress)
-            return
-        with open(stored, "rb") as file:
+                return
+            os.fchown(file.fileno(), os.geteuid(), os.getegid())
+            os.fchmod(file.fileno(), 0o444)  # QEMU's own user reads it, and nobody writes it
             for _ in _checked(_chunks(file), image, progress):
                 pass
-            os.fchmod(file.fileno(), 0o444)  # QEMU's own user reads it, and nobody writes it
-        with contextlib.suppress(FileExistsError):
-            os.link(stored, cached)
-        _flush(self._cache)
+            _name(file, cached)
 
 
 def _write(cached: Path, chunks: Iterable[bytes], image: ImageSpec, progress: Progress) -> None:
@@ -163,14 +165,28 @@ def _write(cached: Path, chunks: Iterable[bytes], image: ImageSpec, progress: Pr
         file.flush()
         os.fchmod(file.fileno(), 0o444)  # whatever the umask
         os.fsync(file.fileno())
-        folder = os.open(cached.parent, os.O_DIRECTORY)
-        try:
-            # a folder makes this linkat(2), which follows /proc's link to the nameless file
-            with contextlib.suppress(FileExistsError):
-                os.link(f"/proc/self/fd/{file.fileno()}", cached.name, dst_dir_fd=folder)
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _name(file, cached)
+
+
+def _name(file: BinaryIO, cached: Path) -> None:
+    """The open file, and no other, bears this name too, and keeps it through a pulled plug."""
+    folder = os.open(cached.parent, os.O_DIRECTORY)
+    try:
+        # a folder makes this linkat(2), which follows /proc's link to the file
+        with contextlib.suppress(FileExistsError):
+            os.link(f"/proc/self/fd/{file.fileno()}", cached.name, dst_dir_fd=folder)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _regular(path: str, flags: int) -> int:
+    """For open(): a descriptor of a regular file, not of what a link names."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Permanent(f"{path} is no file")
+    return descriptor
 
 
 def _checked(chunks: Iterable[bytes], image: ImageSpec, progress: Progress) -> Iterator[bytes]:
