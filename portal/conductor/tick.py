@@ -203,20 +203,25 @@ def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
         if task.finished_at or task.sends != seen or task.operation.finished_at:
             continue
         if move is Move.SEND:
-            place = (task.host_id, queue_of(task.job))
-            if not reachable or unanswered[place] >= window(task.host, place[1]):
+            if not reachable or not (task.sent_at or _has_room(task, unanswered, scopes)):
                 continue
-            if task.scope_id in scopes and not task.sent_at:
-                continue
-            if not task.sent_at:
-                unanswered[place] += 1
-            if task.scope_id:
-                scopes.add(task.scope_id)
             _send(task, sends)
         else:
             _end_attempt(task, move, fate, sends)
         made += 1
     return made
+
+
+def _has_room(task: Task, unanswered: Counter, scopes: set[uuid.UUID]) -> bool:
+    """Whether its host may be given one more task, which is then counted. Who is on the wire
+    already has their place, be it lost a hundred times."""
+    place = (task.host_id, queue_of(task.job))
+    if unanswered[place] >= window(task.host, place[1]) or task.scope_id in scopes:
+        return False
+    unanswered[place] += 1
+    if task.scope_id:
+        scopes.add(task.scope_id)
+    return True
 
 
 def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:

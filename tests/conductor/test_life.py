@@ -4,10 +4,12 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from portal.conductor import queue, tick
+from portal.db import session
 from portal.errors import Conflict
-from portal.models import Outcome, Power, Status
+from portal.models import Outcome, Power, Status, Task
 from portal.services import instances
 from tests.cloud import host_row
 
@@ -148,6 +150,28 @@ def test_redis_flushed_in_mid_flight_loses_nothing(cloud):
     cloud.clock.forward(minutes=3)
     cloud.settle()
     assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_a_window_full_of_lost_jobs_is_sent_again_soon(cloud):
+    cloud.running("first")
+    made = instances.create(cloud.actor("alice"), cloud.new_instance("web", count=8))
+    while not any(task.sent_at for task in stage_two(cloud, made)):
+        cloud.turn()
+        tick.tick(cloud.wire)
+    assert len([task for task in stage_two(cloud, made) if task.sent_at]) == 4
+    cloud.redis.flushall()
+    began = cloud.clock()
+    cloud.settle()
+    assert all(cloud.see(each).settled for each in made)
+    assert cloud.clock() - began < timedelta(minutes=1)
+
+
+def stage_two(cloud, made) -> list[Task]:
+    """The tasks that make these guests, as they are now."""
+    session.rollback()
+    ids = [each.id for each in made]
+    query = select(Task).where(Task.target_id.in_(ids), Task.job == "instances.apply")
+    return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
 def test_a_job_that_a_worker_took_and_died_with_is_sent_again_soon(cloud, monkeypatch):
