@@ -14,11 +14,10 @@ import pytest
 
 from tests.services.hostile_images import HOSTILE
 from tests.services.image_files import MIB, bootable, qcow2
-from tests.workers.publisher_server import IMAGE_ID, PublisherServer
-from workers.config import HostConfig
+from tests.workers.publisher_server import IMAGE_ID
 from workers.drivers import downloads
 from workers.drivers.fake import FakeHost
-from workers.drivers.publisher import Publisher, sum_of
+from workers.drivers.publisher import CHUNK_BYTES, Publisher, sum_of
 from workers.drivers.qcow2 import Qcow2Storage
 from workers.errors import Busy, Failed, Permanent, Superseded
 from workers.jobs import JOBS
@@ -29,27 +28,6 @@ PATIENCE_SECONDS = 20
 
 
 def ignore(done: int, total: int) -> None: ...
-
-
-@pytest.fixture
-def publisher(tmp_path, monkeypatch):
-    server = PublisherServer(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,nowhere.invalid")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def config(tmp_path):
-    (tmp_path / "store").mkdir(mode=0o700)
-    return HostConfig(
-        name="kvm-1",
-        key="",
-        redis_url="",
-        state_directory=tmp_path / "state",
-        image_store=tmp_path / "store",
-    )
 
 
 @pytest.fixture
@@ -281,7 +259,8 @@ def test_a_delete_ends_a_download_that_is_under_way(tmp_path, config, storage, p
     fake = FakeHost(tmp_path / "fake", wait_seconds=0.1)
     host = dataclasses.replace(fake.drivers(), storage=storage)
     apply, remove = (JOBS[f"downloads.{verb}"][0] for verb in ("apply", "remove"))
-    spec, publisher.held = publisher.offer(qcow2()), threading.Event()
+    spec = publisher.offer(bytes(CHUNK_BYTES))  # one piece: nobody looks up before it is whole
+    publisher.held = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(1) as worker:
         coming = worker.submit(apply, host, spec)
         assert publisher.begun.wait(PATIENCE_SECONDS)
