@@ -32,7 +32,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_sessio
 from sqlalchemy.types import JSON, TypeDecorator
 
 TURN_SECONDS = 30  # how long a process waits for another one's transaction on SQLite
-
 LOOK_SECONDS = 0.002  # between two looks whether another process has ended its turn
 
 session = scoped_session(sessionmaker(expire_on_commit=False))
@@ -137,13 +136,20 @@ def transaction() -> Iterator[None]:
         call()
 
 
-def alone(purpose: int) -> None:
-    """Until the transaction ends nobody else is past this line with the same number. (On SQLite
+class Purpose(enum.IntEnum):
+    """What is done by one at a time."""
+
+    PLACEMENT = 1
+    FETCHING = 2
+
+
+def alone(purpose: Purpose) -> None:
+    """Until the transaction ends nobody else is past this line for the same purpose. (On SQLite
     whoever changes anything is alone.)
 
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS"""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(purpose)))
+        session.execute(select(func.pg_advisory_xact_lock(int(purpose))))
 
 
 def after_commit(call: Callable[[], None]) -> None:

@@ -132,9 +132,7 @@ def _people(_settings: Settings) -> Iterator[Finding]:
 def _menu(settings: Settings) -> Iterator[Finding]:
     flavors = session.scalar(select(func.count()).select_from(Flavor).where(Flavor.enabled))
     yield Finding(flavors > 0, f"{flavors} flavors are offered", "Make one under Flavors.")
-    images = session.scalars(
-        select(Image).where(Image.deleted_at.is_(None), Image.sha256 != "")
-    ).all()
+    images = session.scalars(select(Image).where(Image.deleted_at.is_(None), Image.ready)).all()
     yield Finding(
         bool(images),
         f"{len(images)} images are there",

@@ -31,18 +31,22 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 log = logging.getLogger("workers")
 
 
-class HostWorker(TakesNoCommands, Worker):
-    """An RQ worker whose jobs die with it, and which rings when one has ended."""
-
-    def setup_work_horse_signals(self):
-        die_with_parent()
-        super().setup_work_horse_signals()
+class Rings:
+    """For an RQ worker: it rings when a job has ended."""
 
     def execute_job(self, job, queue):
         super().execute_job(job, queue)
         with self.connection.pipeline(transaction=False) as pipeline:
             bell.ring(pipeline)
             pipeline.execute()
+
+
+class HostWorker(Rings, TakesNoCommands, Worker):
+    """An RQ worker whose jobs die with it, and which rings when one has ended."""
+
+    def setup_work_horse_signals(self):
+        die_with_parent()
+        super().setup_work_horse_signals()
 
 
 def die_with_parent() -> None:

@@ -59,23 +59,23 @@ class BootLogs:
         return len(ended)
 
     def _fate(
-        self, question: Question, log: BootLog, host: Host, fates: dict[str, Fate]
+        self, question: Question, log: BootLog, host: Host, fates: dict[Sent, Fate]
     ) -> Fate | None:
         """How a question ended, or None while it has not."""
         sent = self._asked.get(question)
-        fate = fates[sent.id] if sent else Fate(Attempt.MISSING)
+        fate = fates[sent] if sent else Fate(Attempt.MISSING)
         if fate.attempt in (Attempt.DONE, Attempt.REFUSED, Attempt.CRASHED):
             return fate
         if not log.awaited:
             return Fate(Attempt.CRASHED, reason=f"{host.name} did not answer")
         return None
 
-    def _forget(self, open_: set[Question], fates: dict[str, Fate]) -> None:
+    def _forget(self, open_: set[Question], fates: dict[Sent, Fate]) -> None:
         """Nothing is left of what has ended, or was lost and may be asked again."""
         over = {
             question: sent
             for question, sent in self._asked.items()
-            if question not in open_ or fates[sent.id].attempt in (Attempt.MISSING, Attempt.BUSY)
+            if question not in open_ or fates[sent].attempt in (Attempt.MISSING, Attempt.BUSY)
         }
         if over:
             self._wire.forget(over.values())

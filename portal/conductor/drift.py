@@ -146,7 +146,7 @@ def _undeleted() -> Select:
         .join(failed, failed.target_id == Image.id)
         .where(
             Image.deleted_at.is_not(None),
-            Image.sha256 == "",
+            ~Image.ready,
             failed.action == "delete",
             failed.outcome == Outcome.FAILED,
             ~_changing(Image.id),

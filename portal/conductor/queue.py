@@ -110,8 +110,8 @@ class Wire:
                 )
             pipeline.execute()
 
-    def look(self, jobs: Collection[Sent]) -> dict[str, Fate]:
-        """What has become of these jobs, by their ids. One round trip."""
+    def look(self, jobs: Collection[Sent]) -> dict[Sent, Fate]:
+        """What has become of these jobs. One round trip."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in jobs:
                 pipeline.hmget(Job.key_for(each.id), "status", "last_heartbeat")
@@ -119,9 +119,7 @@ class Wire:
                 pipeline.xrevrange(Result.get_key(each.id), count=1)
             answers = iter(pipeline.execute())
         return {
-            each.id: self._fate(
-                each, hash_=next(answers), place=next(answers), results=next(answers)
-            )
+            each: self._fate(each, hash_=next(answers), place=next(answers), results=next(answers))
             for each in jobs
         }
 

@@ -114,8 +114,7 @@ class Sweeps:
         asked = {known.asked: host for host in hosts if (known := self._known[host.id]).asked}
         if not asked:
             return 0
-        found = self._wire.look(asked.keys())
-        fates = {each: found[each.id] for each in asked}
+        fates = self._wire.look(asked.keys())
         answered = {each: fate for each, fate in fates.items() if fate.observation}
         if answered:
             with transaction():
@@ -154,11 +153,11 @@ class Sweeps:
             (streams[key], line_id): text for key, lines in news.items() for line_id, text in lines
         }
         with transaction():
-            new = said.keys() - _taken(said)
+            known = _taken(said)
             session.add_all(
                 TaskLine(task_id=task_id, stream_id=line_id, at=moment_of(line_id), text=text)
                 for (task_id, line_id), text in said.items()
-                if (task_id, line_id) in new
+                if (task_id, line_id) not in known
             )
         self._read |= {key: lines[-1][0] for key, lines in news.items()}
 

@@ -65,11 +65,12 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
         return 0, 0
     fates, reachable = _look(wire, tasks)
     moment = now()
+    judged = [(task, fates.get(_sent(task))) for task in tasks]
     moves = [
-        (task.id, task.sends, _decide(task, fates, moment), fates.get(_sent(task).id))
-        for task in tasks
+        (task.id, task.sends, move, fate)
+        for task, fate in judged
+        if (move := _decide(task, fate, moment)) is not Move.WAIT
     ]
-    moves = [move for move in moves if move[2] is not Move.WAIT]
     if not moves and not idle:
         return 0, 0
     sends = Sends()
@@ -174,17 +175,16 @@ def _to_advance() -> list[Operation]:
     )
 
 
-def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[str, Fate], bool]:
+def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[Sent, Fate], bool]:
     jobs = [_sent(task) for task in tasks if task.sent_at]
     try:
         return wire.look(jobs), True
     except redis.RedisError as error:
         log.warning("Redis cannot be reached: %s", error)
-        return {each.id: Fate(Attempt.UNDER_WAY) for each in jobs}, False
+        return {each: Fate(Attempt.UNDER_WAY) for each in jobs}, False
 
 
-def _decide(task: Task, fates: dict[str, Fate], moment: datetime) -> Move:
-    fate = fates.get(_sent(task).id) if task.sent_at else None
+def _decide(task: Task, fate: Fate | None, moment: datetime) -> Move:
     attempt = fate.attempt if fate else Attempt.MISSING
     due_at = task.due_at
     if task.sent_at and attempt is Attempt.MISSING:

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
@@ -70,7 +71,7 @@ class Image(Changeable, Base):
     fault: Mapped[str] = mapped_column(default="", server_default="")  # why it was not fetched
     deleted_at: Mapped[datetime | None]  # instances made from it keep the row
 
-    @property
+    @hybrid_property
     def ready(self) -> bool:
         """Whether instances can be made from it, but for its being deleted."""
         return self.sha256 != ""

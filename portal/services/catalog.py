@@ -15,10 +15,10 @@ from portal.models import (
     Network,
     Power,
     SecurityGroup,
-    Visibility,
 )
-from portal.policies import Actor, authorize, visible
+from portal.policies import Actor, authorize
 from portal.services import networks, quotas, security_groups
+from portal.services.images.looks import offered
 from portal.services.quotas import Usage
 
 
@@ -110,14 +110,8 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
 
 def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
-    query = select(Image).where(
-        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
-        Image.deleted_at.is_(None),
-        Image.sha256 != "",
-    )
-    return list(
-        session.scalars(visible(actor, query, Image).order_by(Image.created_at.desc(), Image.id))
-    )
+    query = offered(actor, project_id).where(Image.ready)
+    return list(session.scalars(query.order_by(Image.created_at.desc(), Image.id)))
 
 
 def free_name(project_id: uuid.UUID) -> str:

@@ -16,7 +16,6 @@ from portal.db import now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Host, Resource
 
-PLACEMENT = 1  # a number of `db.alone`
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
 
@@ -49,7 +48,7 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     for every host why not, by name if `see_hosts` and else by count.
     """
-    db.alone(PLACEMENT)
+    db.alone(db.Purpose.PLACEMENT)
     hosts = session.scalars(select(Host).order_by(Host.name)).all()
     rooms = room_of(hosts)
     chosen = []

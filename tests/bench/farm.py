@@ -14,21 +14,15 @@ import redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from workers import bell
 from workers import config as host_config
+from workers.__main__ import Rings
 from workers.agent import BEAT_SECONDS, Agent
 from workers.boundary import HostJob, TakesNoCommands
 from workers.host import open_host
 
 
-class FarmWorker(TakesNoCommands, SimpleWorker):
-    """Rings when a job has ended, as the worker of a host does."""
-
-    def execute_job(self, job, queue):
-        super().execute_job(job, queue)
-        with self.connection.pipeline(transaction=False) as pipeline:
-            bell.ring(pipeline)
-            pipeline.execute()
+class FarmWorker(Rings, TakesNoCommands, SimpleWorker):
+    """Does its jobs in this process."""
 
 
 def main() -> None:

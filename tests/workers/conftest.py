@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers import libvirt_host as private
+from tests.workers.publisher_server import PublisherServer
 from workers import specs
 from workers.config import HostConfig
 from workers.drivers.libvirt import LibvirtHypervisor
@@ -40,6 +41,29 @@ def demo_image():
     image.parent.mkdir(exist_ok=True)
     subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
     return image
+
+
+@pytest.fixture
+def publisher(tmp_path, monkeypatch):
+    """A publisher of our own, whose certificate is believed and which no proxy is asked for."""
+    server = PublisherServer(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,nowhere.invalid")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Of a host that shares the portal's image store."""
+    (tmp_path / "store").mkdir(mode=0o700)
+    return HostConfig(
+        name="kvm-1",
+        key="",
+        redis_url="",
+        state_directory=tmp_path / "state",
+        image_store=tmp_path / "store",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

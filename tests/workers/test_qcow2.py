@@ -14,7 +14,6 @@ import threading
 import pytest
 
 from tests.workers.conftest import some_image
-from workers.config import HostConfig
 from workers.drivers import boot_log
 from workers.drivers.qcow2 import GIB, Qcow2Storage
 from workers.errors import Permanent, Superseded
@@ -24,18 +23,6 @@ SUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 def ignore(done: int, total: int) -> None: ...
-
-
-@pytest.fixture
-def config(tmp_path):
-    (tmp_path / "store").mkdir()
-    return HostConfig(
-        name="kvm-1",
-        key="",
-        redis_url="",
-        state_directory=tmp_path / "state",
-        image_store=tmp_path / "store",
-    )
 
 
 @pytest.fixture

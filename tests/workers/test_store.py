@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.image_files import qcow2
-from tests.workers.publisher_server import IMAGE_ID, PublisherServer
+from tests.workers.publisher_server import IMAGE_ID
 from workers.config import HostConfig
 from workers.drivers.publisher import Publisher
 from workers.drivers.qcow2 import Qcow2Storage
@@ -20,15 +20,6 @@ PORTAL = Owner(user_id=12345, group_id=12346)
 
 
 def ignore(done: int, total: int) -> None: ...
-
-
-@pytest.fixture
-def publisher(tmp_path, monkeypatch):
-    server = PublisherServer(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield server
-    server.stop()
 
 
 @pytest.fixture

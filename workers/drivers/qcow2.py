@@ -25,7 +25,7 @@ from typing import BinaryIO
 import requests
 
 from workers.config import HostConfig
-from workers.drivers import Progress, downloads, qemu_img, seed
+from workers.drivers import Progress, downloads, qemu_img, seed, store
 from workers.drivers.domain_xml import GuestFiles
 from workers.drivers.publisher import Publisher
 from workers.errors import Permanent
@@ -169,13 +169,9 @@ def _write(cached: Path, chunks: Iterable[bytes], image: ImageSpec, progress: Pr
 
 
 def _name(file: BinaryIO, cached: Path) -> None:
-    """The open file, and no other, bears this name too, and keeps it through a pulled plug."""
     folder = os.open(cached.parent, os.O_DIRECTORY)
     try:
-        # a folder makes this linkat(2), which follows /proc's link to the file
-        with contextlib.suppress(FileExistsError):
-            os.link(f"/proc/self/fd/{file.fileno()}", cached.name, dst_dir_fd=folder)
-        os.fsync(folder)
+        store.give_name(file, cached.name, folder)
     finally:
         os.close(folder)
 

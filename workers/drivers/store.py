@@ -77,10 +77,8 @@ class Store:
 
     def keep(self, file: BinaryIO, name: str) -> None:
         """The store holds what `unfinished` gave. Call it in a turn."""
-        with acting(self.owner), contextlib.suppress(FileExistsError):  # stored once by content
-            # a folder makes this linkat(2), which follows /proc's link to the nameless file
-            os.link(f"/proc/self/fd/{file.fileno()}", name, dst_dir_fd=self._descriptor)
-        os.fsync(self._descriptor)
+        with acting(self.owner):
+            give_name(file, name, self._descriptor)
 
 
 @contextlib.contextmanager
@@ -91,6 +89,15 @@ def opened(folder: Path) -> Iterator[Store]:
         yield Store(descriptor)
     finally:
         os.close(descriptor)
+
+
+def give_name(file: BinaryIO, name: str, folder: int) -> None:
+    """The open file, and no other, bears this name in the folder that is open as this descriptor,
+    and keeps it through a pulled plug; unless there is one already, which has the same content."""
+    with contextlib.suppress(FileExistsError):
+        # a folder makes this linkat(2), which follows /proc's link to the file
+        os.link(f"/proc/self/fd/{file.fileno()}", name, dst_dir_fd=folder)
+    os.fsync(folder)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from portal import db
 from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Image, ImageStatus, Operation, Visibility
+from portal.models import Image, ImageStatus, Operation, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, publishers, quotas
 from portal.services.images import store
@@ -53,8 +54,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
         quotas.lock(project_id)
         if key and (made := idempotency.earlier(project_id, key, "images:fetch", body)):
             return session.get_one(Image, made[0])
-        # the turn of all who fetch, from whichever project
-        session.execute(select(Host.id).order_by(Host.name).with_for_update(key_share=True))
+        db.alone(db.Purpose.FETCHING)  # from whichever project
         _refuse_second(wanted)
         image = Image(
             name=wanted.title,

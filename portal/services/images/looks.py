@@ -19,7 +19,7 @@ STATES = {each.value: Image.visibility == each for each in Visibility}
 def find(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
     """The image. Raises NotFound if there is none, or none for this actor in this project."""
     authorize(actor, "images:read", project_id)
-    image = session.scalar(_offered(actor, project_id).where(Image.id == image_id))
+    image = session.scalar(offered(actor, project_id).where(Image.id == image_id))
     if image is None:
         raise NotFound("There is no such image in this project. It may have been deleted.")
     return image
@@ -29,7 +29,7 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
     """A page of the images that instances of the project can start from, and how many there
     are. `asked.query` is a part of a name, `asked.state` a visibility."""
     authorize(actor, "images:read", project_id)
-    query = _offered(actor, project_id)
+    query = offered(actor, project_id)
     if asked.query:
         query = query.where(Image.name.ilike(like(asked.query), escape="\\"))
     if asked.state in STATES:
@@ -38,6 +38,18 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
     rows = ordered(query, asked, columns).options(selectinload(Image.open_operation))
     return list(session.scalars(rows)), total
+
+
+def offered(actor: Actor, project_id: uuid.UUID) -> Select:
+    """The query for images that the project has or everybody is offered, as this actor may see
+    them. What is not there yet is shown to those who may fetch it, and to nobody else."""
+    query = select(Image).where(
+        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
+        Image.deleted_at.is_(None),
+    )
+    if not actor.may("images:publish"):
+        query = query.where(Image.ready)
+    return visible(actor, query, Image)
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:
@@ -97,14 +109,3 @@ def _needed(verb: str, image: Image) -> tuple[str, uuid.UUID | None]:
     if image.visibility is Visibility.PUBLIC or image.project_id is None:
         return "images:publish", None
     return f"images:{verb}", image.project_id
-
-
-def _offered(actor: Actor, project_id: uuid.UUID) -> Select:
-    """What is not there yet is shown to those who may fetch it, and to nobody else."""
-    query = select(Image).where(
-        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
-        Image.deleted_at.is_(None),
-    )
-    if not actor.may("images:publish"):
-        query = query.where(Image.sha256 != "")
-    return visible(actor, query, Image)
