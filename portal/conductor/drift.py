@@ -1,8 +1,9 @@
 """What is no longer as it was settled, and what is done about it.
 
 Three rules: (1) it was settled and no longer is, or its host came back: a repair, which is the
-same job once more; (2) the guest shut itself down: intent follows; (3) something is there that
-nobody wants: it is shown to the operator, and goes only when asked for (`flask orphans`).
+same job once more, as is the update of a table that changes on other hosts have altered; (2) the
+guest shut itself down: intent follows; (3) something is there that nobody wants: it is shown to
+the operator, and goes only when asked for (`flask orphans`).
 """
 
 import uuid
@@ -197,7 +198,8 @@ def _mend_scope(scope_id: uuid.UUID) -> bool:
         return False
     deleted = isinstance(target, Network) and target.deleted_at
     _count_repair(scope)
-    operations.open_operation(None, target, "delete" if deleted else "repair")
+    action = "repair" if scope.held == 0 else "update"  # what it lost, or what it does not know yet
+    operations.open_operation(None, target, "delete" if deleted else action)
     return True
 
 

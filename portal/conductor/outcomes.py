@@ -24,7 +24,7 @@ from portal.models import (
     Task,
 )
 from portal.models.network import port_groups
-from portal.services import boot_logs, instances, operations, orphans
+from portal.services import boot_logs, instances, operations, orphans, scopes
 from workers.specs import Download, Guest, Observation
 
 
@@ -37,7 +37,8 @@ def take(host: Host, observation: Observation) -> None:
     for absent in observation.absent:
         _take_absence(host, uuid.UUID(absent), observation)
     for held in observation.held:
-        _take_held(host, held.kind, uuid.UUID(held.id), held.generation, observation.sequence)
+        scope = _scope(host, held.kind, uuid.UUID(held.id))
+        _take_held(scope, held.generation, observation.sequence)
     for download in observation.downloads:
         _take_download(download)
     if new := set(observation.images) - set(host.images):
@@ -162,13 +163,7 @@ def _take_absence(host: Host, thing_id: uuid.UUID, observation: Observation) -> 
     if instance is not None:
         _not_there(instance, observation)
         return
-    scope = session.scalar(
-        select(Scope).where(
-            Scope.host_id == host.id, Scope.kind == "network", Scope.target_id == thing_id
-        )
-    )
-    if scope is not None:
-        _take_held(host, scope.kind, thing_id, 0, observation.sequence)
+    _take_held(_scope(host, scopes.NETWORK, thing_id), 0, observation.sequence)
 
 
 def _not_there(instance: Instance, observation: Observation) -> None:
@@ -218,12 +213,15 @@ def _take_download(download: Download) -> None:
     image.virtual_size_bytes = download.virtual_size_bytes
 
 
-def _take_held(host: Host, kind: str, target_id: uuid.UUID, generation: int, sequence: int) -> None:
-    scope = session.scalar(
+def _scope(host: Host, kind: str, target_id: uuid.UUID) -> Scope | None:
+    return session.scalar(
         select(Scope).where(
             Scope.host_id == host.id, Scope.kind == kind, Scope.target_id == target_id
         )
     )
+
+
+def _take_held(scope: Scope | None, generation: int, sequence: int) -> None:
     if scope is None or scope.held_sequence >= sequence:
         return
     scope.held, scope.held_sequence = generation, sequence
@@ -258,9 +256,9 @@ def _take_sweep(host: Host, observation: Observation) -> None:
         if str(instance.id) not in guests and instance.id not in changing:
             _not_there(instance, observation)
     held = {(each.kind, each.id): each.generation for each in observation.held}
-    for scope in session.scalars(select(Scope).where(Scope.host_id == host.id)):
+    for scope in scopes.of_host(host):
         generation = held.get((scope.kind, str(scope.target_id)), 0)
-        _take_held(host, scope.kind, scope.target_id, generation, observation.sequence)
+        _take_held(scope, generation, observation.sequence)
 
 
 def _take_host(host: Host, observation: Observation) -> None:

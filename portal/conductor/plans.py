@@ -39,8 +39,10 @@ PLANS = {
     ("images", "fetch"): ((DOWNLOAD,),),
     ("images", "delete"): ((NO_DOWNLOAD,),),  # of one that is not there yet
     ("networks", "repair"): ((NETWORKS,),),
+    ("networks", "update"): ((NETWORKS,),),
     ("networks", "delete"): ((NETWORK_GONE,),),
     ("hosts", "repair"): ((FIREWALL,),),
+    ("hosts", "update"): ((FIREWALL,),),
     ("hosts", "clean"): ((ORPHANS_GONE,),),
 }
 
@@ -52,6 +54,7 @@ DEADLINES = {  # from the moment a change is asked for until it has ended, whate
     "force_stop": timedelta(minutes=3),
     "reboot": timedelta(minutes=6),
     "repair": timedelta(minutes=30),
+    "update": timedelta(minutes=30),
     "delete": timedelta(minutes=5),
     "clean": timedelta(minutes=5),
 }

@@ -116,10 +116,9 @@ class Sweeps:
             return 0
         fates = self._wire.look(asked.keys())
         answered = {each: fate for each, fate in fates.items() if fate.observation}
-        if answered:
-            with transaction():
-                for each, fate in answered.items():
-                    outcomes.take(session.get_one(Host, asked[each].id), fate.observation)
+        for each, fate in answered.items():
+            with transaction():  # one a host, so that nobody waits for more
+                outcomes.take(session.get_one(Host, asked[each].id), fate.observation)
         for each, fate in fates.items():
             if fate.attempt is not Attempt.UNDER_WAY:
                 known = self._known[asked[each].id]

@@ -28,7 +28,7 @@ from portal.conductor.queue import (
     sent,
 )
 from portal.db import now, session, transaction
-from portal.models import Host, Image, Instance, Operation, Outcome, Task
+from portal.models import Host, Image, Instance, Operation, Outcome, Scope, Task
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
@@ -227,8 +227,9 @@ def _has_room(task: Task, unanswered: Counter, scopes: set[uuid.UUID]) -> bool:
 def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
     """These tasks as they are now, and until the transaction ends nobody else's to change.
 
-    Rows are locked in the order of the services: hosts, instances, images, then what is done to
-    them; so nobody waits in a circle. (SQLite has one writer at a time and ignores it.)
+    Rows are locked in the order of the services: hosts, instances, images, what is done to them,
+    the tables that it needs; so nobody waits in a circle. (SQLite has one writer at a time and
+    ignores it.)
     """
     concerned = (
         select(Task.host_id, Operation.target_id)
@@ -244,7 +245,7 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         session.execute(
             select(model.id)
             .where(model.id.in_(select(ids)))
-            .order_by(model.name, model.id)
+            .order_by(model.id)
             .with_for_update(key_share=True)
         )
     rows = session.scalars(
@@ -254,6 +255,12 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         .order_by(Task.operation_id, Task.id)
         .options(contains_eager(Task.operation), joinedload(Task.host))
         .with_for_update(of=(Operation, Task))
+    ).all()
+    session.execute(
+        select(Scope.id)
+        .where(Scope.id.in_([task.scope_id for task in rows if task.scope_id]))
+        .order_by(Scope.id)
+        .with_for_update(key_share=True)
     )
     return {task.id: task for task in rows}
 

@@ -15,9 +15,8 @@ OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
 
 
 def free(subnet: Subnet) -> Iterator[str]:
-    """The addresses of a subnet that nobody holds, lowest first, its row locked until the
-    transaction ends. Raises Conflict when the last one has been taken."""
-    session.execute(select(Subnet.id).where(Subnet.id == subnet.id).with_for_update(key_share=True))
+    """The addresses of a subnet that nobody holds, lowest first. Raises Conflict when the last one
+    has been taken. Call it under the lock of the network's project."""
     taken = set(session.scalars(select(Port.address).where(Port.subnet_id == subnet.id)))
     taken |= {subnet.gateway, subnet.dhcp_address}
     for address in ipaddress.ip_network(subnet.cidr).hosts():

@@ -30,6 +30,7 @@ def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bo
     authorize(actor, "networks:create", project_id)
     label, block = names.label(name), parse_cidr(cidr)
     with transaction():
+        quotas.lock(project_id)
         quotas.check(project_id, networks=1)
         for other in session.scalars(
             select(Subnet)

@@ -21,7 +21,7 @@ from portal.services import scopes
 from portal.services.listing import Asked, like, ordered
 
 SUPERSEDES = {  # which open changes a new one does not wait for
-    "delete": {"create", "fetch", "start", "stop", "force_stop", "reboot", "repair"},
+    "delete": {"create", "fetch", "start", "stop", "force_stop", "reboot", "repair", "update"},
     "force_stop": {"stop", "reboot", "repair"},
     "clean": set(),  # whatever lies about on a host can wait
 }
@@ -29,7 +29,7 @@ STATES = {
     "under way": Operation.finished_at.is_(None),
     "failed": Operation.outcome == Outcome.FAILED,
 }
-ALWAYS_SUPERSEDED = {"repair"}  # the cloud's own work waits for nobody's
+ALWAYS_SUPERSEDED = {"repair", "update"}  # the cloud's own work waits for nobody's
 
 
 def open_operation(
@@ -39,12 +39,14 @@ def open_operation(
     *,
     before: dict | None = None,
     project_id: uuid.UUID | None = None,
+    new: bool = False,
 ) -> Operation:
     """The change `action` of `target` is under way, its tasks lie ready for the conductor.
 
     `before` is what it puts an end to: the intent to give back if it fails. `project_id` says
-    where it was asked for, of a target that belongs to no project. Without `actor` it is the
-    cloud's own work. Raises Conflict when another change of the same thing has not finished.
+    where it was asked for, of a target that belongs to no project. A `new` target was made in
+    this transaction, so that nobody else can be changing it. Without `actor` it is the cloud's
+    own work. Raises Conflict when another change of the same thing has not finished.
     """
     operation = Operation(
         action=action,
@@ -57,10 +59,16 @@ def open_operation(
         before=before,
         deadline=now() + DEADLINES[action],
     )
-    _add(operation, target)
-    for number, stage in enumerate(PLANS[target.__tablename__, action], start=1):
+    if new:
+        session.add(operation)
+        session.flush()
+    else:
+        _add(operation, target)
+    plan = PLANS[target.__tablename__, action]
+    tables = _tables(plan, action, target)
+    for number, stage in enumerate(plan, start=1):
         for step in stage:
-            for task in _tasks(step, action, target):
+            for task in _tasks(step, action, target, tables):
                 task.operation_id, task.stage = operation.id, number
                 session.add(task)
     session.flush()
@@ -159,7 +167,7 @@ def _make_way(target, action: str) -> None:
     )
 
 
-def _tasks(step: Step, action: str, target) -> list[Task]:
+def _tasks(step: Step, action: str, target, tables: list[Scope]) -> list[Task]:
     match step.about:
         case "instance":
             return [_task(step, target.host_id, target.id)]
@@ -176,33 +184,33 @@ def _tasks(step: Step, action: str, target) -> list[Task]:
         case "networks" | "firewall":
             return [
                 _task(step, scope.host_id, scope.target_id, scope=scope)
-                for scope in _scopes(TABLE_KINDS[step.job], action, target)
+                for scope in tables
+                if scope.kind == TABLE_KINDS[step.job]
             ]
     raise ValueError(step.about)
 
 
-def _scopes(kind: str, action: str, target) -> list[Scope]:
-    """The tables that this change needs, raised where it alters what they say."""
+def _tables(plan: tuple, action: str, target) -> list[Scope]:
+    """The tables that this change needs before it is done, raised wherever it alters what they
+    say. What an instance needs is on its host: the others are sent theirs by `conductor.drift`,
+    one at a time however much has changed, and whether they can take it is not its concern."""
+    kinds = {TABLE_KINDS[step.job] for stage in plan for step in stage if step.job in TABLE_KINDS}
+    if not kinds:
+        return []
+    alters = action in ("create", "delete")
     if isinstance(target, Instance):
-        concerned = scopes.of_instance(target, kind)
+        concerned = scopes.of_instance(target, kinds, everywhere=alters)
     elif isinstance(target, Network):
         concerned = scopes.of_network(target)
     else:
-        concerned = scopes.of_host(target, kind)
-    if action in ("create", "delete"):
+        concerned = [each for each in scopes.of_host(target) if each.kind in kinds]
+    if alters:
         for scope in concerned:
             scopes.want(scope)
-    return [
-        scope
-        for scope in concerned
-        if scope.held < scope.wanted and (not scope.host.dark or scope.host_id == _host_of(target))
-    ]
-
-
-def _host_of(target) -> uuid.UUID | None:
-    """The host without which the change makes no sense; any other that is dark catches up when
-    it returns."""
-    return getattr(target, "host_id", None)
+    needed = [scope for scope in concerned if scope.held < scope.wanted]
+    if isinstance(target, Instance):
+        return [scope for scope in needed if scope.host_id == target.host_id]
+    return [scope for scope in needed if not scope.host.dark]
 
 
 def _fetcher(image: Image) -> Host:

@@ -42,8 +42,7 @@ class No:
 
 def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> list[Host]:
     """A host for each of `count` instances, one that has room for `wanted` beside those before
-    it. Those hosts are locked, in the order of their names as everywhere, and until the
-    transaction ends nobody else is given one.
+    it. Until the transaction ends nobody else is given one.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     for every host why not, by name if `see_hosts` and else by count.
@@ -59,12 +58,6 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
             for resource, room in rooms[host.id].items()
         }
         chosen.append(host)
-    session.execute(
-        select(Host.id)
-        .where(Host.id.in_({host.id for host in chosen}))
-        .order_by(Host.name)
-        .with_for_update(key_share=True)
-    )
     return chosen
 
 

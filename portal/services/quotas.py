@@ -4,7 +4,7 @@ counter, so it cannot drift."""
 import dataclasses
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, true
 
 from portal import config
 from portal.db import session, transaction
@@ -80,12 +80,8 @@ def lock(project_id: uuid.UUID) -> None:
 
 
 def check(project_id: uuid.UUID, **asked: int) -> None:
-    """Return when the project may hold so much more. Raises OverQuota with the numbers.
-
-    The project stays locked until the transaction ends, so that of any number of parallel
-    requests exactly as many pass as fit.
-    """
-    lock(project_id)
+    """Return when the project may hold so much more. Raises OverQuota with the numbers. Call it
+    under `lock`: then of any number of parallel requests exactly as many pass as fit."""
     standing = usage(project_id)
     for name, amount in asked.items():
         now = standing[name]
@@ -105,8 +101,8 @@ def image_bytes_left(project_id: uuid.UUID) -> int:
 
 
 def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
-    """Return when the project may keep one more image of this size. Raises OverQuota. Locks the
-    project's row."""
+    """Return when the project may keep one more image of this size. Raises OverQuota. Call it
+    under `lock`."""
     before = _images(project_id)[1]
     gib = -(-(before + size_bytes) // GIB) - -(-before // GIB)  # images are counted together
     check(project_id, images=1, image_gib=gib)
@@ -138,35 +134,35 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
 
 def _images(project_id: uuid.UUID) -> tuple[int, int]:
     """How many images the project keeps, and their bytes."""
-    count, size = session.execute(
-        select(func.count(), func.coalesce(func.sum(Image.size_bytes), 0)).where(
-            Image.project_id == project_id, Image.deleted_at.is_(None)
-        )
-    ).one()
+    count, size = session.execute(_of_images(project_id)).one()
     return count, int(size)
 
 
 def _count(project_id: uuid.UUID) -> dict[str, int]:
-    instances = session.execute(
+    instances = (
         select(
-            func.count(),
-            func.coalesce(func.sum(Instance.vcpus), 0),
-            func.coalesce(func.sum(Instance.memory_mib), 0),
-            func.coalesce(func.sum(Instance.disk_gib), 0),
-        ).where(Instance.project_id == project_id, Instance.desired != Power.ABSENT)
-    ).one()
-    images, image_bytes = _images(project_id)
-    networks = session.scalar(
-        select(func.count())
-        .select_from(Network)
-        .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+            func.count().label("instances"),
+            func.coalesce(func.sum(Instance.vcpus), 0).label("vcpus"),
+            func.coalesce(func.sum(Instance.memory_mib), 0).label("memory_mib"),
+            func.coalesce(func.sum(Instance.disk_gib), 0).label("disk_gib"),
+        )
+        .where(Instance.project_id == project_id, Instance.desired != Power.ABSENT)
+        .subquery()
     )
-    return {
-        "instances": instances[0],
-        "vcpus": int(instances[1]),
-        "memory_mib": int(instances[2]),
-        "disk_gib": int(instances[3]),
-        "networks": networks,
-        "images": images,
-        "image_gib": -(-image_bytes // GIB),
-    }
+    networks = (
+        select(func.count().label("networks"))
+        .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+        .subquery()
+    )
+    images = _of_images(project_id).subquery()
+    beside = instances.join(networks, true()).join(images, true())
+    row = session.execute(select(instances, networks, images).select_from(beside)).one()
+    used = {name: int(amount) for name, amount in row._mapping.items()}
+    return used | {"image_gib": -(-used["image_bytes"] // GIB)}
+
+
+def _of_images(project_id: uuid.UUID) -> Select:
+    return select(
+        func.count().label("images"),
+        func.coalesce(func.sum(Image.size_bytes), 0).label("image_bytes"),
+    ).where(Image.project_id == project_id, Image.deleted_at.is_(None))

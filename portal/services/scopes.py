@@ -6,8 +6,10 @@ whole of it.
 """
 
 import uuid
+from collections.abc import Container
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.orm import joinedload
 
 from portal.db import session
 from portal.models import Host, Instance, Network, Port, Scope, SecurityGroupRule
@@ -17,38 +19,43 @@ FIREWALL, NETWORK = "firewall", "network"
 
 
 def want(scope: Scope) -> None:
-    """The host shall hold a newer revision than any before. Counted by the database, so that of
-    two who raise it at once neither is lost."""
-    scope.wanted = session.scalar(
-        update(Scope)
-        .where(Scope.id == scope.id)
-        .values(wanted=Scope.wanted + 1)
-        .returning(Scope.wanted)
-        .execution_options(synchronize_session=False)
+    """The host shall hold a newer revision than any before, and shall be sent it soon. Call it
+    with one that is locked, so that of two who raise it at once neither is lost."""
+    scope.wanted += 1
+    scope.repairs, scope.repair_at = 0, None
+
+
+def of_instance(instance: Instance, kinds: Container[str], *, everywhere: bool) -> list[Scope]:
+    """The tables of these kinds on the instance's host, or on all hosts where they name its
+    ports, locked."""
+    places = set()
+    if NETWORK in kinds:
+        networks = select(Port.network_id).where(Port.instance_id == instance.id).distinct()
+        places |= {(instance.host_id, NETWORK, each) for each in session.scalars(networks)}
+    if FIREWALL in kinds:
+        hosts = {instance.host_id} | (_hosts_that_refer_to(instance) if everywhere else set())
+        places |= {(each, FIREWALL, each) for each in hosts}
+    place = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
+    found = _locked(place.in_(places))
+    missing = places - {(each.host_id, each.kind, each.target_id) for each in found}
+    if not missing:
+        return found
+    session.add_all(
+        Scope(host_id=host_id, kind=kind, target_id=target_id, wanted=1)
+        for host_id, kind, target_id in missing
     )
-
-
-def of_instance(instance: Instance, kind: str) -> list[Scope]:
-    """The tables that name an instance's ports."""
-    if kind == NETWORK:
-        networks = session.scalars(
-            select(Port.network_id).where(Port.instance_id == instance.id).distinct()
-        )
-        return [_scope(instance.host_id, NETWORK, network_id) for network_id in networks]
-    hosts = {instance.host_id} | _hosts_that_refer_to(instance)
-    return [_scope(host_id, FIREWALL, host_id) for host_id in sorted(hosts)]
+    session.flush()
+    return _locked(place.in_(places))
 
 
 def of_network(network: Network) -> list[Scope]:
-    """The network on every host that carries it."""
-    return list(
-        session.scalars(select(Scope).where(Scope.kind == NETWORK, Scope.target_id == network.id))
-    )
+    """The network on every host that carries it, locked."""
+    return _locked(Scope.kind == NETWORK, Scope.target_id == network.id)
 
 
-def of_host(host: Host, kind: str) -> list[Scope]:
-    """The tables of one kind that a host carries."""
-    return list(session.scalars(select(Scope).where(Scope.kind == kind, Scope.host_id == host.id)))
+def of_host(host: Host) -> list[Scope]:
+    """The tables that a host carries, locked."""
+    return _locked(Scope.host_id == host.id)
 
 
 def _hosts_that_refer_to(instance: Instance) -> set[uuid.UUID]:
@@ -70,14 +77,16 @@ def _hosts_that_refer_to(instance: Instance) -> set[uuid.UUID]:
     )
 
 
-def _scope(host_id: uuid.UUID, kind: str, target_id: uuid.UUID) -> Scope:
-    found = session.scalar(
-        select(Scope).where(
-            Scope.host_id == host_id, Scope.kind == kind, Scope.target_id == target_id
+def _locked(*conditions: ColumnElement[bool]) -> list[Scope]:
+    """Until the transaction ends these are nobody else's to change. Locked in the order of their
+    ids, as by everybody, so that nobody waits in a circle."""
+    return list(
+        session.scalars(
+            select(Scope)
+            .where(*conditions)
+            .options(joinedload(Scope.host, innerjoin=True))
+            .order_by(Scope.id)
+            .with_for_update(of=Scope, key_share=True)
+            .execution_options(populate_existing=True)
         )
     )
-    if found is None:
-        found = Scope(host_id=host_id, kind=kind, target_id=target_id, wanted=1)
-        session.add(found)
-        session.flush()
-    return found

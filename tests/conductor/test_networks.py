@@ -1,10 +1,12 @@
-"""What hosts are told of a network."""
+"""What hosts are told of a network, and of who may speak to whom."""
 
+import pytest
 from sqlalchemy import select
 
-from portal.db import session
-from portal.models import Port
+from portal.db import session, transaction
+from portal.models import Outcome, Port, SecurityGroup, Task
 from portal.services import instances
+from portal.services.security_groups import DEFAULT
 from tests.cloud import host_row
 
 
@@ -37,3 +39,66 @@ def test_a_host_forgets_no_lease_because_its_guest_lived_elsewhere(bare_cloud):
     bare_cloud.settle()
     assert leases(bare_cloud.hosts["kvm-2"]) == set()
     assert leases(bare_cloud.hosts["kvm-1"]) == addresses(*by_host["kvm-1"])
+
+
+@pytest.fixture
+def two_hosts(bare_cloud):
+    """kvm-1 holds an instance of the group `default` and takes no more; kvm-2 takes the others."""
+    bare_cloud.add_host("kvm-1")
+    bare_cloud.first = bare_cloud.running("first", group_ids=(default(bare_cloud),))
+    bare_cloud.add_host("kvm-2")
+    with transaction():
+        host_row("kvm-1").enabled = False
+    return bare_cloud
+
+
+def default(cloud):
+    project_id = cloud.project().id
+    return session.scalar(
+        select(SecurityGroup.id).where(
+            SecurityGroup.project_id == project_id, SecurityGroup.name == DEFAULT
+        )
+    )
+
+
+def members(host, group_id) -> set[str]:
+    """The addresses that the filter of a fake host takes for members of a group."""
+    [table] = host.every("firewall").values()
+    return {
+        address
+        for group in table["groups"]
+        if group["id"] == str(group_id)
+        for address in group["members"]
+    }
+
+
+def test_every_host_of_a_group_learns_who_joins_it_and_who_leaves(two_hosts):
+    group_id = default(two_hosts)
+    second = two_hosts.running("second", group_ids=(group_id,))
+    both = addresses(two_hosts.first, second)
+    assert [members(host, group_id) for host in two_hosts.hosts.values()] == [both, both]
+    instances.delete(two_hosts.actor("alice"), second.project_id, second.id)
+    two_hosts.settle()
+    assert members(two_hosts.hosts["kvm-1"], group_id) == addresses(two_hosts.first)
+
+
+def test_a_create_waits_for_its_own_host_alone(two_hosts):
+    two_hosts.hosts["kvm-1"].fail("ensure_firewall", "nft: no such file", times=99)
+    two_hosts.silent.add("kvm-1")
+    second = two_hosts.create("second", group_ids=(default(two_hosts),))
+    for _ in range(5):
+        two_hosts.turn()
+    [operation] = two_hosts.operations(second)
+    assert operation.outcome is Outcome.DONE
+    hosts = session.scalars(select(Task.host_id).where(Task.operation_id == operation.id))
+    assert set(hosts) == {host_row("kvm-2").id}
+
+
+def test_whatever_changes_meanwhile_a_host_is_sent_one_table(two_hosts):
+    wish = two_hosts.new_instance("more", group_ids=(default(two_hosts),), count=10)
+    more = instances.create(two_hosts.actor("alice"), wish)
+    two_hosts.settle()
+    [update] = [each for each in two_hosts.operations(host_row("kvm-1")) if not each.user_id]
+    assert (update.action, update.outcome) == ("update", Outcome.DONE)
+    expected = addresses(two_hosts.first, *more)
+    assert members(two_hosts.hosts["kvm-1"], default(two_hosts)) == expected

@@ -90,14 +90,14 @@ def open_change(network_id: uuid.UUID, action: str) -> None:
         open_operation(None, session.get(Network, network_id), action)
 
 
-def test_a_change_that_meets_a_repair_is_refused_by_name(cloud):
+def test_a_change_that_meets_an_update_is_refused_by_name(cloud):
     host_id, ada = session.scalar(select(Host.id)), cloud.actor("ada")
     with transaction():
         session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
-    with Rival(drift.mend) as rival, pytest.raises(Conflict, match="kvm-1 is busy: repair has not"):
+    with Rival(drift.mend) as rival, pytest.raises(Conflict, match="kvm-1 is busy: update has not"):
         orphans.remove(ada, host_id, ["bridge pbr7"])
     assert rival.said == [1]
-    assert operations(host_id) == {"repair": None}
+    assert operations(host_id) == {"update": None}
 
 
 def test_a_repair_does_not_stand_in_the_way_of_whom_it_meets(cloud):

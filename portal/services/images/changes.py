@@ -58,7 +58,7 @@ def create(
     with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
         body = idempotency.body_hash(_Sent(new, received.sha256))
         with _kept(received), transaction():
-            quotas.check(project_id)  # locks the project, as idempotency wants
+            quotas.lock(project_id)
             if key and (made := idempotency.earlier(project_id, key, "images:create", body)):
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)

@@ -5,6 +5,7 @@ import uuid
 
 import yaml
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload, lazyload
 
 from portal.db import session, transaction
 from portal.errors import Refused
@@ -120,7 +121,9 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
             else f"{image.name} could not be fetched, so nothing starts from it. Choose another.",
             field="image_id",
         )
-    network = new.network_id and session.get(Network, new.network_id)
+    network = new.network_id and session.get(
+        Network, new.network_id, options=[joinedload(Network.subnets)]
+    )
     if not network or network.project_id != new.project_id or network.deleted_at:
         raise Refused(
             "This network was not found in the project. Choose another.", field="network_id"
@@ -130,9 +133,9 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         raise Refused("This SSH key was not found among yours.", field="key_pair_id")
     groups = list(
         session.scalars(
-            select(SecurityGroup).where(
-                SecurityGroup.id.in_(new.group_ids), SecurityGroup.project_id == new.project_id
-            )
+            select(SecurityGroup)
+            .where(SecurityGroup.id.in_(new.group_ids), SecurityGroup.project_id == new.project_id)
+            .options(lazyload(SecurityGroup.rules))
         )
     )
     if len(groups) != len(set(new.group_ids)):
@@ -208,7 +211,7 @@ def _reserve(
     session.add_all(placement.claims(host, instance.id, parts.amounts))
     session.add(addresses.new_port(parts.network.subnet, instance.id, address, parts.groups))
     session.flush()
-    operation = open_operation(actor, instance, "create")
+    operation = open_operation(actor, instance, "create", new=True)
     activities.record(
         actor,
         "instances:create",
