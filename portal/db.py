@@ -136,6 +136,21 @@ def transaction() -> Iterator[None]:
         call()
 
 
+@contextlib.contextmanager
+def snapshot() -> Iterator[None]:
+    """All that is read inside is as it was at one moment, and nobody waits for it."""
+    session.rollback()
+    session.expire_all()
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("BEGIN"))
+    else:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    try:
+        yield
+    finally:
+        session.commit()  # of nothing: a rollback would forget what was read
+
+
 class Purpose(enum.IntEnum):
     """What is done by one at a time."""
 

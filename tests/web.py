@@ -43,6 +43,7 @@ class WebServer:
                 [
                     *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}"),
                     *("--workers", "1", "--threads", "16", "--worker-class", "gthread"),
+                    *("--keep-alive", "5"),
                     *("--no-control-socket", "--access-logfile", "-", "portal.wsgi:app"),
                 ],
                 cwd=ROOT,

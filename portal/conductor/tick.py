@@ -1,50 +1,33 @@
 """One look at everything that is under way, and one move for each.
 
 One SQL for the tasks that are sent or may be, one Redis pipeline for what became of them, one
-transaction for all moves, one pipeline of sends.
+transaction and one pipeline of sends for every few moves.
 """
 
-import dataclasses
 import logging
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import redis
 from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from portal.conductor import outcomes, specs
+from portal.conductor import outcomes
 from portal.conductor.decide import Attempt, Move, Standing, decide, pause
 from portal.conductor.plans import LONG_JOBS
-from portal.conductor.queue import (
-    LONG,
-    SHORT,
-    TIMEOUT_SECONDS,
-    Fate,
-    Message,
-    Sent,
-    Wire,
-    sent,
-)
+from portal.conductor.queue import LONG, Fate, Sent, Wire
+from portal.conductor.sends import Sends, latest, queue_of
 from portal.db import now, session, transaction
 from portal.models import Host, Image, Instance, Operation, Outcome, Scope, Task
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
-NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
-LEAST_TIMEOUT = timedelta(seconds=1)
+MOVES_AT_A_TIME = 64  # in one transaction: others wait for what it holds
 LOST_AFTER = timedelta(seconds=10)  # a sent job of which Redis knows nothing will not turn up
 
 log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class Sends:
-    """What is to be done on the wire once the moves have been committed."""
-
-    messages: list[Message] = dataclasses.field(default_factory=list)
-    forget: set[Sent] = dataclasses.field(default_factory=set)
 
 
 def tick(wire: Wire) -> int:
@@ -64,40 +47,30 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
     if not tasks and not idle:
         return 0, 0
     fates, reachable = _look(wire, tasks)
-    moment = now()
-    judged = [(task, fates.get(_sent(task))) for task in tasks]
-    moves = [
-        (task.id, task.sends, move, fate)
-        for task, fate in judged
-        if (move := _decide(task, fate, moment)) is not Move.WAIT
-    ]
+    moves = list(_moves(tasks, fates, reachable=reachable))
     if not moves and not idle:
         return 0, 0
+    counts = [
+        _move(wire, moves[first : first + MOVES_AT_A_TIME])
+        for first in range(0, len(moves) or 1, MOVES_AT_A_TIME)
+    ]
+    return sum(made for made, _ in counts), sum(going_on for _, going_on in counts)
+
+
+def _move(wire: Wire, moves: list[tuple]) -> tuple[int, int]:
+    """These moves are made, and what they end has ended or is at another stage."""
     sends = Sends()
     with transaction():
-        made = _make(moves, sends, reachable=reachable)
+        made = _make(moves, sends)
         ended = _to_advance()
         going_on = outcomes.advance(ended)
-    if sends.forget:
-        wire.forget(sends.forget)
-    if sends.messages:
-        wire.send(sends.messages)
+    sends.go(wire)
     return made + len(ended), going_on
-
-
-def queue_of(job: str) -> str:
-    """Which of a host's two queues a job goes on."""
-    return LONG if job in LONG_JOBS else SHORT
 
 
 def window(host: Host, queue: str) -> int:
     """How many unanswered tasks of a queue a host is given."""
     return UNANSWERED_PER_WORKER * (host.long_workers if queue == LONG else host.short_workers)
-
-
-def _sent(task: Task) -> Sent:
-    """The latest sending of a task."""
-    return sent(task.host, task.id, task.sends, queue_of(task.job))
 
 
 def _unfinished() -> list[Task]:
@@ -176,7 +149,7 @@ def _to_advance() -> list[Operation]:
 
 
 def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[Sent, Fate], bool]:
-    jobs = [_sent(task) for task in tasks if task.sent_at]
+    jobs = [latest(task) for task in tasks if task.sent_at]
     try:
         return wire.look(jobs), True
     except redis.RedisError as error:
@@ -192,20 +165,37 @@ def _decide(task: Task, fate: Fate | None, moment: datetime) -> Move:
     return decide(Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline)
 
 
-def _make(moves: list[tuple], sends: Sends, *, reachable: bool) -> int:
+def _moves(
+    tasks: list[Task], fates: dict[Sent, Fate], *, reachable: bool
+) -> Iterator[tuple[uuid.UUID, int, Move, Fate | None]]:
+    """What is to be done about these tasks now, the oldest first, each with how often it had been
+    sent."""
+    moment = now()
+    on_the_wire = [task for task in tasks if task.sent_at]
+    unanswered = Counter((task.host_id, queue_of(task.job)) for task in on_the_wire)
+    scopes = {task.scope_id for task in on_the_wire} - {None}
+    for task in tasks:
+        fate = fates.get(latest(task))
+        move = _decide(task, fate, moment)
+        if move is Move.SEND and not (
+            reachable and (task.sent_at or _has_room(task, unanswered, scopes))
+        ):
+            continue
+        if move is not Move.WAIT:
+            yield task.id, task.sends, move, fate
+
+
+def _make(moves: list[tuple], sends: Sends) -> int:
     """Write the moves down, each only if its task is still where it was when it was judged."""
     tasks = _locked([task_id for task_id, *_ in moves])
-    unanswered = _unanswered()
-    scopes = _scopes_on_the_wire()
+    _lock_tables([tasks[task_id] for task_id, _, move, _ in moves if move is not Move.SEND])
     made = 0
     for task_id, seen, move, fate in moves:
         task = tasks[task_id]
         if task.finished_at or task.sends != seen or task.operation.finished_at:
             continue
         if move is Move.SEND:
-            if not reachable or not (task.sent_at or _has_room(task, unanswered, scopes)):
-                continue
-            _send(task, sends)
+            sends.send(task)
         else:
             _end_attempt(task, move, fate, sends)
         made += 1
@@ -227,9 +217,9 @@ def _has_room(task: Task, unanswered: Counter, scopes: set[uuid.UUID]) -> bool:
 def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
     """These tasks as they are now, and until the transaction ends nobody else's to change.
 
-    Rows are locked in the order of the services: hosts, instances, images, what is done to them,
-    the tables that it needs; so nobody waits in a circle. (SQLite has one writer at a time and
-    ignores it.)
+    Rows are locked in the order of the services: hosts, instances, images, then what is done to
+    them, then tables; so nobody waits in a circle. (SQLite has one writer at a time and ignores
+    it.)
     """
     concerned = (
         select(Task.host_id, Operation.target_id)
@@ -255,64 +245,24 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         .order_by(Task.operation_id, Task.id)
         .options(contains_eager(Task.operation), joinedload(Task.host))
         .with_for_update(of=(Operation, Task))
-    ).all()
-    session.execute(
-        select(Scope.id)
-        .where(Scope.id.in_([task.scope_id for task in rows if task.scope_id]))
-        .order_by(Scope.id)
-        .with_for_update(key_share=True)
     )
     return {task.id: task for task in rows}
 
 
-def _unanswered() -> Counter:
-    return Counter(
-        (host_id, queue_of(job))
-        for host_id, job in session.execute(
-            select(Task.host_id, Task.job).where(
-                Task.finished_at.is_(None), Task.sent_at.is_not(None)
-            )
+def _lock_tables(tasks: list[Task]) -> None:
+    """What hosts hold of the tables of these tasks is nobody else's to change."""
+    if concerned := {task.scope_id for task in tasks} - {None}:
+        session.execute(
+            select(Scope.id)
+            .where(Scope.id.in_(concerned))
+            .order_by(Scope.id)
+            .with_for_update(key_share=True)
         )
-    )
-
-
-def _scopes_on_the_wire() -> set[uuid.UUID]:
-    return set(
-        session.scalars(
-            select(Task.scope_id).where(
-                Task.finished_at.is_(None),
-                Task.sent_at.is_not(None),
-                Task.scope_id.is_not(None),
-            )
-        )
-    )
-
-
-def _send(task: Task, sends: Sends) -> None:
-    if task.sent_at:
-        sends.forget.add(_sent(task))
-    queue, moment = queue_of(task.job), now()
-    left = max(LEAST_TIMEOUT, task.operation.deadline - moment)
-    timeout = min(timedelta(seconds=TIMEOUT_SECONDS[queue]), left)
-    task.attempt, task.sends = task.attempt + 1, task.sends + 1
-    task.sent_at, task.due_at = moment, moment + timeout + NOT_AFTER
-    sends.messages.append(
-        Message(
-            host=task.host,
-            job=task.job,
-            task=task.id,
-            number=task.sends,
-            queue=queue,
-            spec=specs.of_task(task),
-            not_after=moment + NOT_AFTER + timeout,
-            timeout_seconds=int(timeout.total_seconds()),
-        )
-    )
 
 
 def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> None:
     if task.sent_at:
-        sends.forget.add(_sent(task))
+        sends.forget(task)
     if move is Move.SUCCEED:
         outcomes.take(task.host, fate.observation)
         session.flush()

@@ -39,42 +39,27 @@ def open_operation(
     *,
     before: dict | None = None,
     project_id: uuid.UUID | None = None,
-    new: bool = False,
 ) -> Operation:
     """The change `action` of `target` is under way, its tasks lie ready for the conductor.
 
     `before` is what it puts an end to: the intent to give back if it fails. `project_id` says
-    where it was asked for, of a target that belongs to no project. A `new` target was made in
-    this transaction, so that nobody else can be changing it. Without `actor` it is the cloud's
-    own work. Raises Conflict when another change of the same thing has not finished.
+    where it was asked for, of a target that belongs to no project. Without `actor` it is the
+    cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
-    operation = Operation(
-        action=action,
-        target_type=target.__tablename__,
-        target_id=target.id,
-        target_name=target.name,
-        project_id=getattr(target, "project_id", None) or project_id,
-        user_id=actor and actor.user_id,
-        request_id=actor.request_id if actor else "",
-        before=before,
-        deadline=now() + DEADLINES[action],
-    )
-    if new:
-        session.add(operation)
-        session.flush()
-    else:
-        _add(operation, target)
-    plan = PLANS[target.__tablename__, action]
-    tables = _tables(plan, action, target)
-    for number, stage in enumerate(plan, start=1):
-        for step in stage:
-            for task in _tasks(step, action, target, tables):
-                task.operation_id, task.stage = operation.id, number
-                session.add(task)
-    session.flush()
-    session.expire(target, ["open_operation"])
-    after_commit(bell.ring)
+    operation = _operation(actor, target, action, before=before, project_id=project_id)
+    _add(operation, target)
+    _plan([operation], [target])
     return operation
+
+
+def open_creates(actor: Actor, made: list[Instance]) -> list[Operation]:
+    """Instances that were made in this transaction, so that nobody else changes them, are being
+    created: all that they need is locked and raised at once."""
+    operations = [_operation(actor, each, "create") for each in made]
+    session.add_all(operations)
+    session.flush()
+    _plan(operations, made)
+    return operations
 
 
 def supersede(operation: Operation, reason: str) -> None:
@@ -138,6 +123,27 @@ def listed(
     return list(session.scalars(ordered(query, asked, columns))), total
 
 
+def _operation(
+    actor: Actor | None,
+    target,
+    action: str,
+    *,
+    before: dict | None = None,
+    project_id: uuid.UUID | None = None,
+) -> Operation:
+    return Operation(
+        action=action,
+        target_type=target.__tablename__,
+        target_id=target.id,
+        target_name=target.name,
+        project_id=getattr(target, "project_id", None) or project_id,
+        user_id=actor and actor.user_id,
+        request_id=actor.request_id if actor else "",
+        before=before,
+        deadline=now() + DEADLINES[action],
+    )
+
+
 def _add(operation: Operation, target) -> None:
     """It is the one open change of its thing. One that was opened at the same moment, and that
     the database shows only by refusing this one, is treated like any other."""
@@ -167,6 +173,24 @@ def _make_way(target, action: str) -> None:
     )
 
 
+def _plan(operations: list[Operation], targets: list) -> None:
+    """The operations, which do the same to things of one kind, have their tasks."""
+    action = operations[0].action
+    plan = PLANS[operations[0].target_type, action]
+    tables = _tables(plan, action, targets)
+    for operation, target in zip(operations, targets, strict=True):
+        needed = [each for each in tables if _needs(target, each)]
+        for number, stage in enumerate(plan, start=1):
+            for step in stage:
+                for task in _tasks(step, action, target, needed):
+                    task.operation_id, task.stage = operation.id, number
+                    session.add(task)
+    session.flush()
+    for target in targets:
+        session.expire(target, ["open_operation"])
+    after_commit(bell.ring)
+
+
 def _tasks(step: Step, action: str, target, tables: list[Scope]) -> list[Task]:
     match step.about:
         case "instance":
@@ -190,27 +214,33 @@ def _tasks(step: Step, action: str, target, tables: list[Scope]) -> list[Task]:
     raise ValueError(step.about)
 
 
-def _tables(plan: tuple, action: str, target) -> list[Scope]:
-    """The tables that this change needs before it is done, raised wherever it alters what they
-    say. What an instance needs is on its host: the others are sent theirs by `conductor.drift`,
-    one at a time however much has changed, and whether they can take it is not its concern."""
+def _tables(plan: tuple, action: str, targets: list) -> list[Scope]:
+    """The tables that say something of these things, raised if it is about to change."""
     kinds = {TABLE_KINDS[step.job] for stage in plan for step in stage if step.job in TABLE_KINDS}
     if not kinds:
         return []
     alters = action in ("create", "delete")
-    if isinstance(target, Instance):
-        concerned = scopes.of_instance(target, kinds, everywhere=alters)
-    elif isinstance(target, Network):
-        concerned = scopes.of_network(target)
+    if isinstance(targets[0], Instance):
+        concerned = scopes.of_instances(targets, kinds, everywhere=alters)
+    elif isinstance(targets[0], Network):
+        concerned = scopes.of_network(*targets)
     else:
-        concerned = [each for each in scopes.of_host(target) if each.kind in kinds]
+        concerned = scopes.of_host(*targets, kinds)
     if alters:
         for scope in concerned:
             scopes.want(scope)
-    needed = [scope for scope in concerned if scope.held < scope.wanted]
+    return concerned
+
+
+def _needs(target, scope: Scope) -> bool:
+    """Whether a change is done only when the host has this table. An instance needs what is on
+    its own: the other hosts are sent theirs by `conductor.drift`, one at a time however much has
+    changed, and what keeps them from taking it is no concern of the instance's."""
+    if scope.held >= scope.wanted:
+        return False
     if isinstance(target, Instance):
-        return [scope for scope in needed if scope.host_id == target.host_id]
-    return [scope for scope in needed if not scope.host.dark]
+        return scope.host_id == target.host_id
+    return not scope.host.dark
 
 
 def _fetcher(image: Image) -> Host:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from portal import config, db
 from portal.db import now, session
 from portal.errors import NoRoom
-from portal.models import Claim, Host, Resource
+from portal.models import Claim, Host, Instance, Resource
 
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
@@ -61,10 +61,10 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
     return chosen
 
 
-def claims(host: Host, instance_id: uuid.UUID, wanted: dict[Resource, int]) -> list[Claim]:
-    """The rows that hold `wanted` of `host` for an instance."""
+def claims(instance: Instance, wanted: dict[Resource, int]) -> list[Claim]:
+    """The rows that hold `wanted` of its host for an instance."""
     return [
-        Claim(host_id=host.id, instance_id=instance_id, resource=resource, amount=amount)
+        Claim(host_id=instance.host_id, instance_id=instance.id, resource=resource, amount=amount)
         for resource, amount in wanted.items()
     ]
 

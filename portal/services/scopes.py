@@ -6,7 +6,7 @@ whole of it.
 """
 
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import joinedload
@@ -25,15 +25,23 @@ def want(scope: Scope) -> None:
     scope.repairs, scope.repair_at = 0, None
 
 
-def of_instance(instance: Instance, kinds: Container[str], *, everywhere: bool) -> list[Scope]:
-    """The tables of these kinds on the instance's host, or on all hosts where they name its
+def of_instances(
+    instances: list[Instance], kinds: Container[str], *, everywhere: bool
+) -> list[Scope]:
+    """The tables of these kinds on the instances' hosts, or on all hosts where they name their
     ports, locked."""
-    places = set()
+    ids, places = [each.id for each in instances], set()
     if NETWORK in kinds:
-        networks = select(Port.network_id).where(Port.instance_id == instance.id).distinct()
-        places |= {(instance.host_id, NETWORK, each) for each in session.scalars(networks)}
+        networks = (
+            select(Instance.host_id, Port.network_id)
+            .join(Port, Port.instance_id == Instance.id)
+            .where(Instance.id.in_(ids))
+            .distinct()
+        )
+        places |= {(host_id, NETWORK, each) for host_id, each in session.execute(networks)}
     if FIREWALL in kinds:
-        hosts = {instance.host_id} | (_hosts_that_refer_to(instance) if everywhere else set())
+        hosts = {each.host_id for each in instances}
+        hosts |= _hosts_that_refer_to(ids) if everywhere else set()
         places |= {(each, FIREWALL, each) for each in hosts}
     place = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
     found = _locked(place.in_(places))
@@ -53,17 +61,17 @@ def of_network(network: Network) -> list[Scope]:
     return _locked(Scope.kind == NETWORK, Scope.target_id == network.id)
 
 
-def of_host(host: Host) -> list[Scope]:
-    """The tables that a host carries, locked."""
-    return _locked(Scope.host_id == host.id)
+def of_host(host: Host, kinds: Iterable[str] = (FIREWALL, NETWORK)) -> list[Scope]:
+    """The tables of these kinds that a host carries, locked."""
+    return _locked(Scope.host_id == host.id, Scope.kind.in_(kinds))
 
 
-def _hosts_that_refer_to(instance: Instance) -> set[uuid.UUID]:
-    """Hosts with a port in a group one of whose rules names a group of this instance."""
+def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:
+    """Hosts with a port in a group one of whose rules names a group of these instances."""
     own = (
         select(port_groups.c.group_id)
         .join(Port, Port.id == port_groups.c.port_id)
-        .where(Port.instance_id == instance.id)
+        .where(Port.instance_id.in_(instance_ids))
     )
     referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
     return set(

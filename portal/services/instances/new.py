@@ -16,12 +16,14 @@ from portal.models import (
     Instance,
     KeyPair,
     Network,
+    Operation,
+    Port,
     Resource,
     SecurityGroup,
 )
 from portal.policies import Actor, authorize, visible
 from portal.services import activities, addresses, idempotency, names, placement, quotas
-from portal.services.operations import open_operation
+from portal.services.operations import open_creates
 
 MOST_AT_ONCE = 20
 USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
@@ -89,11 +91,14 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
             disk_gib=new.count * parts.flavor.disk_gib,
         )
         hosts = placement.claim(parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"))
-        free = addresses.free(parts.network.subnet)
         instances = [
-            _reserve(actor, new, each, parts, host=host, address=next(free))
+            _instance(actor, new, each, parts, host)
             for each, host in zip(names.numbered(name, new.count), hosts, strict=True)
         ]
+        ports = _reserve(instances, parts)
+        operations = open_creates(actor, instances)
+        for instance, port, operation in zip(instances, ports, operations, strict=True):
+            _record(actor, instance, port, operation, parts)
         if key:
             made = [instance.id for instance in instances]
             idempotency.remember(new.project_id, key, "instances:create", body, made)
@@ -185,12 +190,10 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
 
 
-def _reserve(
-    actor: Actor, new: NewInstance, name: str, parts: Parts, *, host: Host, address: str
-) -> Instance:
+def _instance(actor: Actor, new: NewInstance, name: str, parts: Parts, host: Host) -> Instance:
     instance_id = uuid.uuid4()
     key_pair = parts.key_pair
-    instance = Instance(
+    return Instance(
         id=instance_id,
         name=name[: names.LONGEST],
         hostname=names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
@@ -206,12 +209,25 @@ def _reserve(
         public_keys=[[key_pair.name, key_pair.public_key]] if key_pair else [],
         user_data=new.user_data,
     )
-    session.add(instance)
+
+
+def _reserve(instances: list[Instance], parts: Parts) -> list[Port]:
+    """Each has its share of its host and the place on the network that is returned."""
+    session.add_all(instances)
     session.flush()
-    session.add_all(placement.claims(host, instance.id, parts.amounts))
-    session.add(addresses.new_port(parts.network.subnet, instance.id, address, parts.groups))
+    subnet = parts.network.subnet
+    free = addresses.free(subnet)
+    ports = [addresses.new_port(subnet, each.id, *next(free), parts.groups) for each in instances]
+    session.add_all(ports)
+    for each in instances:
+        session.add_all(placement.claims(each, parts.amounts))
     session.flush()
-    operation = open_operation(actor, instance, "create", new=True)
+    return ports
+
+
+def _record(
+    actor: Actor, instance: Instance, port: Port, operation: Operation, parts: Parts
+) -> None:
     activities.record(
         actor,
         "instances:create",
@@ -220,10 +236,9 @@ def _reserve(
             "flavor": parts.flavor.name,
             "image": parts.image.name,
             "network": parts.network.name,
-            "address": address,
+            "address": port.address,
             "groups": [group.name for group in parts.groups],
             "key": instance.key_name,
         },
         operation=operation,
     )
-    return instance
