@@ -10,11 +10,12 @@ from sqlalchemy import create_engine, event, select, text
 from portal.conductor import drift, tick
 from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Instance, Network, Operation, Outcome, Scope
-from portal.services import images, instances, networks, orphans
+from portal.models import Host, Instance, Network, Operation, Outcome, Scope, SecurityGroup
+from portal.services import images, instances, networks, orphans, quotas
 from portal.services.operations import open_operation
 from tests.cloud import host_row
 from tests.conftest import install
+from tests.crowd import at_once
 
 pytestmark = pytest.mark.postgresql
 PATIENCE_SECONDS = 30
@@ -142,6 +143,31 @@ def test_repairs_do_not_wait_in_a_circle_with_a_create(cloud):
     assert rival.said == [2]
     cloud.settle()
     assert all(scope.held == scope.wanted for scope in session.scalars(select(Scope)))
+
+
+def test_many_creates_and_the_conductor_do_not_wait_in_a_circle(cloud):
+    """All of them raise the filters of all hosts, which the conductor writes meanwhile."""
+    for number in range(2, 7):
+        cloud.add_host(f"kvm-{number}")
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    plenty = dict.fromkeys(["instances", "vcpus", "memory_mib", "disk_gib"], 10**6)
+    quotas.change(cloud.actor("ada"), project_id, plenty)
+    groups = session.scalars(
+        select(SecurityGroup.id).where(SecurityGroup.project_id == project_id)
+    ).all()
+    wishes = [cloud.new_instance(f"web-{n}", group_ids=tuple(groups), count=5) for n in range(4)]
+
+    def act(number: int) -> None:
+        if number < len(wishes):
+            for _ in range(4):
+                instances.create(alice, wishes[number])
+            return
+        for _ in range(10):
+            cloud.look()
+            cloud.turn()
+            drift.mend()
+
+    assert at_once(len(wishes) + 1, act) == {"done": len(wishes) + 1}
 
 
 def test_what_somebody_is_changing_is_repaired_later(cloud):
