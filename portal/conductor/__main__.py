@@ -17,6 +17,7 @@ from portal.conductor.queue import Wire
 from portal.conductor.sweeps import Sweeps
 
 BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
+REST_SECONDS = 2.0  # the same while no change is under way
 LEAST_SECONDS = 0.05  # between two ticks
 EAR_SECONDS = 0.5  # between two times of listening to the hosts
 MEND_SECONDS = 1.0  # between two looks for drift
@@ -34,31 +35,35 @@ class Conductor:
         self._sweeps = Sweeps(self._wire)
         self._boot_logs = BootLogs(self._wire)
         self._heard_at = self._mended_at = 0.0
+        self._skipped = False  # whether the last turn did not listen
 
     def stop(self, *_) -> None:
         self.stopping = True
 
     def run(self) -> None:
         """Look, move, wait for the bell; until stopped."""
-        moved = 0
         while not self.stopping:
             began = time.monotonic()
             try:
                 moved = self.turn()
+                patience = 0.0 if moved else self._patience()
             except (redis.RedisError, DBAPIError) as error:
                 log.warning("this turn failed, the next one will do its work: %s", error)
-                moved = 0
+                patience = BELL_SECONDS
             db.session.remove()
-            self._wait(began, moved)
+            self._wait(began, patience)
         resign(self.name)
 
     def turn(self) -> int:
         """Everything that is due has been done once. Returns how many moves were made."""
+        self._skipped = False
         if not lead(self.name):
             return 0
         moved = tick.tick(self._wire)
         moment = time.monotonic()
-        if moment - self._heard_at >= EAR_SECONDS:
+        if moment - self._heard_at < EAR_SECONDS:
+            self._skipped = True
+        else:
             self._heard_at = moment
             moved += self._sweeps.listen() + self._boot_logs.listen()
         if moment - self._mended_at >= MEND_SECONDS:
@@ -66,12 +71,18 @@ class Conductor:
             moved += drift.mend()
         return moved
 
-    def _wait(self, began: float, moved: int) -> None:
-        if moved:
+    def _patience(self) -> float:
+        """How many seconds the next turn can wait for, unless the bell rings."""
+        if self._skipped:
+            return EAR_SECONDS  # somebody may have rung to be listened to
+        return REST_SECONDS if tick.at_rest() else BELL_SECONDS
+
+    def _wait(self, began: float, patience: float) -> None:
+        if not patience:
             time.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
             return
         try:
-            self._wire.wait_for_bell(BELL_SECONDS)
+            self._wire.wait_for_bell(patience)
         except redis.RedisError:
             time.sleep(BELL_SECONDS)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import redis
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.conductor import outcomes
@@ -38,6 +38,11 @@ def tick(wire: Wire) -> int:
     """
     made, going_on = _look_and_move(wire)
     return made + _look_and_move(wire)[0] if going_on else made
+
+
+def at_rest() -> bool:
+    """Whether no change is under way."""
+    return not session.scalar(select(exists().where(Operation.finished_at.is_(None))))
 
 
 def _look_and_move(wire: Wire) -> tuple[int, int]:

@@ -114,7 +114,10 @@ class Machine:
 
     def wait_for_boot_log(self, spec: specs.InstanceSpec, text: str, *, times: int = 1) -> str:
         """The boot log, once `text` is in it that often."""
-        wait_until(lambda: self.hypervisor.observe_boot_log(spec.id).count(text) >= times)
+        wait_until(lambda: self.boot_log(spec).count(text) >= times)
+        return self.boot_log(spec)
+
+    def boot_log(self, spec: specs.InstanceSpec) -> str:
         return self.hypervisor.observe_boot_log(spec.id)
 
 
