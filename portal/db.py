@@ -139,6 +139,8 @@ def transaction() -> Iterator[None]:
 @contextlib.contextmanager
 def snapshot() -> Iterator[None]:
     """All that is read inside is as it was at one moment, and nobody waits for it."""
+    if session.info.get("changing"):
+        raise RuntimeError("a snapshot inside a use-case would forget its changes")
     session.rollback()
     session.expire_all()
     if session.get_bind().dialect.name == "sqlite":

@@ -14,6 +14,6 @@ only once its outcome is committed. Two conductors at once are wasteful and harm
 a compare-and-swap on the task's attempt.
 
 `plans` is the table of what a change consists of; `specs` builds from rows what a host is told;
-`outcomes` writes down what a host said; `drift` notices what is no longer as it was settled, and
-`queue` is the only file of the portal that knows RQ.
+`sends` puts it on the wire; `outcomes` writes down what a host said; `drift` notices what is no
+longer as it was settled, and `queue` is the only file of the portal that knows RQ.
 """

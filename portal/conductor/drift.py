@@ -32,6 +32,7 @@ from portal.services import instances, operations, quotas, scopes
 
 BACKOFF = [timedelta(minutes=minutes) for minutes in (0.5, 2, 8, 32, 60)]
 CALM = timedelta(hours=1)  # after so long without a repair the back-off begins anew
+LONGEST_STALE = timedelta(minutes=8)  # between two updates of a table that fail
 STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
 MOST_AT_A_TIME = 100
 
@@ -118,8 +119,14 @@ def _unheld() -> Select:
             or_(Scope.repair_at.is_(None), Scope.repair_at <= moment),
             _answers(moment),
             ~_changing(Scope.target_id),
-            ~exists().where(Task.scope_id == Scope.id, Task.finished_at.is_(None)),
+            ~exists().where(
+                Task.scope_id == Scope.id,
+                Task.finished_at.is_(None),
+                Task.operation_id == Operation.id,
+                Task.stage == Operation.stage,  # a later one may be long in coming
+            ),
         )
+        .order_by(Scope.updated_at)
     )
 
 
@@ -199,6 +206,8 @@ def _mend_scope(scope_id: uuid.UUID) -> bool:
     deleted = isinstance(target, Network) and target.deleted_at
     _count_repair(scope)
     action = "repair" if scope.held == 0 else "update"  # what it lost, or what it does not know yet
+    if action == "update":
+        scope.repair_at = min(scope.repair_at, now() + LONGEST_STALE)
     operations.open_operation(None, target, "delete" if deleted else action)
     return True
 
@@ -217,7 +226,7 @@ def _still_due(due: Select, model: type[Base], thing_id: uuid.UUID):
     """The thing, its row locked. None when it is no longer due, or somebody is changing it: they
     come first."""
     return session.scalar(
-        due.where(model.id == thing_id).with_for_update(of=model, skip_locked=True)
+        due.where(model.id == thing_id).with_for_update(of=model, key_share=True, skip_locked=True)
     )
 
 

@@ -114,6 +114,8 @@ def end_operation(operation: Operation, outcome: Outcome, reason: str = "") -> N
             session.get_one(Image, operation.target_id).fault = operation.reason
         case "networks" if operation.action == "delete" and outcome is Outcome.DONE:
             _bury_network(operation.target_id)
+        case "networks" | "hosts" if operation.action == "update" and outcome is Outcome.DONE:
+            _forgive(operation)
 
 
 def _end_for_instance(instance: Instance, operation: Operation) -> None:
@@ -188,17 +190,19 @@ def _bury(instance: Instance) -> None:
     boot_logs.forget(instance.id)
 
 
+def _forgive(operation: Operation) -> None:
+    """The hosts hold what they were sent: if they lose it, it is mended at once."""
+    tables = select(Task.scope_id).where(Task.operation_id == operation.id)
+    session.execute(update(Scope).where(Scope.id.in_(tables)).values(repairs=0, repair_at=None))
+
+
 def _bury_network(network_id: uuid.UUID) -> None:
-    session.execute(
-        update(Task)
-        .where(
-            Task.scope_id.in_(
-                select(Scope.id).where(Scope.kind == "network", Scope.target_id == network_id)
-            )
-        )
-        .values(scope_id=None)
-    )
-    session.execute(delete(Scope).where(Scope.kind == "network", Scope.target_id == network_id))
+    """Nothing is left of it, and nobody waits for its tables."""
+    tables = select(Scope.id).where(Scope.kind == scopes.NETWORK, Scope.target_id == network_id)
+    waiting = update(Task).where(Task.scope_id.in_(tables), Task.finished_at.is_(None))
+    session.execute(waiting.values(finished_at=now(), outcome=Outcome.SUPERSEDED))
+    session.execute(update(Task).where(Task.scope_id.in_(tables)).values(scope_id=None))
+    session.execute(delete(Scope).where(Scope.id.in_(tables)))
     session.execute(delete(Subnet).where(Subnet.network_id == network_id))
     session.execute(delete(Network).where(Network.id == network_id))
 
@@ -278,7 +282,7 @@ def _strangers(observation: Observation) -> list[str]:
     return orphans.unwanted(
         [
             *(f"guest {guest.id}" for guest in observation.guests),
-            *(f"network {held.id}" for held in observation.held if held.kind == "network"),
+            *(f"network {held.id}" for held in observation.held if held.kind == scopes.NETWORK),
             *observation.host.strangers,
         ]
     )

@@ -20,7 +20,7 @@ class Sends:
     """Tasks whose jobs are to be sent, and jobs that are to be forgotten."""
 
     def __init__(self):
-        self._due: list[uuid.UUID] = []
+        self._due: dict[uuid.UUID, int] = {}  # task id to the number of the sending
         self._over: set[Sent] = set()
 
     def send(self, task: Task) -> None:
@@ -31,7 +31,7 @@ class Sends:
         timeout = min(timedelta(seconds=TIMEOUT_SECONDS[queue_of(task.job)]), left)
         task.attempt, task.sends = task.attempt + 1, task.sends + 1
         task.sent_at, task.due_at = moment, moment + timeout + NOT_AFTER
-        self._due.append(task.id)
+        self._due[task.id] = task.sends
 
     def forget(self, task: Task) -> None:
         """Nobody waits any longer for what was sent of the task."""
@@ -55,19 +55,23 @@ def queue_of(job: str) -> str:
     return LONG if job in LONG_JOBS else SHORT
 
 
-def _messages(task_ids: list[uuid.UUID]) -> list[Message]:
-    """The jobs of these tasks; of what somebody has ended meanwhile there is none."""
+def _messages(due: dict[uuid.UUID, int]) -> list[Message]:
+    """The jobs of these sendings; of what somebody has ended meanwhile there is none."""
     with snapshot():
         tasks = {
             task.id: task
             for task in session.scalars(
                 select(Task)
                 .join(Task.operation)
-                .where(Task.id.in_(task_ids), Task.finished_at.is_(None))
+                .where(Task.id.in_(due), Task.finished_at.is_(None), Task.sent_at.is_not(None))
                 .options(contains_eager(Task.operation), joinedload(Task.host))
             )
         }
-        return [_message(tasks[each]) for each in task_ids if each in tasks]
+        return [
+            _message(tasks[task_id])
+            for task_id, number in due.items()
+            if task_id in tasks and tasks[task_id].sends == number
+        ]
 
 
 def _message(task: Task) -> Message:

@@ -4,6 +4,7 @@ One SQL for the tasks that are sent or may be, one Redis pipeline for what becam
 transaction and one pipeline of sends for every few moves.
 """
 
+import dataclasses
 import logging
 import uuid
 from collections import Counter
@@ -21,6 +22,7 @@ from portal.conductor.queue import LONG, Fate, Sent, Wire
 from portal.conductor.sends import Sends, latest, queue_of
 from portal.db import now, session, transaction
 from portal.models import Host, Image, Instance, Operation, Outcome, Scope, Task
+from portal.services import scopes
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
@@ -28,6 +30,16 @@ MOVES_AT_A_TIME = 64  # in one transaction: others wait for what it holds
 LOST_AFTER = timedelta(seconds=10)  # a sent job of which Redis knows nothing will not turn up
 
 log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Due:
+    """What is to be done about a task, as it was when that was judged."""
+
+    task_id: uuid.UUID
+    sends: int
+    move: Move
+    fate: Fate | None
 
 
 def tick(wire: Wire) -> int:
@@ -41,8 +53,9 @@ def tick(wire: Wire) -> int:
 
 
 def at_rest() -> bool:
-    """Whether no change is under way."""
-    return not session.scalar(select(exists().where(Operation.finished_at.is_(None))))
+    """Whether no change is under way, and none is about to be."""
+    changing = exists().where(Operation.finished_at.is_(None))
+    return not session.scalar(select(or_(changing, exists().where(Scope.held < Scope.wanted))))
 
 
 def _look_and_move(wire: Wire) -> tuple[int, int]:
@@ -52,21 +65,21 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
     if not tasks and not idle:
         return 0, 0
     fates, reachable = _look(wire, tasks)
-    moves = list(_moves(tasks, fates, reachable=reachable))
-    if not moves and not idle:
+    due = list(_judge(tasks, fates, reachable=reachable))
+    if not due and not idle:
         return 0, 0
     counts = [
-        _move(wire, moves[first : first + MOVES_AT_A_TIME])
-        for first in range(0, len(moves) or 1, MOVES_AT_A_TIME)
+        _carry_out(wire, due[first : first + MOVES_AT_A_TIME])
+        for first in range(0, len(due) or 1, MOVES_AT_A_TIME)
     ]
     return sum(made for made, _ in counts), sum(going_on for _, going_on in counts)
 
 
-def _move(wire: Wire, moves: list[tuple]) -> tuple[int, int]:
+def _carry_out(wire: Wire, due: list[Due]) -> tuple[int, int]:
     """These moves are made, and what they end has ended or is at another stage."""
     sends = Sends()
     with transaction():
-        made = _make(moves, sends)
+        made = _write_down(due, sends)
         ended = _to_advance()
         going_on = outcomes.advance(ended)
     sends.go(wire)
@@ -170,52 +183,50 @@ def _decide(task: Task, fate: Fate | None, moment: datetime) -> Move:
     return decide(Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline)
 
 
-def _moves(
-    tasks: list[Task], fates: dict[Sent, Fate], *, reachable: bool
-) -> Iterator[tuple[uuid.UUID, int, Move, Fate | None]]:
-    """What is to be done about these tasks now, the oldest first, each with how often it had been
-    sent."""
+def _judge(tasks: list[Task], fates: dict[Sent, Fate], *, reachable: bool) -> Iterator[Due]:
+    """What is to be done now, about the oldest first."""
     moment = now()
     on_the_wire = [task for task in tasks if task.sent_at]
     unanswered = Counter((task.host_id, queue_of(task.job)) for task in on_the_wire)
-    scopes = {task.scope_id for task in on_the_wire} - {None}
+    tables = {task.scope_id for task in on_the_wire} - {None}
     for task in tasks:
         fate = fates.get(latest(task))
         move = _decide(task, fate, moment)
         if move is Move.SEND and not (
-            reachable and (task.sent_at or _has_room(task, unanswered, scopes))
+            reachable and (task.sent_at or _has_room(task, unanswered, tables))
         ):
             continue
         if move is not Move.WAIT:
-            yield task.id, task.sends, move, fate
+            yield Due(task.id, task.sends, move, fate)
 
 
-def _make(moves: list[tuple], sends: Sends) -> int:
-    """Write the moves down, each only if its task is still where it was when it was judged."""
-    tasks = _locked([task_id for task_id, *_ in moves])
-    _lock_tables([tasks[task_id] for task_id, _, move, _ in moves if move is not Move.SEND])
+def _write_down(due: list[Due], sends: Sends) -> int:
+    """The moves are made, each only if its task is still where it was when it was judged."""
+    tasks = _locked([each.task_id for each in due])
+    answered = [tasks[each.task_id] for each in due if each.move is not Move.SEND]
+    scopes.lock({task.scope_id for task in answered} - {None})
     made = 0
-    for task_id, seen, move, fate in moves:
-        task = tasks[task_id]
-        if task.finished_at or task.sends != seen or task.operation.finished_at:
+    for each in due:
+        task = tasks[each.task_id]
+        if task.finished_at or task.sends != each.sends or task.operation.finished_at:
             continue
-        if move is Move.SEND:
+        if each.move is Move.SEND:
             sends.send(task)
         else:
-            _end_attempt(task, move, fate, sends)
+            _end_attempt(task, each.move, each.fate, sends)
         made += 1
     return made
 
 
-def _has_room(task: Task, unanswered: Counter, scopes: set[uuid.UUID]) -> bool:
+def _has_room(task: Task, unanswered: Counter, tables: set[uuid.UUID]) -> bool:
     """Whether its host may be given one more task, which is then counted. Who is on the wire
     already has their place, be it lost a hundred times."""
     place = (task.host_id, queue_of(task.job))
-    if unanswered[place] >= window(task.host, place[1]) or task.scope_id in scopes:
+    if unanswered[place] >= window(task.host, place[1]) or task.scope_id in tables:
         return False
     unanswered[place] += 1
     if task.scope_id:
-        scopes.add(task.scope_id)
+        tables.add(task.scope_id)
     return True
 
 
@@ -252,17 +263,6 @@ def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
         .with_for_update(of=(Operation, Task))
     )
     return {task.id: task for task in rows}
-
-
-def _lock_tables(tasks: list[Task]) -> None:
-    """What hosts hold of the tables of these tasks is nobody else's to change."""
-    if concerned := {task.scope_id for task in tasks} - {None}:
-        session.execute(
-            select(Scope.id)
-            .where(Scope.id.in_(concerned))
-            .order_by(Scope.id)
-            .with_for_update(key_share=True)
-        )
 
 
 def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> None:

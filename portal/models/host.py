@@ -99,7 +99,7 @@ class Scope(Base):
     wanted: Mapped[int] = mapped_column(BigInteger, default=0)
     held: Mapped[int] = mapped_column(BigInteger, default=0)
     held_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
-    repairs: Mapped[int] = mapped_column(default=0)  # in a row that did not last
+    repairs: Mapped[int] = mapped_column(default=0)  # or updates, in a row that did not last
     repair_at: Mapped[datetime | None]  # not before
 
     host: Mapped[Host] = relationship()

@@ -73,7 +73,9 @@ class Operation(Base):
     target_id: Mapped[uuid.UUID]
     target_name: Mapped[str] = mapped_column(String(255))
     project_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("projects.id"))
-    user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))  # None: a repair
+    user_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("users.id")
+    )  # None: the cloud itself
     request_id: Mapped[str] = mapped_column(String(64), default="")
     before: Mapped[dict | None]  # what it ends: an intent, restored if it fails, or strangers
     stage: Mapped[int] = mapped_column(default=1)

@@ -41,7 +41,9 @@ def new_mac() -> str:
     return ":".join(f"{byte:02x}" for byte in (*OUI, *secrets.token_bytes(3)))
 
 
-def new_port(subnet: Subnet, instance_id: uuid.UUID, address: str, mac: str, groups: list) -> Port:
+def new_port(
+    subnet: Subnet, instance_id: uuid.UUID, *, address: str, mac: str, groups: list
+) -> Port:
     """A place on `subnet` for an instance."""
     return Port(
         network_id=subnet.network_id,

@@ -7,7 +7,7 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 import uuid
 from collections import Counter
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -29,6 +29,8 @@ STATES = {
     "under way": Operation.finished_at.is_(None),
     "failed": Operation.outcome == Outcome.FAILED,
 }
+ROUTINE = and_(Operation.action == "update", Operation.outcome.is_not_distinct_from(Outcome.DONE))
+ALTERS = {"create", "delete"}  # what tables say, the first time; the cloud only tries again
 ALWAYS_SUPERSEDED = {"repair", "update"}  # the cloud's own work waits for nobody's
 
 
@@ -105,15 +107,16 @@ def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operat
 def listed(
     actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Operation], int]:
-    """A page of operations, newest first, and how many there are: of one project, or, for who
-    may look at the whole cloud, of all of it. `asked.query` is a part of a thing's name,
-    `asked.state` a key of STATES."""
+    """A page of operations, newest first, and how many there are, but for what is ROUTINE: of one
+    project, or, for who may look at the whole cloud, of all of it. `asked.query` is a part of a
+    thing's name, `asked.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Operation)
     else:
         authorize(actor, "operations:read", project_id)
         query = select(Operation).where(Operation.project_id == project_id)
+    query = query.where(~ROUTINE)
     if asked.query:
         query = query.where(Operation.target_name.ilike(like(asked.query), escape="\\"))
     if asked.state in STATES:
@@ -177,12 +180,12 @@ def _plan(operations: list[Operation], targets: list) -> None:
     """The operations, which do the same to things of one kind, have their tasks."""
     action = operations[0].action
     plan = PLANS[operations[0].target_type, action]
-    tables = _tables(plan, action, targets)
+    tables = _tables(plan, targets, alters=action in ALTERS and operations[0].user_id is not None)
     for operation, target in zip(operations, targets, strict=True):
         needed = [each for each in tables if _needs(target, each)]
         for number, stage in enumerate(plan, start=1):
             for step in stage:
-                for task in _tasks(step, action, target, needed):
+                for task in _tasks(step, action, target=target, tables=needed):
                     task.operation_id, task.stage = operation.id, number
                     session.add(task)
     session.flush()
@@ -191,7 +194,7 @@ def _plan(operations: list[Operation], targets: list) -> None:
     after_commit(bell.ring)
 
 
-def _tasks(step: Step, action: str, target, tables: list[Scope]) -> list[Task]:
+def _tasks(step: Step, action: str, *, target, tables: list[Scope]) -> list[Task]:
     match step.about:
         case "instance":
             return [_task(step, target.host_id, target.id)]
@@ -214,12 +217,11 @@ def _tasks(step: Step, action: str, target, tables: list[Scope]) -> list[Task]:
     raise ValueError(step.about)
 
 
-def _tables(plan: tuple, action: str, targets: list) -> list[Scope]:
-    """The tables that say something of these things, raised if it is about to change."""
+def _tables(plan: tuple, targets: list, *, alters: bool) -> list[Scope]:
+    """The tables that say something of these things, raised if the change alters it."""
     kinds = {TABLE_KINDS[step.job] for stage in plan for step in stage if step.job in TABLE_KINDS}
     if not kinds:
         return []
-    alters = action in ("create", "delete")
     if isinstance(targets[0], Instance):
         concerned = scopes.of_instances(targets, kinds, everywhere=alters)
     elif isinstance(targets[0], Network):

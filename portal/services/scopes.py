@@ -6,7 +6,7 @@ whole of it.
 """
 
 import uuid
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import joinedload
@@ -64,6 +64,12 @@ def of_network(network: Network) -> list[Scope]:
 def of_host(host: Host, kinds: Iterable[str] = (FIREWALL, NETWORK)) -> list[Scope]:
     """The tables of these kinds that a host carries, locked."""
     return _locked(Scope.host_id == host.id, Scope.kind.in_(kinds))
+
+
+def lock(scope_ids: Collection[uuid.UUID]) -> None:
+    """Until the transaction ends these are nobody else's to change."""
+    if scope_ids:
+        _locked(Scope.id.in_(scope_ids))
 
 
 def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:

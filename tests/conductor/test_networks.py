@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import select
 
+from portal.conductor import drift
 from portal.db import session, transaction
-from portal.models import Outcome, Port, SecurityGroup, Task
-from portal.services import instances
+from portal.models import Network, Outcome, Port, SecurityGroup, Task
+from portal.services import instances, networks
 from portal.services.security_groups import DEFAULT
 from tests.cloud import host_row
 
@@ -92,6 +93,51 @@ def test_a_create_waits_for_its_own_host_alone(two_hosts):
     assert operation.outcome is Outcome.DONE
     hosts = session.scalars(select(Task.host_id).where(Task.operation_id == operation.id))
     assert set(hosts) == {host_row("kvm-2").id}
+
+
+def test_a_host_learns_of_members_while_a_change_hangs_on_it(two_hosts):
+    instances.delete(two_hosts.actor("alice"), two_hosts.first.project_id, two_hosts.first.id)
+    two_hosts.hosts["kvm-1"].fail("remove_domain", "the guest holds on", times=10**6)
+    two_hosts.turn()
+    two_hosts.create("second", group_ids=(default(two_hosts),))
+    for _ in range(5):
+        two_hosts.turn()
+        drift.mend()
+    updates = [each for each in two_hosts.operations(host_row("kvm-1")) if not each.user_id]
+    assert [each.action for each in updates] == ["update"]
+
+
+def test_a_network_that_a_host_will_not_give_up_is_asked_for_less_and_less(bare_cloud):
+    bare_cloud.add_host("kvm-1")
+    alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
+    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
+    instances.delete(alice, instance.project_id, instance.id)
+    bare_cloud.settle()
+    bare_cloud.hosts["kvm-1"].fail("remove_network", "no", times=10**6, permanent=True)
+    networks.delete(alice, instance.project_id, network_id)
+    for _ in range(60):
+        bare_cloud.turn()
+        drift.mend()
+        bare_cloud.clock.forward(seconds=1)
+    deletes = bare_cloud.operations(session.get(Network, network_id))
+    assert [each.outcome for each in deletes] == [Outcome.FAILED] * 3  # at once, and after 30 s
+
+
+def test_what_waits_for_a_table_of_a_network_ends_with_it(bare_cloud):
+    """Seen: the conductor fell over the lease of a guest on a network that was gone."""
+    bare_cloud.add_host("kvm-1")
+    alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
+    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
+    bare_cloud.hosts["kvm-1"].fail("ensure_network", "no", times=1)
+    instances.delete(alice, instance.project_id, instance.id)
+    bare_cloud.turn()
+    bare_cloud.turn()
+    pauses = select(Task).where(Task.job == "networks.apply", Task.finished_at.is_(None))
+    assert session.scalars(pauses.where(Task.attempt == 1, Task.sent_at.is_(None))).one()
+    networks.delete(alice, instance.project_id, network_id)
+    bare_cloud.settle()
+    assert session.get(Network, network_id) is None
+    assert bare_cloud.operations(instance)[-1].outcome is Outcome.DONE
 
 
 def test_whatever_changes_meanwhile_a_host_is_sent_one_table(two_hosts):

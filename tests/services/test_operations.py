@@ -10,9 +10,10 @@ from sqlalchemy import create_engine, event, select, text
 from portal.conductor import drift, tick
 from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Host, Instance, Network, Operation, Outcome, Scope, SecurityGroup
+from portal.models import Host, Instance, Network, Operation, Outcome, Port, Scope, SecurityGroup
 from portal.services import images, instances, networks, orphans, quotas
 from portal.services.operations import open_operation
+from portal.services.security_groups import DEFAULT
 from tests.cloud import host_row
 from tests.conftest import install
 from tests.crowd import at_once
@@ -143,6 +144,28 @@ def test_repairs_do_not_wait_in_a_circle_with_a_create(cloud):
     assert rival.said == [2]
     cloud.settle()
     assert all(scope.held == scope.wanted for scope in session.scalars(select(Scope)))
+
+
+def test_who_joins_a_group_while_another_leaves_it_does_not_take_it_for_a_member(cloud):
+    """The delete had asked already which hosts know of it."""
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    default = session.scalar(
+        select(SecurityGroup.id).where(
+            SecurityGroup.project_id == project_id, SecurityGroup.name == DEFAULT
+        )
+    )
+    leaving = cloud.running("leaving", group_ids=(default,))
+    with transaction():
+        host_row().enabled = False
+    cloud.add_host("kvm-2")
+    with Rival(lambda: cloud.create("joining", group_ids=(default,))) as rival:
+        instances.delete(alice, project_id, leaving.id)
+    [joining] = rival.said
+    cloud.settle()
+    [table] = cloud.hosts["kvm-2"].every("firewall").values()
+    members = {address for group in table["groups"] for address in group["members"]}
+    ports = session.scalars(select(Port.address).where(Port.instance_id == joining.id))
+    assert members == set(ports)
 
 
 def test_many_creates_and_the_conductor_do_not_wait_in_a_circle(cloud):

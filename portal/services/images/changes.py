@@ -232,6 +232,7 @@ def _room(project_id: uuid.UUID) -> tuple[int, str]:
     is no room for any."""
     most, too_large = _largest()
     with transaction():  # none is open while the bytes come in
+        quotas.lock(project_id)
         quotas.check_image(project_id, 1)
         left = quotas.image_bytes_left(project_id)
     if left < most:

@@ -6,7 +6,7 @@ from portal.db import now, session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
-from portal.services import activities, names
+from portal.services import activities, names, quotas
 from portal.services.instances.looks import find
 from portal.services.operations import open_operation
 
@@ -77,6 +77,7 @@ def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Opera
     """It shall be gone. Possible in every state; ends whatever else is under way. Its name and
     its share of the quota are free at once, its address when the host has reported it gone."""
     with transaction():
+        quotas.lock(project_id)  # who is being created meanwhile may share a group with it
         instance = _change(actor, "delete", project_id, instance_id)
         if instance.open_operation and instance.open_operation.action == "delete":
             return instance.open_operation

@@ -92,13 +92,13 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
         )
         hosts = placement.claim(parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"))
         instances = [
-            _instance(actor, new, each, parts, host)
+            _instance(actor, new, name=each, parts=parts, host=host)
             for each, host in zip(names.numbered(name, new.count), hosts, strict=True)
         ]
         ports = _reserve(instances, parts)
         operations = open_creates(actor, instances)
         for instance, port, operation in zip(instances, ports, operations, strict=True):
-            _record(actor, instance, port, operation, parts)
+            _record(actor, instance, port=port, operation=operation, parts=parts)
         if key:
             made = [instance.id for instance in instances]
             idempotency.remember(new.project_id, key, "instances:create", body, made)
@@ -190,7 +190,7 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
 
 
-def _instance(actor: Actor, new: NewInstance, name: str, parts: Parts, host: Host) -> Instance:
+def _instance(actor: Actor, new: NewInstance, *, name: str, parts: Parts, host: Host) -> Instance:
     instance_id = uuid.uuid4()
     key_pair = parts.key_pair
     return Instance(
@@ -217,7 +217,10 @@ def _reserve(instances: list[Instance], parts: Parts) -> list[Port]:
     session.flush()
     subnet = parts.network.subnet
     free = addresses.free(subnet)
-    ports = [addresses.new_port(subnet, each.id, *next(free), parts.groups) for each in instances]
+    ports = [
+        addresses.new_port(subnet, instance.id, address=address, mac=mac, groups=parts.groups)
+        for instance, (address, mac) in zip(instances, free, strict=False)
+    ]
     session.add_all(ports)
     for each in instances:
         session.add_all(placement.claims(each, parts.amounts))
@@ -226,7 +229,7 @@ def _reserve(instances: list[Instance], parts: Parts) -> list[Port]:
 
 
 def _record(
-    actor: Actor, instance: Instance, port: Port, operation: Operation, parts: Parts
+    actor: Actor, instance: Instance, *, port: Port, operation: Operation, parts: Parts
 ) -> None:
     activities.record(
         actor,
