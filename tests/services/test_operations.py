@@ -37,11 +37,11 @@ def cloud(tmp_path, redis_url, clock, postgresql_url):
 
 
 class Rival:
-    """Does something at the moment when this thread is about to write its operation down; waits
-    until it was done, or itself waits for this thread."""
+    """Does something at the moment when this thread is about to write its operation down, or to
+    make another statement; waits until it was done, or itself waits for this thread."""
 
-    def __init__(self, does):
-        self._does, self._thread = does, None
+    def __init__(self, does, *, before: str = "INSERT INTO operations"):
+        self._does, self._statement, self._thread = does, before, None
         self.said = []
 
     def __enter__(self):
@@ -59,7 +59,7 @@ class Rival:
     def _watch(self, connection, cursor, statement, *rest) -> None:
         if self._thread or threading.current_thread() is not self._home:
             return
-        if statement.startswith("INSERT INTO operations"):
+        if statement.startswith(self._statement):
             self._thread = threading.Thread(target=self._act)
             self._thread.start()
             self._wait()
@@ -158,13 +158,19 @@ def test_who_joins_a_group_while_another_leaves_it_does_not_take_it_for_a_member
     with transaction():
         host_row().enabled = False
     cloud.add_host("kvm-2")
-    with Rival(lambda: cloud.create("joining", group_ids=(default,))) as rival:
+
+    def join():
+        joining_id = cloud.create("joining", group_ids=(default,)).id
+        tick.tick(cloud.wire)
+        return joining_id
+
+    with Rival(join, before="SELECT scopes") as rival:
         instances.delete(alice, project_id, leaving.id)
-    [joining] = rival.said
+    [joining_id] = rival.said
     cloud.settle()
     [table] = cloud.hosts["kvm-2"].every("firewall").values()
     members = {address for group in table["groups"] for address in group["members"]}
-    ports = session.scalars(select(Port.address).where(Port.instance_id == joining.id))
+    ports = session.scalars(select(Port.address).where(Port.instance_id == joining_id))
     assert members == set(ports)
 
 
