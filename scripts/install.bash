@@ -83,3 +83,19 @@ wait_for_web() {
         sleep 0.2
     done
 }
+
+# supervise SUPERVISORD CONFIGURATION URL WORDS: it runs, and WORDS are said once URL answers. When
+# this script, or the whole terminal, is told to end, everything has ended first.
+supervise() {
+    "$1" -c "$2" &
+    local supervisor=$! status=0
+    trap "kill -TERM $supervisor 2>/dev/null || true" INT TERM HUP
+    wait_for_web "$3" "$supervisor"
+    say "$4"
+    while kill -0 "$supervisor" 2>/dev/null; do
+        status=0
+        wait "$supervisor" || status=$?
+    done
+    say "Ended"
+    return "$status"
+}
