@@ -118,8 +118,7 @@ def transaction() -> Iterator[None]:
     if session.info.get("changing"):
         raise RuntimeError("a use-case was called inside a use-case")
     with _turn():
-        session.rollback()
-        session.expire_all()  # a rollback right after a commit forgets nothing
+        _forget()
         session.info["changing"] = True
         session.info["after_commit"] = []
         try:
@@ -141,8 +140,7 @@ def snapshot() -> Iterator[None]:
     """All that is read inside is as it was at one moment, and nobody waits for it."""
     if session.info.get("changing"):
         raise RuntimeError("a snapshot inside a use-case would forget its changes")
-    session.rollback()
-    session.expire_all()
+    _forget()
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("BEGIN"))
     else:
@@ -172,6 +170,12 @@ def alone(purpose: Purpose) -> None:
 def after_commit(call: Callable[[], None]) -> None:
     """Have `call` called once, when the transaction that is open has been committed."""
     session.info["after_commit"].append(call)
+
+
+def _forget() -> None:
+    """What was read before is read again."""
+    session.rollback()
+    session.expire_all()  # a rollback right after a commit forgets nothing
 
 
 @contextlib.contextmanager

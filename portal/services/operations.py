@@ -48,7 +48,8 @@ def open_operation(
     where it was asked for, of a target that belongs to no project. Without `actor` it is the
     cloud's own work. Raises Conflict when another change of the same thing has not finished.
     """
-    operation = _operation(actor, target, action, before=before, project_id=project_id)
+    operation = _operation(actor, target, action)
+    operation.before, operation.project_id = before, operation.project_id or project_id
     _add(operation, target)
     _plan([operation], [target])
     return operation
@@ -126,23 +127,15 @@ def listed(
     return list(session.scalars(ordered(query, asked, columns))), total
 
 
-def _operation(
-    actor: Actor | None,
-    target,
-    action: str,
-    *,
-    before: dict | None = None,
-    project_id: uuid.UUID | None = None,
-) -> Operation:
+def _operation(actor: Actor | None, target, action: str) -> Operation:
     return Operation(
         action=action,
         target_type=target.__tablename__,
         target_id=target.id,
         target_name=target.name,
-        project_id=getattr(target, "project_id", None) or project_id,
+        project_id=getattr(target, "project_id", None),
         user_id=actor and actor.user_id,
         request_id=actor.request_id if actor else "",
-        before=before,
         deadline=now() + DEADLINES[action],
     )
 

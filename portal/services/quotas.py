@@ -97,13 +97,13 @@ def check(project_id: uuid.UUID, **asked: int) -> None:
 def image_bytes_left(project_id: uuid.UUID) -> int:
     """How large one more image of the project may be."""
     limit = usage(project_id)["image_gib"].limit
-    return max(0, limit * GIB - _images(project_id)[1])
+    return max(0, limit * GIB - _image_bytes(project_id))
 
 
 def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
     """Return when the project may keep one more image of this size. Raises OverQuota. Call it
     under `lock`."""
-    before = _images(project_id)[1]
+    before = _image_bytes(project_id)
     gib = -(-(before + size_bytes) // GIB) - -(-before // GIB)  # images are counted together
     check(project_id, images=1, image_gib=gib)
 
@@ -132,10 +132,8 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
         activities.record(actor, "quotas:change", project, before=before, after=limits)
 
 
-def _images(project_id: uuid.UUID) -> tuple[int, int]:
-    """How many images the project keeps, and their bytes."""
-    count, size = session.execute(_of_images(project_id)).one()
-    return count, int(size)
+def _image_bytes(project_id: uuid.UUID) -> int:
+    return int(session.execute(_of_images(project_id)).one().image_bytes)
 
 
 def _count(project_id: uuid.UUID) -> dict[str, int]:

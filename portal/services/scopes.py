@@ -8,7 +8,7 @@ whole of it.
 import uuid
 from collections.abc import Collection, Container, Iterable
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import joinedload
 
 from portal.db import session
@@ -46,14 +46,13 @@ def of_instances(
     place = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
     found = _locked(place.in_(places))
     missing = places - {(each.host_id, each.kind, each.target_id) for each in found}
-    if not missing:
-        return found
-    session.add_all(
+    new = [
         Scope(host_id=host_id, kind=kind, target_id=target_id, wanted=1)
         for host_id, kind, target_id in missing
-    )
+    ]
+    session.add_all(new)
     session.flush()
-    return _locked(place.in_(places))
+    return found + new
 
 
 def of_network(network: Network) -> list[Scope]:
@@ -69,7 +68,7 @@ def of_host(host: Host, kinds: Iterable[str] = (FIREWALL, NETWORK)) -> list[Scop
 def lock(scope_ids: Collection[uuid.UUID]) -> None:
     """Until the transaction ends these are nobody else's to change."""
     if scope_ids:
-        _locked(Scope.id.in_(scope_ids))
+        session.execute(_in_order(select(Scope.id).where(Scope.id.in_(scope_ids))))
 
 
 def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:
@@ -92,15 +91,16 @@ def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def _locked(*conditions: ColumnElement[bool]) -> list[Scope]:
-    """Until the transaction ends these are nobody else's to change. Locked in the order of their
-    ids, as by everybody, so that nobody waits in a circle."""
-    return list(
-        session.scalars(
-            select(Scope)
-            .where(*conditions)
-            .options(joinedload(Scope.host, innerjoin=True))
-            .order_by(Scope.id)
-            .with_for_update(of=Scope, key_share=True)
-            .execution_options(populate_existing=True)
-        )
+    query = (
+        select(Scope)
+        .where(*conditions)
+        .options(joinedload(Scope.host, innerjoin=True))
+        .execution_options(populate_existing=True)
     )
+    return list(session.scalars(_in_order(query)))
+
+
+def _in_order(query: Select) -> Select:
+    """Locks what it finds in the order of the ids, as everybody does, so that nobody waits in a
+    circle."""
+    return query.order_by(Scope.id).with_for_update(of=Scope, key_share=True)
