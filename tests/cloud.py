@@ -6,6 +6,7 @@ to wait.
 """
 
 import dataclasses
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,11 +31,12 @@ from portal.models import (
     Project,
     Role,
     RoleAssignment,
+    SecurityGroup,
     User,
     Visibility,
 )
 from portal.policies import Actor
-from portal.services import hosts, instances, projects, users
+from portal.services import hosts, instances, projects, security_groups, users
 from workers import consoles
 from workers.agent import Agent
 from workers.boundary import HostJob, TakesNoCommands
@@ -151,6 +153,15 @@ class Cloud:
 
     def project(self, name: str = "red") -> Project:
         return session.scalar(select(Project).where(Project.name == name))
+
+    def default_group(self) -> uuid.UUID:
+        """The group that the form offers in project `red`."""
+        return session.scalar(
+            select(SecurityGroup.id).where(
+                SecurityGroup.project_id == self.project().id,
+                SecurityGroup.name == security_groups.DEFAULT,
+            )
+        )
 
     def new_instance(self, name: str = "web", project: str = "red", **changes):
         """What `project` asks for when it asks for an ordinary instance."""

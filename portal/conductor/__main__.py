@@ -10,7 +10,7 @@ import redis
 from sqlalchemy.exc import DBAPIError
 
 from portal import config, db
-from portal.conductor import drift, tick
+from portal.conductor import drift, housekeeping, tick
 from portal.conductor.boot_logs import BootLogs
 from portal.conductor.lead import lead, resign
 from portal.conductor.queue import Wire
@@ -21,6 +21,7 @@ REST_SECONDS = 2.0  # the same while no change is under way
 LEAST_SECONDS = 0.05  # between two ticks
 EAR_SECONDS = 0.5  # between two times of listening to the hosts
 MEND_SECONDS = 1.0  # between two looks for drift
+TIDY_SECONDS = 600.0  # between two times of forgetting what nobody asks for
 
 log = logging.getLogger("portal.conductor")
 
@@ -34,7 +35,7 @@ class Conductor:
         self._wire = Wire(connection)
         self._sweeps = Sweeps(self._wire)
         self._boot_logs = BootLogs(self._wire)
-        self._heard_at = self._mended_at = 0.0
+        self._heard_at = self._mended_at = self._tidied_at = -TIDY_SECONDS
         self._skipped = False  # whether the last turn did not listen
 
     def stop(self, *_) -> None:
@@ -69,6 +70,9 @@ class Conductor:
         if moment - self._mended_at >= MEND_SECONDS:
             self._mended_at = moment
             moved += drift.mend()
+        if moment - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = moment
+            housekeeping.tidy()
         return moved
 
     def _patience(self) -> float:

@@ -25,15 +25,14 @@ def body_hash(request) -> str:
 def earlier(project_id: uuid.UUID, key: str, action: str, body: str) -> list[uuid.UUID] | None:
     """What this key has brought about in this project within 24 hours, or None. Raises Conflict
     when it came with another request. Call it under the lock of the project."""
-    session.execute(
-        delete(Idempotency).where(
-            Idempotency.project_id == project_id, Idempotency.created_at < now() - KEPT
-        )
-    )
     known = session.scalar(
         select(Idempotency).where(Idempotency.project_id == project_id, Idempotency.key == key)
     )
     if known is None:
+        return None
+    if known.created_at < now() - KEPT:
+        session.delete(known)
+        session.flush()
         return None
     if (known.action, known.body_hash) != (action, body):
         raise Conflict(
@@ -56,3 +55,8 @@ def remember(
             targets=[str(target) for target in targets],
         )
     )
+
+
+def forget() -> None:
+    """Keys that have done their service are gone. For use inside a change."""
+    session.execute(delete(Idempotency).where(Idempotency.created_at < now() - KEPT))

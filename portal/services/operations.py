@@ -216,14 +216,13 @@ def _tables(plan: tuple, targets: list, *, alters: bool) -> list[Scope]:
     if not kinds:
         return []
     if isinstance(targets[0], Instance):
-        concerned = scopes.of_instances(targets, kinds, everywhere=alters)
-    elif isinstance(targets[0], Network):
+        return scopes.of_instances(targets, kinds, alters=alters)
+    if isinstance(targets[0], Network):
         concerned = scopes.of_network(*targets)
     else:
         concerned = scopes.of_host(*targets, kinds)
     if alters:
-        for scope in concerned:
-            scopes.want(scope)
+        scopes.want([scope.id for scope in concerned])
     return concerned
 
 

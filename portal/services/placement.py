@@ -10,12 +10,23 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import load_only
 
 from portal import config, db
 from portal.db import now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Host, Instance, Resource
 
+JUDGED = (  # by what it is decided whether a host can take something
+    Host.name,
+    Host.enabled,
+    Host.disabled_reason,
+    Host.heard_at,
+    Host.observed_at,
+    Host.vcpus,
+    Host.memory_mib,
+    Host.disk_gib,
+)
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
 
@@ -48,7 +59,7 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
     for every host why not, by name if `see_hosts` and else by count.
     """
     db.alone(db.Purpose.PLACEMENT)
-    hosts = session.scalars(select(Host).order_by(Host.name)).all()
+    hosts = session.scalars(select(Host).order_by(Host.name).options(load_only(*JUDGED))).all()
     rooms = room_of(hosts)
     chosen = []
     for _ in range(count):

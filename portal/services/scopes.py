@@ -8,7 +8,7 @@ whole of it.
 import uuid
 from collections.abc import Collection, Container, Iterable
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_, update
 from sqlalchemy.orm import joinedload
 
 from portal.db import session
@@ -18,19 +18,21 @@ from portal.models.network import port_groups
 FIREWALL, NETWORK = "firewall", "network"
 
 
-def want(scope: Scope) -> None:
-    """The host shall hold a newer revision than any before, and shall be sent it soon. Call it
-    with one that is locked, so that of two who raise it at once neither is lost."""
-    scope.wanted += 1
-    scope.repairs, scope.repair_at = 0, None
+def want(scope_ids: Collection[uuid.UUID]) -> None:
+    """The hosts shall hold newer revisions of these than any before, and shall be sent them soon.
+    Call it with those that are locked."""
+    session.execute(
+        update(Scope)
+        .where(Scope.id.in_(scope_ids))
+        .values(wanted=Scope.wanted + 1, repairs=0, repair_at=None)
+    )
 
 
-def of_instances(
-    instances: list[Instance], kinds: Container[str], *, everywhere: bool
-) -> list[Scope]:
-    """The tables of these kinds on the instances' hosts, or on all hosts where they name their
-    ports, locked."""
-    ids, places = [each.id for each in instances], set()
+def of_instances(instances: list[Instance], kinds: Container[str], *, alters: bool) -> list[Scope]:
+    """The tables of these kinds on the instances' own hosts, locked. If what they say `alters`,
+    they are wanted anew, as are the filters of all other hosts that name these instances."""
+    ids = [each.id for each in instances]
+    own = set()
     if NETWORK in kinds:
         networks = (
             select(Instance.host_id, Port.network_id)
@@ -38,21 +40,28 @@ def of_instances(
             .where(Instance.id.in_(ids))
             .distinct()
         )
-        places |= {(host_id, NETWORK, each) for host_id, each in session.execute(networks)}
+        own |= {(host_id, NETWORK, each) for host_id, each in session.execute(networks)}
     if FIREWALL in kinds:
-        hosts = {each.host_id for each in instances}
-        hosts |= _hosts_that_refer_to(ids) if everywhere else set()
-        places |= {(each, FIREWALL, each) for each in hosts}
+        own |= {(each, FIREWALL, each) for each in {each.host_id for each in instances}}
     place = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
-    found = _locked(place.in_(places))
-    missing = places - {(each.host_id, each.kind, each.target_id) for each in found}
+    concerned = place.in_(own)
+    if alters and FIREWALL in kinds:
+        named = Scope.host_id.in_(_hosts_that_refer_to(ids))
+        concerned = or_(concerned, and_(Scope.kind == FIREWALL, named))
+    columns = select(Scope.id, Scope.host_id, Scope.kind, Scope.target_id)
+    rows = session.execute(_in_order(columns.where(concerned)))
+    found = {scope_id: tuple(at) for scope_id, *at in rows}
     new = [
-        Scope(host_id=host_id, kind=kind, target_id=target_id, wanted=1)
-        for host_id, kind, target_id in missing
+        Scope(id=uuid.uuid4(), host_id=host_id, kind=kind, target_id=target_id, wanted=1)
+        for host_id, kind, target_id in own - set(found.values())
     ]
     session.add_all(new)
     session.flush()
-    return found + new
+    if alters:
+        want([*found, *(each.id for each in new)])
+    own_ids = [scope_id for scope_id, at in found.items() if at in own]
+    query = select(Scope).where(Scope.id.in_(own_ids)).execution_options(populate_existing=True)
+    return new + list(session.scalars(query))
 
 
 def of_network(network: Network) -> list[Scope]:
@@ -71,7 +80,7 @@ def lock(scope_ids: Collection[uuid.UUID]) -> None:
         session.execute(_in_order(select(Scope.id).where(Scope.id.in_(scope_ids))))
 
 
-def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:
+def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> Select:
     """Hosts with a port in a group one of whose rules names a group of these instances."""
     own = (
         select(port_groups.c.group_id)
@@ -79,14 +88,11 @@ def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> set[uuid.UUID]:
         .where(Port.instance_id.in_(instance_ids))
     )
     referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
-    return set(
-        session.scalars(
-            select(Instance.host_id)
-            .join(Port, Port.instance_id == Instance.id)
-            .join(port_groups, port_groups.c.port_id == Port.id)
-            .where(port_groups.c.group_id.in_(referring))
-            .distinct()
-        )
+    return (
+        select(Instance.host_id)
+        .join(Port, Port.instance_id == Instance.id)
+        .join(port_groups, port_groups.c.port_id == Port.id)
+        .where(port_groups.c.group_id.in_(referring))
     )
 
 

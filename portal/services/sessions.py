@@ -3,9 +3,9 @@
 import hashlib
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from portal import config
 from portal.db import now, session, transaction
@@ -55,14 +55,13 @@ def touch(found: Session) -> None:
 
 def of_user(user_id: uuid.UUID) -> list[Session]:
     """The user's sessions that have not been ended, newest first."""
-    oldest = now() - timedelta(hours=config.current().session_hours)
     return list(
         session.scalars(
             select(Session)
             .where(
                 Session.user_id == user_id,
                 Session.revoked_at.is_(None),
-                Session.created_at > oldest,
+                Session.created_at >= _oldest(),
             )
             .order_by(Session.last_seen.desc())
         )
@@ -96,13 +95,22 @@ def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
     )
 
 
+def forget() -> None:
+    """Sessions that have ended by their age are gone. For use inside a change."""
+    session.execute(delete(Session).where(Session.created_at < _oldest()))
+
+
+def _oldest() -> datetime:
+    return now() - timedelta(hours=config.current().session_hours)
+
+
 def _lasts(found: Session) -> bool:
     settings, moment = config.current(), now()
     return (
         found.revoked_at is None
         and found.user.enabled
         and moment - found.last_seen <= timedelta(minutes=settings.session_idle_minutes)
-        and moment - found.created_at <= timedelta(hours=settings.session_hours)
+        and found.created_at >= _oldest()
     )
 
 

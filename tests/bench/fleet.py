@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 
 from portal import config, db
 from portal.db import session
-from portal.models import Flavor, Host, Image, Operation, Outcome, SecurityGroup
-from portal.services import hosts, networks, security_groups
+from portal.models import Flavor, Host, Image, Operation, Outcome
+from portal.services import hosts, networks
 from tests.bench.figures import Figure, milliseconds, p95
 from tests.bench.portal import refusal
 from tests.cloud import Clock, Cloud, open_database, settings
@@ -161,12 +161,7 @@ def _fleet(directory: Path, database_url: str) -> Iterator[Fleet]:
             "network_id": network.id,
             "image_id": session.scalar(select(Image.id)),
             "flavor_id": session.scalar(select(Flavor.id).where(Flavor.name == "small")),
-            "group_ids": session.scalar(
-                select(SecurityGroup.id).where(
-                    SecurityGroup.project_id == project.id,
-                    SecurityGroup.name == security_groups.DEFAULT,
-                )
-            ),
+            "group_ids": cloud.default_group(),
         }
         files = [_host(directory, f"fake-{n}", wire.url) for n in range(1, HOSTS + 1)]
         web = WebServer(directory, **quotas)

@@ -1,13 +1,11 @@
 """What hosts are told of a network, and of who may speak to whom."""
 
-import pytest
 from sqlalchemy import select
 
 from portal.conductor import drift
-from portal.db import session, transaction
-from portal.models import Network, Outcome, Port, SecurityGroup, Task
+from portal.db import session
+from portal.models import Network, Outcome, Port, Task
 from portal.services import instances, networks
-from portal.services.security_groups import DEFAULT
 from tests.cloud import host_row
 
 
@@ -42,26 +40,6 @@ def test_a_host_forgets_no_lease_because_its_guest_lived_elsewhere(bare_cloud):
     assert leases(bare_cloud.hosts["kvm-1"]) == addresses(*by_host["kvm-1"])
 
 
-@pytest.fixture
-def two_hosts(bare_cloud):
-    """kvm-1 holds an instance of the group `default` and takes no more; kvm-2 takes the others."""
-    bare_cloud.add_host("kvm-1")
-    bare_cloud.first = bare_cloud.running("first", group_ids=(default(bare_cloud),))
-    bare_cloud.add_host("kvm-2")
-    with transaction():
-        host_row("kvm-1").enabled = False
-    return bare_cloud
-
-
-def default(cloud):
-    project_id = cloud.project().id
-    return session.scalar(
-        select(SecurityGroup.id).where(
-            SecurityGroup.project_id == project_id, SecurityGroup.name == DEFAULT
-        )
-    )
-
-
 def members(host, group_id) -> set[str]:
     """The addresses that the filter of a fake host takes for members of a group."""
     [table] = host.every("firewall").values()
@@ -74,7 +52,7 @@ def members(host, group_id) -> set[str]:
 
 
 def test_every_host_of_a_group_learns_who_joins_it_and_who_leaves(two_hosts):
-    group_id = default(two_hosts)
+    group_id = two_hosts.default_group()
     second = two_hosts.running("second", group_ids=(group_id,))
     both = addresses(two_hosts.first, second)
     assert [members(host, group_id) for host in two_hosts.hosts.values()] == [both, both]
@@ -86,7 +64,7 @@ def test_every_host_of_a_group_learns_who_joins_it_and_who_leaves(two_hosts):
 def test_a_create_waits_for_its_own_host_alone(two_hosts):
     two_hosts.hosts["kvm-1"].fail("ensure_firewall", "nft: no such file", times=99)
     two_hosts.silent.add("kvm-1")
-    second = two_hosts.create("second", group_ids=(default(two_hosts),))
+    second = two_hosts.create("second", group_ids=(two_hosts.default_group(),))
     for _ in range(5):
         two_hosts.turn()
     [operation] = two_hosts.operations(second)
@@ -99,7 +77,7 @@ def test_a_host_learns_of_members_while_a_change_hangs_on_it(two_hosts):
     instances.delete(two_hosts.actor("alice"), two_hosts.first.project_id, two_hosts.first.id)
     two_hosts.hosts["kvm-1"].fail("remove_domain", "the guest holds on", times=10**6)
     two_hosts.turn()
-    two_hosts.create("second", group_ids=(default(two_hosts),))
+    two_hosts.create("second", group_ids=(two_hosts.default_group(),))
     for _ in range(5):
         two_hosts.turn()
         drift.mend()
@@ -141,10 +119,10 @@ def test_what_waits_for_a_table_of_a_network_ends_with_it(bare_cloud):
 
 
 def test_whatever_changes_meanwhile_a_host_is_sent_one_table(two_hosts):
-    wish = two_hosts.new_instance("more", group_ids=(default(two_hosts),), count=10)
+    wish = two_hosts.new_instance("more", group_ids=(two_hosts.default_group(),), count=10)
     more = instances.create(two_hosts.actor("alice"), wish)
     two_hosts.settle()
     [update] = [each for each in two_hosts.operations(host_row("kvm-1")) if not each.user_id]
     assert (update.action, update.outcome) == ("update", Outcome.DONE)
     expected = addresses(two_hosts.first, *more)
-    assert members(two_hosts.hosts["kvm-1"], default(two_hosts)) == expected
+    assert members(two_hosts.hosts["kvm-1"], two_hosts.default_group()) == expected

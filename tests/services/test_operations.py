@@ -13,7 +13,6 @@ from portal.errors import Conflict
 from portal.models import Host, Instance, Network, Operation, Outcome, Port, Scope, SecurityGroup
 from portal.services import images, instances, networks, orphans, quotas
 from portal.services.operations import open_operation
-from portal.services.security_groups import DEFAULT
 from tests.cloud import host_row
 from tests.conftest import install
 from tests.crowd import at_once
@@ -149,11 +148,7 @@ def test_repairs_do_not_wait_in_a_circle_with_a_create(cloud):
 def test_who_joins_a_group_while_another_leaves_it_does_not_take_it_for_a_member(cloud):
     """The delete had asked already which hosts know of it."""
     alice, project_id = cloud.actor("alice"), cloud.project().id
-    default = session.scalar(
-        select(SecurityGroup.id).where(
-            SecurityGroup.project_id == project_id, SecurityGroup.name == DEFAULT
-        )
-    )
+    default = cloud.default_group()
     leaving = cloud.running("leaving", group_ids=(default,))
     with transaction():
         host_row().enabled = False

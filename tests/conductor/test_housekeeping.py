@@ -1,0 +1,76 @@
+"""What nobody asks for any more goes, and nothing else."""
+
+import pytest
+from sqlalchemy import func, select
+
+from portal.conductor import drift, housekeeping
+from portal.db import session
+from portal.models import Activity, Idempotency, Operation, Session, Task, User
+from portal.services import instances, sessions
+
+
+def actions() -> set[str]:
+    session.rollback()
+    return set(session.scalars(select(Operation.action)))
+
+
+def count(model) -> int:
+    session.rollback()
+    return session.scalar(select(func.count()).select_from(model))
+
+
+def test_updates_that_went_well_are_forgotten_and_what_people_did_is_not(two_hosts):
+    two_hosts.create("second", group_ids=(two_hosts.default_group(),))
+    two_hosts.settle()
+    assert actions() == {"create", "update"}
+    housekeeping.tidy()
+    assert actions() == {"create", "update"}
+    activities = count(Activity)
+    two_hosts.clock.forward(days=300)
+    housekeeping.tidy()
+    assert actions() == {"create"}
+    assert set(session.scalars(select(Task.operation_id))) == set(
+        session.scalars(select(Operation.id))
+    )
+    assert count(Activity) == activities
+
+
+def test_an_update_that_failed_stays_to_be_seen(two_hosts):
+    two_hosts.hosts["kvm-1"].fail("ensure_firewall", "nft: no such file", permanent=True)
+    two_hosts.create("second", group_ids=(two_hosts.default_group(),))
+    for _ in range(5):
+        two_hosts.turn()
+        drift.mend()
+    two_hosts.clock.forward(days=2)
+    housekeeping.tidy()
+    assert "update" in actions()
+
+
+@pytest.mark.parametrize("tidied", [True, False])
+def test_a_key_works_for_a_day(cloud, tidied):
+    def create():
+        [made] = instances.create(cloud.actor("alice"), cloud.new_instance(), key="k" * 32)
+        return made.id
+
+    first = create()
+    cloud.clock.forward(hours=23)
+    housekeeping.tidy()
+    assert create() == first
+    cloud.clock.forward(hours=2)
+    cloud.beat()
+    cloud.look()
+    if tidied:
+        housekeeping.tidy()
+        assert count(Idempotency) == 0
+    assert create() != first
+    assert count(Idempotency) == 1
+
+
+def test_sessions_are_forgotten_when_they_have_ended_by_their_age(cloud):
+    alice = session.scalar(select(User).where(User.name == "alice"))
+    sessions.open_session(alice, address="198.51.100.7", user_agent="")
+    housekeeping.tidy()
+    assert count(Session) == 1
+    cloud.clock.forward(days=2)
+    housekeeping.tidy()
+    assert count(Session) == 0
