@@ -2,9 +2,10 @@
 
 import ipaddress
 import uuid
+from collections.abc import Collection
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from portal import config
 from portal.db import session
@@ -16,7 +17,8 @@ from portal.models import (
     Port,
     Power,
     Scope,
-    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
     Task,
 )
 from portal.models.network import port_groups
@@ -109,7 +111,7 @@ def instance(instance_id: uuid.UUID) -> InstanceSpec:
     row = session.execute(
         select(Instance)
         .where(Instance.id == instance_id)
-        .options(joinedload(Instance.image), selectinload(Instance.ports))
+        .options(joinedload(Instance.image))
         .execution_options(populate_existing=True)
     ).scalar_one()
     return InstanceSpec(
@@ -124,7 +126,7 @@ def instance(instance_id: uuid.UUID) -> InstanceSpec:
         memory_mib=row.memory_mib,
         disk_gib=row.disk_gib,
         image=image(row.image),
-        ports=tuple(_port(port) for port in row.ports),
+        ports=_ports_of(row.id),
         public_keys=tuple((name, key) for name, key in row.public_keys),
         user_data=row.user_data,
         grace_seconds=row.grace_seconds,
@@ -148,9 +150,9 @@ def network(scope: Scope) -> NetworkSpec:
         dns_domain=config.current().dns_domain,
         nat=row.nat,
         leases=tuple(
-            LeaseSpec(mac=port.mac, address=port.address, hostname=hostname)
-            for port, hostname in session.execute(
-                select(Port, Instance.hostname)
+            LeaseSpec(mac=mac, address=address, hostname=hostname)
+            for mac, address, hostname in session.execute(
+                select(Port.mac, Port.address, Instance.hostname)
                 .join(Instance, Instance.id == Port.instance_id)
                 .where(
                     Port.network_id == row.id,
@@ -165,14 +167,16 @@ def network(scope: Scope) -> NetworkSpec:
 
 def firewall(scope: Scope) -> FirewallSpec:
     """The whole filter of the scope's host."""
-    ports = session.scalars(
-        select(Port)
+    ports = session.execute(
+        select(Port.id, Port.mac, Port.address, Network.segment_id)
+        .join(Network, Network.id == Port.network_id)
         .join(Instance, Instance.id == Port.instance_id)
         .where(Instance.host_id == scope.host_id, Instance.desired != Power.ABSENT)
         .order_by(Port.created_at, Port.id)
     ).all()
-    groups = _groups(ports)
-    members = _members({group.id for group in groups})
+    worn = _groups_of(scope.host_id)
+    rules = _rules(set().union(*worn.values()))
+    members = _members(rules.keys())
     return FirewallSpec(
         id=str(scope.host_id),
         generation=scope.wanted,
@@ -180,57 +184,86 @@ def firewall(scope: Scope) -> FirewallSpec:
             FilteredPortSpec(
                 id=str(port.id),
                 number=number,
-                segment_id=port.network.segment_id,
+                segment_id=port.segment_id,
                 mac=port.mac,
                 addresses=(port.address,),
-                groups=tuple(sorted(str(group.id) for group in port.groups)),
+                groups=tuple(sorted(str(each) for each in worn.get(port.id, ()))),
             )
             for number, port in enumerate(ports, start=1)
         ),
         groups=tuple(
             GroupSpec(
-                id=str(group.id),
-                rules=tuple(_rule(rule) for rule in group.rules),
-                members=members.get(group.id, ()),
+                id=str(group_id),
+                rules=tuple(_rule(rule) for rule in rules[group_id]),
+                members=members.get(group_id, ()),
             )
-            for group in groups
+            for group_id in sorted(rules)
         ),
     )
 
 
-def _port(port: Port) -> PortSpec:
-    return PortSpec(
-        id=str(port.id),
-        network_id=str(port.network_id),
-        segment_id=port.network.segment_id,
-        mac=port.mac,
-        address=port.address,
-        prefix_length=ipaddress.ip_network(port.subnet.cidr).prefixlen,
-        gateway=port.subnet.gateway,
-        mtu=port.network.mtu,
-    )
-
-
-def _groups(ports: list[Port]) -> list[SecurityGroup]:
-    """The groups of these ports, and those that their rules name."""
-    own = {group.id for port in ports for group in port.groups}
-    named = {
-        rule.remote_group_id
-        for port in ports
-        for group in port.groups
-        for rule in group.rules
-        if rule.remote_group_id
-    }
-    return list(
-        session.scalars(
-            select(SecurityGroup)
-            .where(SecurityGroup.id.in_(own | named))
-            .order_by(SecurityGroup.id)
+def _ports_of(instance_id: uuid.UUID) -> tuple[PortSpec, ...]:
+    rows = session.execute(
+        select(
+            Port.id,
+            Port.network_id,
+            Port.mac,
+            Port.address,
+            Network.segment_id,
+            Network.mtu,
+            Subnet.cidr,
+            Subnet.gateway,
         )
+        .join(Network, Network.id == Port.network_id)
+        .join(Subnet, Subnet.id == Port.subnet_id)
+        .where(Port.instance_id == instance_id)
+        .order_by(Port.created_at, Port.id)
+    )
+    return tuple(
+        PortSpec(
+            id=str(port.id),
+            network_id=str(port.network_id),
+            segment_id=port.segment_id,
+            mac=port.mac,
+            address=port.address,
+            prefix_length=ipaddress.ip_network(port.cidr).prefixlen,
+            gateway=port.gateway,
+            mtu=port.mtu,
+        )
+        for port in rows
     )
 
 
-def _members(group_ids: set[uuid.UUID]) -> dict[uuid.UUID, tuple[str, ...]]:
+def _groups_of(host_id: uuid.UUID) -> dict[uuid.UUID, set[uuid.UUID]]:
+    """The groups of each port on a host that has any."""
+    worn: dict[uuid.UUID, set[uuid.UUID]] = {}
+    for port_id, group_id in session.execute(
+        select(port_groups.c.port_id, port_groups.c.group_id)
+        .join(Port, Port.id == port_groups.c.port_id)
+        .join(Instance, Instance.id == Port.instance_id)
+        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+    ):
+        worn.setdefault(port_id, set()).add(group_id)
+    return worn
+
+
+def _rules(worn: set[uuid.UUID]) -> dict[uuid.UUID, list[SecurityGroupRule]]:
+    """The rules of these groups, and of those that their rules name."""
+    column = SecurityGroupRule.group_id
+    named = select(SecurityGroupRule.remote_group_id).where(column.in_(worn))
+    rules: dict[uuid.UUID, list[SecurityGroupRule]] = {group_id: [] for group_id in worn}
+    for rule in session.scalars(
+        select(SecurityGroupRule)
+        .where(or_(column.in_(worn), column.in_(named)))
+        .order_by(SecurityGroupRule.created_at, SecurityGroupRule.id)
+    ):
+        rules.setdefault(rule.group_id, []).append(rule)
+        if rule.group_id in worn and rule.remote_group_id:
+            rules.setdefault(rule.remote_group_id, [])
+    return rules
+
+
+def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, ...]]:
     members: dict[uuid.UUID, list[str]] = {}
     for group_id, address in session.execute(
         select(port_groups.c.group_id, Port.address)
