@@ -38,6 +38,7 @@ from portal.models import (
 from portal.policies import Actor
 from portal.services import hosts, instances, projects, security_groups, users
 from workers import consoles
+from workers.__main__ import Rings
 from workers.agent import Agent
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
@@ -47,7 +48,7 @@ PASSWORD = "tomato bicycle 93 quill"
 LONGEST_SETTLING = 200  # turns
 
 
-class Worker(TakesNoCommands, SimpleWorker):
+class Worker(Rings, TakesNoCommands, SimpleWorker):
     """Does its jobs in this process."""
 
 

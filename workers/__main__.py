@@ -32,13 +32,11 @@ log = logging.getLogger("workers")
 
 
 class Rings:
-    """For an RQ worker: it rings when a job has ended."""
+    """For an RQ worker: it rings with the outcome of a job, in the same transaction."""
 
-    def execute_job(self, job, queue):
-        super().execute_job(job, queue)
-        with self.connection.pipeline(transaction=False) as pipeline:
-            bell.ring(pipeline)
-            pipeline.execute()
+    def cleanup_execution(self, job, pipeline):
+        super().cleanup_execution(job, pipeline)
+        bell.ring(pipeline)
 
 
 class HostWorker(Rings, TakesNoCommands, Worker):
@@ -59,7 +57,8 @@ def die_with_parent() -> None:
 
 def serve(config: HostConfig, queue: str, number: int) -> None:
     """Work on one queue of this host until told to stop."""
-    connection = redis.Redis.from_url(config.redis_url)
+    # every job connects anew: to look up the client's version takes longer than the rest of it
+    connection = redis.Redis.from_url(config.redis_url, driver_info=None)
     name = f"host-{config.name}" if queue == "short" else f"host-{config.name}:{queue}"
     HostWorker(
         [Queue(name, connection=connection, serializer=JSONSerializer, job_class=HostJob)],

@@ -12,7 +12,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from tests.cloud import Worker
-from workers import specs
+from workers import bell, specs
 from workers.boundary import HostJob, Rejected, perform
 from workers.config import HostConfig
 from workers.drivers.fake import FakeHost
@@ -144,6 +144,16 @@ def test_callbacks_and_webhooks_named_in_redis_are_not_run(tmp_path, redis_url, 
     )
     _work(connection, host, config)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("name", [JOB, "os.mkdir"], ids=["done", "failed"])
+def test_the_conductor_is_rung_for_with_the_outcome(name, redis_url, host, config):
+    connection = redis.Redis.from_url(redis_url)
+    queue = Queue("host-kvm-1", connection=connection, serializer=JSONSerializer)
+    queue.enqueue(name, sealed(), job_id="kvm-1-t-1")
+    assert not connection.exists(bell.KEY)
+    _work(connection, host, config)
+    assert connection.llen(bell.KEY) == 1
 
 
 def _work(connection, host, config) -> None:
