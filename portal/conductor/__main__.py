@@ -18,7 +18,7 @@ from portal.conductor.sweeps import Sweeps
 
 BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
 REST_SECONDS = 4.0  # the same while no change is under way
-LEAST_SECONDS = 0.05  # between two ticks
+LEAST_SECONDS = 0.01  # between two ticks
 EAR_SECONDS = 0.5  # between two times of listening to the hosts
 MEND_SECONDS = 1.0  # between two looks for drift
 TIDY_SECONDS = 600.0  # between two times of forgetting what nobody asks for
