@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from portal import db
 from tests.bench import config_disks, figures, fleet, guests, idle, lists
 from tests.bench.portal import Portal
 
@@ -17,6 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     password = os.environ["PORTICO_ADMIN_PASSWORD"]
     measured = idle.measure(int((arguments.directory / "supervisor.pid").read_text()))
+    db.connect(f"sqlite:///{arguments.directory}/portal/portico.db")
     portal = Portal(arguments.url, arguments.user, password)
     measured += guests.measure(portal, arguments.directory / "host")
     measured += config_disks.measure(portal, arguments.directory / "host")
