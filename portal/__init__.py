@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=BODY_LARGEST,
         MAX_FORM_PARTS=PARTS_MOST,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session; it ends with it
+        WTF_CSRF_SSL_STRICT=False,  # no browser sends a Referer here; `auth` looks at the Origin
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,
         COMPRESS_MIMETYPES=[
             "text/html",

@@ -151,7 +151,7 @@ def _menu(settings: Settings) -> Iterator[Finding]:
 
 def _hosts(_settings: Settings) -> Iterator[Finding]:
     hosts = session.scalars(select(Host).order_by(Host.name)).all()
-    yield Finding(bool(hosts), f"{len(hosts)} hosts are known", "flask add-host NAME")
+    yield Finding(bool(hosts), f"Hosts known: {len(hosts)}", "flask add-host NAME")
     rooms = placement.room_of(hosts)
     for host in hosts:
         refusal = placement.unfit(host, rooms[host.id], {})
@@ -166,7 +166,7 @@ def _hosts(_settings: Settings) -> Iterator[Finding]:
         if host.strangers:
             yield Finding(
                 False,
-                f"{host.name} holds {len(host.strangers)} things that belong to no instance",
+                f"Things on {host.name} that belong to no instance: {len(host.strangers)}",
                 "Look at them with flask orphans; flask orphans --remove removes them.",
             )
 
@@ -191,6 +191,6 @@ def _operations(_settings: Settings) -> Iterator[Finding]:
     )
     yield Finding(
         late == 0,
-        f"{late} changes are open beyond their deadline",
+        f"Changes open beyond their deadline: {late}",
         "The conductor ends them: start it, and look at its log.",
     )

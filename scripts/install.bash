@@ -2,7 +2,12 @@
 # are described to supervisor. Sourced, never run.
 
 # The commands that `say` prints are the progress a person sees.
-say() { printf '\033[2m%s\033[0m %s\n' "$(date +%H:%M:%S)" "$*"; }
+say() { # dim on a terminal, plain in a file
+    local time
+    time=$(date +%H:%M:%S)
+    [[ -t 1 ]] && time=$'\033[2m'$time$'\033[0m'
+    printf '%s %s\n' "$time" "$*"
+}
 
 interpreter=python3 # what the virtual environment is made with
 

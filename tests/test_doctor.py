@@ -34,5 +34,5 @@ def test_a_firewall_of_others_in_the_way_of_guests_is_found_with_what_mends_it(c
 def test_what_belongs_to_nothing_is_found_with_the_command_that_removes_it(cloud, findings):
     cloud.hosts["kvm-1"].put("leftover", "bridge pbr9", {})
     cloud.look()
-    mend = findings(ok=False)["kvm-1 holds 1 things that belong to no instance"]
+    mend = findings(ok=False)["Things on kvm-1 that belong to no instance: 1"]
     assert "flask orphans --remove" in mend

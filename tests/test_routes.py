@@ -11,6 +11,7 @@ from portal import create_app, keys
 from portal.db import Base, session
 from portal.models import Session
 from portal.pages import CONTENT_SECURITY_POLICY
+from tests.cloud import PASSWORD
 from tests.pages.conftest import Browser
 from tests.routes import FIELDS, routes
 from workers.drivers.fake import FakeHost
@@ -187,6 +188,17 @@ def test_over_https_the_cookie_is_for_this_host_alone(house):
         assert flag in cookie, flag
     assert "Domain" not in cookie
     assert "max-age=" in answer.headers["Strict-Transport-Security"]
+
+
+def test_over_https_forms_are_sent_without_a_referer_as_browsers_do(house):
+    secure = create_app(dataclasses.replace(house.settings, secure_cookies=True))
+    browser, there = secure.test_client(), {"base_url": "https://localhost"}
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login", **there).text)[1]
+    form = {"csrf_token": token, "name": "alice", "password": PASSWORD}
+    answer = browser.post("/login", data=form, headers={"Origin": "null"}, **there)
+    assert answer.status_code == 303
+    refused = browser.post("/logout", headers={"Origin": "https://evil.example"}, **there)
+    assert refused.status_code == 403
 
 
 def test_a_name_that_is_not_ours_is_refused(app, paths):

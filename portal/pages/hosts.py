@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from wtforms import StringField
 
+from portal import config
 from portal.pages import done
 from portal.pages.forms import Form
 from portal.services import hosts, placement
@@ -59,5 +60,6 @@ def _page(host_id, form: MaintenanceForm) -> str:
         form=form,
         room=placement.room_of([host])[host.id],
         refusal=placement.unfit(host, {}, {}),
+        settings=config.current(),
         instances=hosts.instances(current_user.actor, host_id),
     )

@@ -176,7 +176,11 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network:
     try:
         block = ipaddress.IPv4Network(text.strip())
     except ipaddress.NetmaskValueError:
-        raise Refused("That is no prefix length. Write it as 10.0.0.0/24.", field="cidr") from None
+        raise Refused(
+            f"That is no prefix length: a network here has one from {LARGEST} to {SMALLEST}, as in "
+            "10.0.0.0/24.",
+            field="cidr",
+        ) from None
     except ValueError as error:
         if "host bits" in str(error):
             right = ipaddress.IPv4Network(text.strip(), strict=False)
