@@ -4,12 +4,11 @@ import uuid
 from datetime import datetime
 
 from flask import request, url_for
-from sqlalchemy import func, select
 
 from portal.auth import Person
 from portal.db import now, session
-from portal.models import Operation, Project
-from portal.services import projects
+from portal.models import Project
+from portal.services import operations, projects
 
 PROJECT = (  # label, icon, endpoint, shortcut
     ("Overview", "layout-dashboard", "projects.show", "g o"),
@@ -62,7 +61,7 @@ def shell(person: Person) -> dict:
             for each in mine
         ],
         "project": current,
-        "running_operations": current and _running(current),
+        "running_operations": current and running(person, current.id),
         "account": [
             {"label": label, "icon": icon, "url": url_for(endpoint)}
             for label, icon, endpoint in ACCOUNT
@@ -128,10 +127,10 @@ def _group(title: str, entries: tuple, **values) -> dict:
     }
 
 
-def _running(project) -> dict:
-    count = session.scalar(
-        select(func.count())
-        .select_from(Operation)
-        .where(Operation.project_id == project.id, Operation.finished_at.is_(None))
-    )
-    return {"count": count, "url": url_for("operations.index", project_id=project.id)}
+def running(person: Person, project_id: uuid.UUID) -> dict:
+    """How many changes of a project are under way, and where they are listed."""
+    return {
+        "count": operations.under_way(person.actor, project_id),
+        "url": url_for("operations.index", project_id=project_id),
+        "news": url_for("operations.under_way", project_id=project_id),
+    }

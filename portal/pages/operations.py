@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template, request
 from flask_login import current_user
 
-from portal.pages import partial
+from portal.pages import navigation, partial
 from portal.pages.listing import Listing
 from portal.services import operations
 
@@ -21,6 +21,13 @@ def index(project_id):
     return render_template(
         "operations/index.html", operations=rows, listing=listing, states=operations.STATES
     )
+
+
+@pages.get("/under-way")
+def under_way(project_id):
+    """The number in the top bar, which asks again until nothing is under way."""
+    running = navigation.running(current_user, project_id)
+    return render_template("_running.html", running_operations=running)
 
 
 @pages.get("/<uuid:operation_id>")

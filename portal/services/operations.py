@@ -91,6 +91,16 @@ def open_of(target_id: uuid.UUID) -> Operation | None:
     )
 
 
+def under_way(actor: Actor, project_id: uuid.UUID) -> int:
+    """How many changes of the project have not finished."""
+    authorize(actor, "operations:read", project_id)
+    return session.scalar(
+        select(func.count())
+        .select_from(Operation)
+        .where(Operation.project_id == project_id, Operation.finished_at.is_(None))
+    )
+
+
 def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operation:
     """The operation with its tasks and their lines. Raises NotFound."""
     authorize(actor, "operations:read", project_id)

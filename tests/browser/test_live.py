@@ -44,6 +44,7 @@ def test_a_change_is_seen_within_three_seconds_and_then_nobody_asks_again(site, 
     site.cloud.settle()
     expect(pill).to_have_text(end, timeout=SEEN_WITHIN_MS)
     expect(live).not_to_have_attribute("hx-get", re.compile("."))
+    expect(page.get_by_role("banner")).not_to_contain_text("under way", timeout=2 * SEEN_WITHIN_MS)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.fast_forward(AN_HOUR_MS)
