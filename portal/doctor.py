@@ -126,16 +126,18 @@ def _people(_settings: Settings) -> Iterator[Finding]:
         .join(User)
         .where(RoleAssignment.project_id.is_(None), RoleAssignment.role == Role.ADMIN, User.enabled)
     )
-    yield Finding(admins > 0, f"{admins} administrators can sign in", "flask create-admin NAME")
+    yield Finding(
+        admins > 0, f"Administrators who can sign in: {admins}", "flask create-admin NAME"
+    )
 
 
 def _menu(settings: Settings) -> Iterator[Finding]:
     flavors = session.scalar(select(func.count()).select_from(Flavor).where(Flavor.enabled))
-    yield Finding(flavors > 0, f"{flavors} flavors are offered", "Make one under Flavors.")
+    yield Finding(flavors > 0, f"Flavors on offer: {flavors}", "Make one under Flavors.")
     images = session.scalars(select(Image).where(Image.deleted_at.is_(None), Image.ready)).all()
     yield Finding(
         bool(images),
-        f"{len(images)} images are there",
+        f"Images: {len(images)}",
         "Fetch or upload one under Images, or use flask add-image FILE.",
     )
     for image in images:
