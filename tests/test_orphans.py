@@ -13,7 +13,7 @@ from portal import config, create_app
 from portal.conductor import specs
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden
-from portal.models import Activity, Operation, Outcome, Task
+from portal.models import Activity, Operation, Outcome, Port, Task
 from portal.services import images, orphans
 from portal.services.images import store
 from portal.services.operations import open_operation
@@ -165,7 +165,7 @@ def test_the_disks_of_a_wanted_guest_that_lost_its_definition_are_no_strangers(c
 
 def test_names_of_wanted_networks_and_ports_belong_to_somebody(cloud):
     instance = cloud.running()
-    (port,) = instance.ports
+    port = session.scalar(select(Port).where(Port.instance_id == instance.id))
     segment = port.network.segment_id
     theirs = [
         f"bridge pbr{segment}",
