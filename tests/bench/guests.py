@@ -1,6 +1,7 @@
 """A guest by the portal against the same guest by hand, in the same minutes on the same host."""
 
 import contextlib
+import shutil
 import subprocess
 import time
 import uuid
@@ -13,7 +14,7 @@ from lxml import etree
 from tests.bench.figures import Figure, median, milliseconds
 from tests.bench.portal import Portal
 
-ROUNDS = 12
+ROUNDS, ROUNDS_AT_ONCE = 12, 3
 AT_ONCE, BY_HAND_AT_ONCE = 20, 2
 GOAL_RATIO, GOAL_MORE_SECONDS, GOAL_RATIO_AT_ONCE = 1.5, 0.3, 1.3
 NAME = "bench"
@@ -24,8 +25,9 @@ def measure(portal: Portal, state: Path) -> list[Figure]:
     portal.delete(NAME)
     with _by_hand(portal, state) as by_hand:
         singles = [_one(portal, by_hand) for _ in range(ROUNDS)]
-        together = _twenty(portal, by_hand)
+        twenties = [_twenty(portal, by_hand) for _ in range(ROUNDS_AT_ONCE)]
     ours, hands = (median(times) for times in zip(*singles, strict=True))
+    all_ours, all_hands = (median(times) for times in zip(*twenties, strict=True))
     return [
         Figure(
             f"POST create to running, median of {ROUNDS}, against by hand",
@@ -34,10 +36,11 @@ def measure(portal: Portal, state: Path) -> list[Figure]:
             ours <= GOAL_RATIO * hands and ours - hands <= GOAL_MORE_SECONDS,
         ),
         Figure(
-            f"{AT_ONCE} creates at once, against {BY_HAND_AT_ONCE} at a time by hand",
-            f"{together[0]:.1f} s / {together[1]:.1f} s = {together[0] / together[1]:.2f} x",
+            f"{AT_ONCE} creates at once, median of {ROUNDS_AT_ONCE}, against by hand "
+            f"{BY_HAND_AT_ONCE} at a time",
+            f"{all_ours:.1f} s / {all_hands:.1f} s = {all_ours / all_hands:.2f} x",
             f"<= {GOAL_RATIO_AT_ONCE} x",
-            together[0] <= GOAL_RATIO_AT_ONCE * together[1],
+            all_ours <= GOAL_RATIO_AT_ONCE * all_hands,
         ),
     ]
 
@@ -89,19 +92,22 @@ class ByHand:
 
 @contextlib.contextmanager
 def _by_hand(portal: Portal, state: Path):
-    """A pattern is taken from a guest that the portal made; what was made by hand goes at the
-    end."""
+    """A pattern is taken from a guest that the portal made, with a copy of its config disk; what
+    was made by hand goes at the end."""
     portal.create(portal.form(f"{NAME}-pattern"))
     portal.wait_until_running(f"{NAME}-pattern", 1, seconds=120)
     [path] = portal.instances(f"{NAME}-pattern")
     connection = libvirt.open("qemu:///system")
     pattern = connection.lookupByUUIDString(path.rpartition("/")[2])
-    xml = pattern.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    image = etree.fromstring(xml).find("devices/disk/backingStore/source").get("file")
+    root = etree.fromstring(pattern.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    image = root.find("devices/disk/backingStore/source").get("file")
     folder = state / NAME
     folder.mkdir(mode=0o711, exist_ok=True)
+    _root_disk, config_disk = root.findall("devices/disk/source")
+    config_disk.set("file", shutil.copy(config_disk.get("file"), folder))
+    portal.delete(NAME)
     try:
-        yield ByHand(xml, image, folder)
+        yield ByHand(etree.tostring(root, encoding="unicode"), image, folder)
     finally:
         for domain in connection.listAllDomains():
             if domain.name().startswith(f"{NAME}-"):
@@ -132,11 +138,12 @@ def _twenty(portal: Portal, by_hand: ByHand) -> tuple[float, float]:
     hands = time.perf_counter() - began
     for domain in domains:
         _remove(domain)
-    portal.delete(NAME)
     form = portal.form(f"{NAME}-many", AT_ONCE)
     began = time.perf_counter()
     portal.create(form)
-    return portal.wait_until_running(f"{NAME}-many", AT_ONCE, seconds=300) - began, hands
+    ours = portal.wait_until_running(f"{NAME}-many", AT_ONCE, seconds=300) - began
+    portal.delete(NAME)
+    return ours, hands
 
 
 def _remove(domain: libvirt.virDomain) -> None:
