@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workers import config as host_config
 from workers.config import HostConfig
-from workers.drivers import network_records
+from workers.drivers.network import records
 from workers.host import open_host
 
 
@@ -18,7 +18,7 @@ def purge(config: HostConfig) -> None:
         host.hypervisor.remove_domain(guest.id)
     for instance_id in host.storage.observe_instances():
         host.storage.remove_instance(instance_id)
-    for network_id in network_records.ids(config):
+    for network_id in records.ids(config):
         host.network.remove_network(network_id)
     host.network.remove_way_out()
     host.firewall.remove()

@@ -19,7 +19,7 @@ import pycdlib
 from tests.bench.figures import Figure
 from tests.bench.portal import Portal
 from tests.web import ROOT
-from workers.drivers import seed
+from workers.drivers.disks import seed
 from workers.specs import ImageSpec, InstanceSpec
 
 BOOTS, BOOTS_AT_ONCE, BOOT_SECONDS = 50, 10, 180

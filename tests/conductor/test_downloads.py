@@ -15,8 +15,8 @@ from portal.services.images import store
 from portal.services.publishers import Published
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import PublisherServer
-from workers.drivers.publisher import Publisher
-from workers.drivers.qcow2 import Qcow2Storage
+from workers.drivers.disks.qcow2 import Qcow2Storage
+from workers.drivers.images.publisher import Publisher
 
 
 @pytest.fixture

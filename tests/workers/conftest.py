@@ -16,8 +16,8 @@ from tests.workers import libvirt_host as private
 from tests.workers.publisher_server import PublisherServer
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers.libvirt import LibvirtHypervisor
-from workers.drivers.qcow2 import Qcow2Storage
+from workers.drivers.disks.qcow2 import Qcow2Storage
+from workers.drivers.libvirt.guests import LibvirtHypervisor
 from workers.errors import Busy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,9 +19,10 @@ import uuid
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers import dnsmasq, names, namespaces, network_records, nft
-from workers.drivers.netlink import NetlinkNetwork
-from workers.drivers.nftables import NftFirewall
+from workers.drivers import names, nft
+from workers.drivers.filter.nftables import NftFirewall
+from workers.drivers.network import dnsmasq, namespaces, records
+from workers.drivers.network.netlink import NetlinkNetwork
 from workers.specs import (
     FilteredPortSpec,
     FirewallSpec,
@@ -76,7 +77,7 @@ class NetworkHost:
         return self
 
     def __exit__(self, *raised):
-        for network_id in {*network_records.ids(self.config), *dnsmasq.running(self.config)}:
+        for network_id in {*records.ids(self.config), *dnsmasq.running(self.config)}:
             dnsmasq.remove(self.config, network_id)
         for process in self.processes:
             process.kill()
@@ -111,7 +112,7 @@ class NetworkHost:
         for guest in self.guests:
             guest.end()
         self.guests.clear()
-        for network_id in network_records.ids(self.config):
+        for network_id in records.ids(self.config):
             self.network.remove_network(network_id)
 
     def without_filter(self) -> contextlib.AbstractContextManager:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.workers.network_host import WORLD_ADDRESS, NetworkHost, network, run
 from workers import specs
-from workers.drivers import dnsmasq, names, namespaces, resolvers
+from workers.drivers import names
+from workers.drivers.network import dnsmasq, namespaces, resolvers
 from workers.specs import LeaseSpec
 
 LEASES = (
@@ -173,7 +174,8 @@ def test_it_goes_on_when_everything_that_started_it_is_killed(host):
     spec = network(5, leases=LEASES)
     starts = (
         "import sys; from tests.workers.network_host import network; "
-        "from workers.drivers.netlink import NetlinkNetwork; from workers import specs, config; "
+        "from workers.drivers.network.netlink import NetlinkNetwork; "
+        "from workers import specs, config; "
         "from pathlib import Path; import json, time; "
         "spec = specs.load(specs.NetworkSpec, json.loads(sys.argv[1])); "
         "config = config.HostConfig(name='ptest', key='', redis_url='', "

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from workers import specs
-from workers.drivers.domain_xml import (
+from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
     GuestFiles,
     Mark,

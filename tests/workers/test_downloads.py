@@ -15,10 +15,10 @@ import pytest
 from tests.services.hostile_images import HOSTILE
 from tests.services.image_files import MIB, bootable, qcow2
 from tests.workers.publisher_server import IMAGE_ID
-from workers.drivers import downloads
+from workers.drivers.disks.qcow2 import Qcow2Storage
 from workers.drivers.fake import FakeHost
-from workers.drivers.publisher import CHUNK_BYTES, Publisher, sum_of
-from workers.drivers.qcow2 import Qcow2Storage
+from workers.drivers.images import fetches
+from workers.drivers.images.publisher import CHUNK_BYTES, Publisher, sum_of
 from workers.errors import Busy, Failed, Permanent, Superseded
 from workers.jobs import JOBS
 
@@ -128,7 +128,7 @@ def test_what_is_too_large_is_refused_before_it_has_come(config, storage, publis
 
 
 def test_a_full_store_is_said_with_numbers(config, storage, publisher, monkeypatch):
-    monkeypatch.setattr(downloads, "RESERVE_BYTES", 2**62)
+    monkeypatch.setattr(fetches, "RESERVE_BYTES", 2**62)
     with pytest.raises(Permanent, match="the image store is full: 0 MiB are left, and 4 MiB more"):
         storage.ensure_download(publisher.offer(bootable(b"", 4 * MIB)), ignore)
     assert files(config) == set()

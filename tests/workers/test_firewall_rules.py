@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.drivers import conntrack, firewall_rules
-from workers.drivers.conntrack import Flow, Judge
+from workers.drivers.filter import conntrack, firewall_rules
+from workers.drivers.filter.conntrack import Flow, Judge
 from workers.errors import Permanent
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
 

@@ -16,7 +16,8 @@ from lxml import etree
 
 from tests.workers.conftest import wait_until
 from workers import specs
-from workers.drivers import libvirt_events, names
+from workers.drivers import names
+from workers.drivers.libvirt import events
 from workers.errors import Busy, Permanent
 from workers.specs import RUNNING, STOPPED, Guest
 
@@ -293,7 +294,7 @@ def test_who_watches_is_called_for_each_change_and_again_after_libvirtd_was_away
     machine, deaf, libvirt_host
 ):
     calls = threading.Semaphore(0)
-    libvirt_events.watch(libvirt_host.uri, calls.release)
+    events.watch(libvirt_host.uri, calls.release)
     assert calls.acquire(timeout=30), "once after the connection"
     machine.apply(deaf)
     assert calls.acquire(timeout=30), "the guest started"

@@ -18,15 +18,10 @@ from tests.workers.network_host import (
     run,
 )
 from workers import specs
-from workers.drivers import (
-    dnsmasq,
-    leftovers,
-    names,
-    namespaces,
-    nat_rules,
-    nft,
-)
-from workers.drivers.netlink import NetlinkNetwork
+from workers.drivers import names, nft
+from workers.drivers.network import dnsmasq, namespaces, strangers
+from workers.drivers.network.netlink import NetlinkNetwork
+from workers.drivers.router import nat_rules
 from workers.errors import Busy, Permanent
 
 pytestmark = pytest.mark.real
@@ -273,4 +268,4 @@ def test_a_table_that_contradicts_itself_is_refused_before_anything_is_made(host
     spec = dataclasses.replace(network(5), **BAD[why])
     with pytest.raises(Permanent):
         NetlinkNetwork(host.config).ensure_network(spec)
-    assert leftovers.observe(host.config) == ()
+    assert strangers.observe(host.config) == ()

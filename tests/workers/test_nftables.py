@@ -15,8 +15,9 @@ from tests.workers.network_host import (
     opening,
     run,
 )
-from workers.drivers import firewall_rules, nft
-from workers.drivers.nftables import NftFirewall
+from workers.drivers import nft
+from workers.drivers.filter import firewall_rules
+from workers.drivers.filter.nftables import NftFirewall
 from workers.errors import Permanent
 
 pytestmark = pytest.mark.real

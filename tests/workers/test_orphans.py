@@ -8,7 +8,8 @@ import pytest
 
 from tests.workers.network_host import NetworkHost, held, network, run
 from workers import specs
-from workers.drivers import dnsmasq, links, namespaces, network_records, nft
+from workers.drivers import nft
+from workers.drivers.network import dnsmasq, links, namespaces, records
 from workers.host import open_host
 from workers.jobs import JOBS
 from workers.specs import RUNNING
@@ -47,7 +48,7 @@ def lost_network(host, machine):
     """A network that this host has forgotten, with all that it is made of."""
     lan = network(6, "10.0.6.0/24")
     host.network.ensure_network(lan)
-    network_records.remove(machine.config, lan.id)
+    records.remove(machine.config, lan.id)
     return lan
 
 

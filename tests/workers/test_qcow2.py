@@ -14,8 +14,8 @@ import threading
 import pytest
 
 from tests.workers.conftest import some_image
-from workers.drivers import boot_log
-from workers.drivers.qcow2 import GIB, Qcow2Storage
+from workers.drivers.disks.qcow2 import GIB, Qcow2Storage
+from workers.drivers.libvirt import boot_log
 from workers.errors import Permanent, Superseded
 
 CONTENT = os.urandom(3 * (1 << 20) + 17)

@@ -8,7 +8,7 @@ import pycdlib
 import pytest
 
 from workers import specs
-from workers.drivers import seed
+from workers.drivers.disks import seed
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfakefakefake alice@laptop"
 

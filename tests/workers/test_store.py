@@ -10,9 +10,9 @@ import pytest
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import IMAGE_ID
 from workers.config import HostConfig
-from workers.drivers.publisher import Publisher
-from workers.drivers.qcow2 import Qcow2Storage
-from workers.drivers.store import Owner, acting
+from workers.drivers.disks.qcow2 import Qcow2Storage
+from workers.drivers.images.publisher import Publisher
+from workers.drivers.images.store import Owner, acting
 from workers.errors import Permanent
 
 pytestmark = pytest.mark.real

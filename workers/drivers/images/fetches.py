@@ -22,9 +22,11 @@ from typing import BinaryIO
 
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers import Progress, qemu_img, store
-from workers.drivers.publisher import DIGESTS, Publisher
-from workers.drivers.store import Owner, Store
+from workers.drivers import Progress
+from workers.drivers.disks import qemu_img
+from workers.drivers.images import store
+from workers.drivers.images.publisher import DIGESTS, Publisher
+from workers.drivers.images.store import Owner, Store
 from workers.errors import Permanent
 from workers.specs import Download, DownloadSpec
 

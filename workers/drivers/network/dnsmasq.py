@@ -25,7 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers import names, namespaces, network_records, resolvers
+from workers.drivers import names
+from workers.drivers.network import namespaces, records, resolvers
 from workers.specs import NetworkSpec
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,12 @@ def restart_dead(config: HostConfig) -> tuple[str, ...]:
     """Every network that this host holds has a living dnsmasq. Returns the ids of those that
     had none. To be called every few seconds; costs a look into /proc for each network."""
     restarted = []
-    for network_id in network_records.ids(config):
-        record = network_records.read(config, network_id)
+    for network_id in records.ids(config):
+        record = records.read(config, network_id)
         if not record or not record.held or alive(config, record.spec):
             continue
         with _alone(directory(config, network_id)) as place:
-            record = network_records.read(config, network_id)
+            record = records.read(config, network_id)
             if not record or not record.held:  # it was being removed
                 shutil.rmtree(place)
                 continue

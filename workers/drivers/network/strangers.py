@@ -9,8 +9,9 @@ import re
 from pyroute2 import IPRoute
 
 from workers.config import HostConfig
-from workers.drivers import dnsmasq, links, names, namespaces, network_plan, network_records, nft
-from workers.drivers.nftables import NftFirewall
+from workers.drivers import names, nft
+from workers.drivers.filter.nftables import NftFirewall
+from workers.drivers.network import dnsmasq, links, namespaces, plan, records
 
 KINDS = (("pbr", "bridge"), ("pdhcp", "leg"), ("pgate", "leg"), ("pout", "leg"), ("ptap", "tap"))
 TABLES = {
@@ -25,11 +26,11 @@ TABLES = {
 def observe(config: HostConfig) -> tuple[str, ...]:
     """The kind and the name of each bridge, leg, tap, namespace, nftables table and dnsmasq (by
     the id of its network) that nobody wants, sorted: "bridge pbr7"."""
-    records = [network_records.read(config, each) for each in network_records.ids(config)]
-    specs = [record.spec for record in records if record]
-    wanted = {link.name for spec in specs for link in network_plan.links(spec)}
+    known = [records.read(config, each) for each in records.ids(config)]
+    specs = [record.spec for record in known if record]
+    wanted = {link.name for spec in specs for link in plan.links(spec)}
     wanted |= {names.tap(port) for port in NftFirewall(config).ports()}
-    homes = {plan.name for spec in specs for plan in network_plan.namespaces(spec)}
+    homes = {each.name for spec in specs for each in plan.namespaces(spec)}
     found = [
         f"{kind} {name}"
         for name in links.all_names()

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from pyroute2 import IPRoute, NetlinkError
 
-from workers.drivers import namespaces, nft
-from workers.drivers.network_plan import BRIDGE, Leg, Link, Namespace
+from workers.drivers import nft
+from workers.drivers.network import namespaces
+from workers.drivers.network.plan import BRIDGE, Leg, Link, Namespace
 
 SYSCTLS = Path("/proc/sys/net")
 SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927  # netdevice(7)

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workers.drivers import firewall_rules
+from workers.drivers.filter import firewall_rules
 from workers.specs import FilteredPortSpec, FirewallSpec, RuleSpec
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers import conntrack, firewall_rules, records
+from workers.drivers import records
+from workers.drivers.filter import conntrack, firewall_rules
 from workers.drivers.nft import Ruleset
 from workers.specs import FirewallSpec, Held
 

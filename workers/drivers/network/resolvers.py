@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workers.drivers import nat_rules
+from workers.drivers.router import nat_rules
 from workers.specs import NetworkSpec
 
 # systemd-resolved listens on 127.0.0.53 and keeps those it asks itself in the second

@@ -25,9 +25,11 @@ from typing import BinaryIO
 import requests
 
 from workers.config import HostConfig
-from workers.drivers import Progress, downloads, qemu_img, seed, store
-from workers.drivers.domain_xml import GuestFiles
-from workers.drivers.publisher import Publisher
+from workers.drivers import Progress
+from workers.drivers.disks import qemu_img, seed
+from workers.drivers.images import fetches, store
+from workers.drivers.images.publisher import Publisher
+from workers.drivers.libvirt.domain_xml import GuestFiles
 from workers.errors import Permanent
 from workers.specs import Download, DownloadSpec, ImageSpec, InstanceSpec
 
@@ -42,7 +44,7 @@ class Qcow2Storage:
 
     def __init__(self, config: HostConfig, *, publisher: Publisher | None = None):
         self._store = config.image_store
-        self._downloads = downloads.Downloads(config, publisher or Publisher(config.name))
+        self._downloads = fetches.Downloads(config, publisher or Publisher(config.name))
         self._cache = config.state_directory / "cache"
         self._instances = config.state_directory / "instances"
         for directory in (config.state_directory, self._cache, self._instances):

@@ -15,10 +15,17 @@ from lxml import etree
 
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers import accelerator, boot_log, names
-from workers.drivers.domain_xml import NAMESPACE, Mark, definition_mark, domain_xml, read_mark
-from workers.drivers.power_button import Button
-from workers.drivers.qcow2 import FULL, Qcow2Storage
+from workers.drivers import names
+from workers.drivers.disks.qcow2 import FULL, Qcow2Storage
+from workers.drivers.libvirt import accelerator, boot_log
+from workers.drivers.libvirt.domain_xml import (
+    NAMESPACE,
+    Mark,
+    definition_mark,
+    domain_xml,
+    read_mark,
+)
+from workers.drivers.libvirt.power_button import Button
 from workers.errors import Busy, Permanent
 from workers.specs import RUNNING, STOPPED, Guest, HostFacts, InstanceSpec
 

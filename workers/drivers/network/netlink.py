@@ -1,4 +1,4 @@
-"""Networks on a real host: bridges, namespaces, the way out. See `network_plan` for the drawing.
+"""Networks on a real host: bridges, namespaces, the way out. See `plan` for the drawing.
 
 A host with a firewall of its own must let pass what these tables let pass: an accept here does
 not outweigh a drop elsewhere, and the hooks for forwarded IPv4 see the frames of our bridges too.
@@ -8,26 +8,27 @@ that somebody deleted comes back with its guests plugged in.
 """
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 
 from pyroute2 import IPRoute
 
 from workers.config import HostConfig
-from workers.drivers import (
+from workers.drivers import names
+from workers.drivers.network import (
     dnsmasq,
-    leftovers,
     links,
-    names,
     namespaces,
-    nat_rules,
-    network_plan,
-    network_records,
     other_firewalls,
+    plan,
+    records,
     resolvers,
+    strangers,
 )
-from workers.drivers.network_records import Record
+from workers.drivers.network.records import Record
 from workers.drivers.nft import Ruleset
+from workers.drivers.router import nat_rules
 from workers.errors import Busy
 from workers.specs import Held, InstanceSpec, NetworkSpec
 
@@ -44,22 +45,22 @@ class NetlinkNetwork:
 
     def ensure_network(self, spec: NetworkSpec) -> None:
         """Forwarding is on for the whole host as soon as a network has a way out."""
-        network_plan.check(spec)
+        plan.check(spec)
         if spec.nat:
             self._ensure_way_out()
-        record = network_records.read(self._config, spec.id)
+        record = records.read(self._config, spec.id)
         if not record or not self._stands(record, spec):
             self._make(record, spec)
             record = Record(spec=spec, signatures=_signatures([spec]))
         dnsmasq.ensure(self._config, spec)
         now = Record(spec=spec, held=True, signatures=record.signatures)
         if now != record:
-            network_records.write(self._config, now)
+            records.write(self._config, now)
 
     def remove_network(self, network_id: str) -> None:
-        record = network_records.read(self._config, network_id)
+        record = records.read(self._config, network_id)
         if record:  # from here on nobody starts its dnsmasq again
-            network_records.write(self._config, Record(spec=record.spec))
+            records.write(self._config, Record(spec=record.spec))
         dnsmasq.remove(self._config, network_id)
         if record:
             segment = record.spec.segment_id
@@ -74,14 +75,14 @@ class NetlinkNetwork:
             shutil.rmtree(self._taps(segment), ignore_errors=True)
         namespaces.remove(names.network_namespace(network_id))
         namespaces.remove(names.router_namespace(network_id))
-        network_records.remove(self._config, network_id)
+        records.remove(self._config, network_id)
 
     def remove_way_out(self) -> None:
         """The host passes on nothing of any network any more. For one that goes out of service."""
         self._outside.remove()
 
     def ensure_ports(self, spec: InstanceSpec) -> None:
-        wanted = {port.id: network_plan.bridge(port.segment_id, port.mtu) for port in spec.ports}
+        wanted = {port.id: plan.bridge(port.segment_id, port.mtu) for port in spec.ports}
         seen = links.seen(bridge.name for bridge in wanted.values())
         with IPRoute() as route:
             for port in spec.ports:
@@ -98,36 +99,34 @@ class NetlinkNetwork:
             (self._taps(port.segment_id) / names.tap(port.id)).unlink(missing_ok=True)
 
     def observe_networks(self) -> tuple[Held, ...]:
-        records = (
-            network_records.read(self._config, each) for each in network_records.ids(self._config)
-        )
-        return self._healthy([record for record in records if record and record.held])
+        known = (records.read(self._config, each) for each in records.ids(self._config))
+        return self._healthy([record for record in known if record and record.held])
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
         return other_firewalls.observe()
 
     def observe_remembered(self) -> tuple[str, ...]:
-        return network_records.ids(self._config)
+        return records.ids(self._config)
 
     def observe_leftovers(self) -> tuple[str, ...]:
-        return leftovers.observe(self._config)
+        return strangers.observe(self._config)
 
     def remove_leftover(self, leftover: str) -> None:
-        leftovers.remove(self._config, leftover)
+        strangers.remove(self._config, leftover)
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         """The same of one network, whose cost does not grow with that of the others."""
-        record = network_records.read(self._config, network_id)
+        record = records.read(self._config, network_id)
         return self._healthy([record]) if record and record.held else ()
 
-    def _healthy(self, records: list[Record]) -> tuple[Held, ...]:
-        plans = {record.spec.id: network_plan.links(record.spec) for record in records}
-        seen = links.seen(link.name for plan in plans.values() for link in plan)
-        signatures = _signatures([record.spec for record in records])
+    def _healthy(self, held: list[Record]) -> tuple[Held, ...]:
+        plans = {record.spec.id: plan.links(record.spec) for record in held}
+        seen = links.seen(link.name for drawn in plans.values() for link in drawn)
+        signatures = _signatures([record.spec for record in held])
         way_out = self._outside.held() is not None
         return tuple(
             Held(kind="network", id=record.spec.id, generation=record.spec.generation)
-            for record in records
+            for record in held
             if all(seen.get(link.name) == link for link in plans[record.spec.id])
             and all(signatures[name] == known for name, known in record.signatures.items())
             and (way_out or not record.spec.nat)
@@ -138,9 +137,9 @@ class NetlinkNetwork:
         """Whether all but dnsmasq is already as `spec` says."""
         if not record.held or _without_services(record.spec) != _without_services(spec):
             return False
-        plan = network_plan.links(spec)
-        seen = links.seen(link.name for link in plan)
-        return all(seen.get(link.name) == link for link in plan) and (
+        wanted = plan.links(spec)
+        seen = links.seen(link.name for link in wanted)
+        return all(seen.get(link.name) == link for link in wanted) and (
             _signatures([spec]) == record.signatures
         )
 
@@ -148,24 +147,24 @@ class NetlinkNetwork:
         self._refuse_taken_segment(spec)
         if record and record.spec.segment_id != spec.segment_id:
             self.remove_network(spec.id)
-        network_records.write(self._config, Record(spec=spec))
-        bridge = network_plan.bridge(spec.segment_id, spec.mtu)
+        records.write(self._config, Record(spec=spec))
+        bridge = plan.bridge(spec.segment_id, spec.mtu)
         with IPRoute() as route:
             if links.ensure_bridge(route, bridge):
                 for tap in _files(self._taps(spec.segment_id)):
                     links.plug(route, tap, bridge.name)
             if not spec.nat:
                 links.remove(route, names.outside_leg(spec.segment_id))
-            for namespace in network_plan.namespaces(spec):
+            for namespace in plan.namespaces(spec):
                 namespaces.ensure(namespace.name)
                 for leg in namespace.legs:
                     links.ensure_leg(route, leg, namespace.name)
-                namespaces.inside(namespace.name, lambda plan=namespace: links.ensure_inside(plan))
+                namespaces.inside(namespace.name, functools.partial(links.ensure_inside, namespace))
 
     def _refuse_taken_segment(self, spec: NetworkSpec) -> None:
         """Two networks on one bridge would hear each other."""
-        for network_id in network_records.ids(self._config):
-            other = network_records.read(self._config, network_id)
+        for network_id in records.ids(self._config):
+            other = records.read(self._config, network_id)
             if other and network_id != spec.id and other.spec.segment_id == spec.segment_id:
                 raise Busy(
                     f"network {network_id} still has segment {spec.segment_id}", after_seconds=5

@@ -17,7 +17,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from workers.drivers import names, nat_rules
+from workers.drivers import names
+from workers.drivers.router import nat_rules
 from workers.errors import Permanent
 from workers.specs import NetworkSpec
 
