@@ -30,6 +30,7 @@ from portal.models import (
 )
 from portal.policies import COMMAND_LINE
 from portal.services import hosts, images, orphans, projects, users
+from workers.specs import Stranger
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
@@ -191,7 +192,7 @@ def orphans_(remove: bool) -> None:
     """
     strays = sorted(images.strays())
     found = {
-        host: host.strangers
+        host: orphans.on(host)
         for host in session.scalars(select(Host).order_by(Host.name))
         if host.strangers
     }
@@ -237,7 +238,7 @@ def _remove_strays(strays: list[str]) -> None:
         click.echo(f"image store: {sha256}: {what}")
 
 
-def _clean(found: dict[Host, list[str]]) -> bool:
+def _clean(found: dict[Host, list[Stranger]]) -> bool:
     """What was found on these hosts is gone, or the reason was printed. Returns whether all of
     it is that should be."""
     asked, clean = {}, True
@@ -284,7 +285,7 @@ def _unsure(operation: Operation) -> bool:
 def _tell(host: Host, operation: Operation) -> bool:
     """Print what became of each thing. Returns whether none is there that should be gone."""
     named = orphans.named(operation)
-    left = set(named) & set(host.strangers)
+    left = set(named) & set(orphans.on(host))
     unwanted = orphans.unwanted(named)
     for stranger in named:
         if stranger in left:

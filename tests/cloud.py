@@ -18,7 +18,7 @@ from sqlalchemy import select
 from portal import config, db, keys
 from portal.conductor import drift, tick
 from portal.conductor.boot_logs import BootLogs
-from portal.conductor.queue import LONG, SHORT, Wire, queue_name
+from portal.conductor.queue import Wire
 from portal.conductor.sweeps import Sweeps
 from portal.db import session, transaction
 from portal.models import (
@@ -37,12 +37,12 @@ from portal.models import (
 )
 from portal.policies import Actor
 from portal.services import hosts, instances, projects, security_groups, users
-from workers import consoles
+from workers import consoles, wire
 from workers.__main__ import Rings
 from workers.agent import Agent
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
-from workers.drivers.fake import FakeHost
+from workers.drivers.fake import FakeHost, drivers_of
 
 PASSWORD = "tomato bicycle 93 quill"
 LONGEST_SETTLING = 200  # turns
@@ -130,7 +130,7 @@ class Cloud:
         )
         self.hosts[name] = FakeHost(state, wait_seconds=0.2)
         drivers = dataclasses.replace(
-            self.hosts[name].drivers(), console_address=host_config.consoles
+            drivers_of(self.hosts[name]), console_address=host_config.consoles
         )
         self._jobs[name] = type("HostJob", (HostJob,), {"host": drivers, "config": host_config})
         self._agents[name] = Agent(host_config)
@@ -217,7 +217,9 @@ class Cloud:
         done = 0
         for name, job_class in self._jobs.items():
             if name not in self.silent:
-                done += sum(self._work_on(name, queue, job_class) for queue in (SHORT, LONG))
+                done += sum(
+                    self._work_on(name, queue, job_class) for queue in (wire.SHORT, wire.LONG)
+                )
         return done
 
     def turn(self) -> int:
@@ -256,7 +258,7 @@ class Cloud:
 
     def _work_on(self, name: str, queue: str, job_class: type[HostJob]) -> int:
         listed = Queue(
-            queue_name(name, queue),
+            wire.queue(name, queue),
             connection=self.redis,
             serializer=JSONSerializer,
             job_class=job_class,

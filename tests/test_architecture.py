@@ -29,7 +29,10 @@ FORBIDDEN = {
 ALLOWED = {
     ("portal/services", "portal.conductor.plans"),  # a table of names and times, pure
 }
-SHARED = {"workers.specs"}  # the one module that portal and workers both import
+SHARED = {  # what portal and workers both import
+    "workers.specs",  # what crosses from one to the other
+    "workers.wire",  # and the names of the ways that it takes
+}
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 
 
@@ -71,7 +74,7 @@ def test_imports_go_in_one_direction(folder):
     assert not wrong
 
 
-def test_portal_and_workers_share_one_module():
+def test_portal_and_workers_share_only_what_crosses_between_them():
     shared = {
         ".".join(module.split(".")[:2])
         for path in sources("portal")
@@ -96,9 +99,17 @@ def test_a_process_does_not_load_what_it_may_not_touch(module, without):
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_specs_need_nothing_but_the_standard_library():
-    outside = {each.split(".")[0] for each in imports(ROOT / "workers/specs.py")}
-    assert outside <= set(sys.stdlib_module_names)
+def test_what_is_shared_needs_nothing_but_the_standard_library():
+    for module in SHARED:
+        place = ROOT / module.replace(".", "/")
+        files = list(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        outside = {
+            each
+            for path in files
+            for each in imports(path)
+            if ".".join(each.split(".")[:2]) not in SHARED and each != "workers"
+        }
+        assert {each.split(".")[0] for each in outside} <= set(sys.stdlib_module_names), module
     assert not (ROOT / "workers/__init__.py").read_text()
 
 

@@ -18,6 +18,7 @@ from portal.services import images, orphans
 from portal.services.images import store
 from portal.services.operations import open_operation
 from tests.cloud import host_row
+from tests.strangers import leave, stranger
 
 LONGEST_SECONDS = 60
 GUEST = {"power": "running", "generation": 1, "boots": 1, "reason": ""}
@@ -57,13 +58,15 @@ def strangers(cloud):
     host.put("disk", ids[0], {"gib": 1, "image": "d" * 64})
     host.put("disk", ids[1], {"gib": 1, "image": "d" * 64})
     host.put("network", ids[2], {"generation": 1})
-    names = [f"guest {ids[0]}", f"disks {ids[1]}", f"network {ids[2]}"]
-    for leftover in ("bridge pbr9999999", f"dnsmasq {uuid.uuid4()}", f"namespace pnet-{ids[2]}"):
-        host.put("leftover", leftover, {})
-        names.append(leftover)
+    there = [
+        *map(stranger, (f"guest {ids[0]}", f"disks {ids[1]}", f"network {ids[2]}")),
+        leave(host, "bridge pbr9999999", "9999999"),
+        leave(host, f"dnsmasq {uuid.uuid4()}"),
+        leave(host, f"namespace pnet-{ids[2]}", ids[2]),
+    ]
     cloud.look()
-    assert sorted(host_row().strangers) == sorted(names)
-    return names
+    assert sorted(orphans.on(host_row()), key=str) == sorted(there, key=str)
+    return there
 
 
 def kinds(cloud) -> set[str]:
@@ -83,7 +86,7 @@ def test_what_is_removed_is_gone_and_what_is_wanted_stays(cloud, command, strang
     wanted = {
         key: value
         for key, value in cloud.hosts["kvm-1"].state.items()
-        if not any(key[1] in each for each in strangers)
+        if not any(key[1] in str(each) for each in strangers)
     }
     result = command("--remove")
     assert result.exit_code == 0, result.output
@@ -99,14 +102,14 @@ def test_it_is_on_the_record_and_among_the_operations(cloud, command, strangers)
     assert (operation.action, operation.outcome) == ("clean", Outcome.DONE)
     entry = session.scalar(select(Activity).where(Activity.action == "hosts:clean"))
     assert (entry.user_name, entry.operation_id) == ("the command line", operation.id)
-    assert sorted(entry.before["strangers"]) == sorted(strangers)
+    assert sorted(entry.before["strangers"]) == sorted(map(str, strangers))
 
 
 def test_what_does_not_go_is_named_with_its_reason(cloud, command, strangers):
     cloud.hosts["kvm-1"].fail("remove_network", "a device is busy", permanent=True)
     result = command("--remove")
     assert result.exit_code == 1
-    network = next(each for each in strangers if each.startswith("network"))
+    network = next(each for each in strangers if each.kind == "network")
     assert f"kvm-1: {network}: still there: a device is busy\n" in result.output
     gone = [each for each in strangers if each != network]
     assert all(f"kvm-1: {each}: gone\n" in result.output for each in gone)
@@ -137,7 +140,7 @@ def test_a_host_that_does_not_answer_is_asked_nothing(cloud, command, strangers)
 
 def test_what_has_come_to_be_wanted_meanwhile_is_not_removed(cloud, strangers):
     instance = cloud.create("new")
-    shown = [*strangers, f"disks {instance.id}"]
+    shown = [*strangers, stranger(f"disks {instance.id}")]
     operation = orphans.remove(cloud.actor("ada"), host_row().id, shown)
     task = session.scalar(select(Task).where(Task.operation_id == operation.id))
     assert orphans.named(operation) == shown
@@ -168,23 +171,28 @@ def test_names_of_wanted_networks_and_ports_belong_to_somebody(cloud):
     port = session.scalar(select(Port).where(Port.instance_id == instance.id))
     segment = port.network.segment_id
     theirs = [
-        f"bridge pbr{segment}",
-        f"leg pout{segment}",
-        f"tap ptap{port.id.hex[:11]}",
-        f"namespace prouter-{port.network_id}",
-        f"dnsmasq {port.network_id}",
+        stranger(f"bridge pbr{segment}", str(segment)),
+        stranger(f"leg pout{segment}", str(segment)),
+        stranger(f"tap ptap{port.id.hex[:11]}", port.id.hex[:11]),
+        stranger(f"namespace prouter-{port.network_id}", str(port.network_id)),
+        stranger(f"dnsmasq {port.network_id}"),
     ]
-    nobodys = [f"bridge pbr{segment}1", "tap ptap00000000000", f"domain instance-{instance.id}"]
+    nobodys = [
+        stranger(f"bridge pbr{segment}1", f"{segment}1"),
+        stranger("tap ptap00000000000", "00000000000"),
+        stranger("table ip portico_old", ""),
+        stranger(f"domain instance-{instance.id}", str(instance.id)),
+    ]
     assert orphans.unwanted([*theirs, *nobodys]) == nobodys
 
 
 def test_a_foreign_guest_is_shown_and_never_touched(cloud, command):
-    cloud.hosts["kvm-1"].put("leftover", "domain instance-x", {})
+    leave(cloud.hosts["kvm-1"], "domain instance-x", "x")
     cloud.look()
     result = command("--remove")
     assert "kvm-1: domain instance-x: left, it is not Portico's" in result.output
     assert result.exit_code == 0
-    assert cloud.hosts["kvm-1"].get("leftover", "domain instance-x") == {}
+    assert cloud.hosts["kvm-1"].get("stranger", "domain instance-x")
     assert not session.scalars(select(Operation).where(Operation.action == "clean")).all()
 
 

@@ -70,9 +70,9 @@ def open_screen(config: HostConfig, instance_id: str) -> socket.socket:
 
 def _drivers(config: HostConfig) -> HostDrivers:
     if config.driver == "fake":
-        from workers.drivers.fake import FakeHost
+        from workers.drivers.fake import FakeHost, drivers_of
 
-        return FakeHost(config.state_directory).drivers()
+        return drivers_of(FakeHost(config.state_directory))
     if config.driver != "libvirt":
         raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
     return _real(config)
@@ -80,17 +80,21 @@ def _drivers(config: HostConfig) -> HostDrivers:
 
 def _real(config: HostConfig) -> HostDrivers:
     """Imported here: a fake host runs where no libvirt can be installed."""
-    from workers.drivers.disks.qcow2 import Qcow2Storage
+    from workers.drivers.disks.files import FileDisks
     from workers.drivers.filter.nftables import NftFirewall
+    from workers.drivers.images.cache import ImageCache
+    from workers.drivers.images.fetches import StoreFetches
     from workers.drivers.libvirt.guests import LibvirtHypervisor
     from workers.drivers.network.netlink import NetlinkNetwork
 
-    storage = Qcow2Storage(config)
+    disks = FileDisks(config)
     return HostDrivers(
         locks=FileLocks(config.state_directory / "locks"),
         sequence=FileSequence(config.state_directory / "sequence", kernel_boot_id()),
-        storage=storage,
-        hypervisor=LibvirtHypervisor(config, storage),
+        images=ImageCache(config),
+        fetches=StoreFetches(config),
+        disks=disks,
+        hypervisor=LibvirtHypervisor(config, disks),
         network=NetlinkNetwork(config),
         firewall=NftFirewall(config),
     )

@@ -14,11 +14,12 @@ from sqlalchemy.orm import defer
 
 from portal.conductor import specs
 from portal.conductor.decide import Attempt
-from portal.conductor.queue import SHORT, Fate, Message, Sent, Wire
+from portal.conductor.queue import Fate, Message, Sent, Wire
 from portal.db import now, session, transaction
 from portal.models import BootLog, Host, Instance
 from portal.models.boot_log import PATIENCE
 from portal.services import boot_logs
+from workers.wire import SHORT
 
 AT_ONCE = 4  # questions under way; they shall not crowd out changes
 

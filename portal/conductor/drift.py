@@ -45,7 +45,7 @@ def mend() -> int:
     waits for nobody with another one in its hands. When nothing is due there is none."""
     due = [(_mend_instance, each) for each in _instances_due()]
     due += [(_mend_scope, each) for each in _scopes_due()]
-    due += [(_mend_download, each) for each in _downloads_due()]
+    due += [(_mend_fetch, each) for each in _fetches_due()]
     return sum(_alone(mend_it, thing_id) for mend_it, thing_id in due)
 
 
@@ -83,7 +83,7 @@ def _scopes_due() -> list[uuid.UUID]:
     return list(session.scalars(_unheld().with_only_columns(Scope.id).limit(MOST_AT_A_TIME)))
 
 
-def _downloads_due() -> list[uuid.UUID]:
+def _fetches_due() -> list[uuid.UUID]:
     moment = now()
     return [
         image_id
@@ -139,12 +139,12 @@ def _undeleted() -> Select:
         .join(Task.host)
         .where(
             Task.target_id == Image.id,
-            Task.job == "downloads.apply",
+            Task.job == "fetches.apply",
             _answers(now()),
             ~exists().where(
                 told.target_id == Task.target_id,
                 told.host_id == Task.host_id,
-                told.job == "downloads.remove",
+                told.job == "fetches.remove",
                 told.outcome == Outcome.DONE,
             ),
         )
@@ -212,11 +212,11 @@ def _mend_scope(scope_id: uuid.UUID) -> bool:
     return True
 
 
-def _mend_download(image_id: uuid.UUID) -> bool:
+def _mend_fetch(image_id: uuid.UUID) -> bool:
     image = session.scalar(
         select(Image).where(Image.id == image_id).with_for_update(of=Image, skip_locked=True)
     )
-    if image is None or image_id not in _downloads_due():
+    if image is None or image_id not in _fetches_due():
         return False
     operations.open_operation(None, image, "delete")
     return True

@@ -25,7 +25,8 @@ from portal.models import (
 )
 from portal.models.network import port_groups
 from portal.services import boot_logs, instances, operations, orphans, scopes
-from workers.specs import Download, Guest, Observation
+from workers import specs
+from workers.specs import Fetched, Guest, Observation, Stranger
 
 
 def take(host: Host, observation: Observation) -> None:
@@ -39,8 +40,8 @@ def take(host: Host, observation: Observation) -> None:
     for held in observation.held:
         scope = _scope(host, held.kind, uuid.UUID(held.id))
         _take_held(scope, held.generation, observation.sequence)
-    for download in observation.downloads:
-        _take_download(download)
+    for fetched in observation.fetches:
+        _take_fetched(fetched)
     if new := set(observation.images) - set(host.images):
         host.images = sorted({*host.images, *new})
 
@@ -58,7 +59,7 @@ def fulfilled(task: Task) -> str:
         case "instances.remove":
             if session.get_one(Instance, task.target_id).observed is not Power.ABSENT:
                 return "the host still reports the guest"
-        case "downloads.apply":
+        case "fetches.apply":
             if not session.get_one(Image, task.target_id).ready:
                 return "the host does not report the file"
         case "images.apply":
@@ -69,8 +70,9 @@ def fulfilled(task: Task) -> str:
             held = session.get_one(Scope, task.scope_id).held
             if held < task.revision:
                 return f"the host holds revision {held} of {task.revision}"
-        case "orphans.remove":
-            left = [each for each in orphans.named(task.operation) if each in task.host.strangers]
+        case "strangers.remove":
+            there = orphans.on(task.host)
+            left = [str(each) for each in orphans.named(task.operation) if each in there]
             if left:
                 return f"the host still reports {', '.join(left)}"
     return ""
@@ -207,14 +209,14 @@ def _bury_network(network_id: uuid.UUID) -> None:
     session.execute(delete(Network).where(Network.id == network_id))
 
 
-def _take_download(download: Download) -> None:
+def _take_fetched(fetched: Fetched) -> None:
     """The bytes of an image are there. They never change, so only the first news counts."""
-    image = session.get(Image, uuid.UUID(download.id))
+    image = session.get(Image, uuid.UUID(fetched.id))
     if image is None or image.ready or image.deleted_at:
         return
-    image.format, image.sha256 = download.format, download.sha256
-    image.size_bytes = download.size_bytes
-    image.virtual_size_bytes = download.virtual_size_bytes
+    image.format, image.sha256 = fetched.format, fetched.sha256
+    image.size_bytes = fetched.size_bytes
+    image.virtual_size_bytes = fetched.virtual_size_bytes
 
 
 def _scope(host: Host, kind: str, target_id: uuid.UUID) -> Scope | None:
@@ -277,12 +279,17 @@ def _take_host(host: Host, observation: Observation) -> None:
     host.images = sorted(observation.images)
 
 
-def _strangers(observation: Observation) -> list[str]:
+def _strangers(observation: Observation) -> list[dict]:
     """Everything that a host names, but for what it holds for those who want it."""
-    return orphans.unwanted(
+    unwanted = orphans.unwanted(
         [
-            *(f"guest {guest.id}" for guest in observation.guests),
-            *(f"network {held.id}" for held in observation.held if held.kind == scopes.NETWORK),
+            *(Stranger(kind="guest", name=each.id, owner=each.id) for each in observation.guests),
+            *(
+                Stranger(kind="network", name=each.id, owner=each.id)
+                for each in observation.held
+                if each.kind == scopes.NETWORK
+            ),
             *observation.host.strangers,
         ]
     )
+    return [specs.dump(each) for each in unwanted]

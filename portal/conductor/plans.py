@@ -13,7 +13,7 @@ class Step:
     """One job of a plan."""
 
     job: str  # a name in workers.jobs.JOBS
-    about: str  # of the target: "instance", "image", "download", "networks", "firewall", "host"
+    about: str  # of the target: "instance", "image", "fetch", "networks", "firewall", "host"
 
 
 IMAGE = Step("images.apply", "image")
@@ -21,10 +21,10 @@ NETWORKS = Step("networks.apply", "networks")
 FIREWALL = Step("firewall.apply", "firewall")
 INSTANCE = Step("instances.apply", "instance")
 GONE = Step("instances.remove", "instance")
-DOWNLOAD = Step("downloads.apply", "download")
-NO_DOWNLOAD = Step("downloads.remove", "download")
+FETCH = Step("fetches.apply", "fetch")
+NO_FETCH = Step("fetches.remove", "fetch")
 NETWORK_GONE = Step("networks.remove", "networks")
-ORPHANS_GONE = Step("orphans.remove", "host")
+STRANGERS_GONE = Step("strangers.remove", "host")
 
 BUILD = ((IMAGE, NETWORKS, FIREWALL), (INSTANCE,))
 
@@ -36,14 +36,14 @@ PLANS = {
     ("instances", "reboot"): ((NETWORKS, FIREWALL), (INSTANCE,)),
     ("instances", "repair"): BUILD,
     ("instances", "delete"): ((GONE,), (NETWORKS, FIREWALL)),
-    ("images", "fetch"): ((DOWNLOAD,),),
-    ("images", "delete"): ((NO_DOWNLOAD,),),  # of one that is not there yet
+    ("images", "fetch"): ((FETCH,),),
+    ("images", "delete"): ((NO_FETCH,),),  # of one that is not there yet
     ("networks", "repair"): ((NETWORKS,),),
     ("networks", "update"): ((NETWORKS,),),
     ("networks", "delete"): ((NETWORK_GONE,),),
     ("hosts", "repair"): ((FIREWALL,),),
     ("hosts", "update"): ((FIREWALL,),),
-    ("hosts", "clean"): ((ORPHANS_GONE,),),
+    ("hosts", "clean"): ((STRANGERS_GONE,),),
 }
 
 DEADLINES = {  # from the moment a change is asked for until it has ended, whatever happens
@@ -59,7 +59,7 @@ DEADLINES = {  # from the moment a change is asked for until it has ended, whate
     "clean": timedelta(minutes=5),
 }
 
-LONG_JOBS = {"images.apply", "downloads.apply"}  # they go on the host's long queue
+LONG_JOBS = {"images.apply", "fetches.apply"}  # they go on the host's long queue
 
 TABLE_KINDS = {  # jobs that carry the whole table of a scope
     "networks.apply": "network",

@@ -19,12 +19,12 @@ from rq.job import Job, JobStatus
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
-from portal import bell, keys
+from portal import keys
 from portal.conductor.decide import Attempt
 from portal.models import Host
-from workers import specs
+from workers import specs, wire
+from workers.wire import LONG, SHORT
 
-SHORT, LONG = "short", "long"
 TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # what a job may take, at the most
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
 SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
@@ -70,9 +70,8 @@ class Fate:
 
 
 def sent(host: Host, task: uuid.UUID, number: int, queue: str) -> Sent:
-    """One sending of a task. Its id begins with the host's name, for the sake of that host's
-    Redis user."""
-    return Sent(f"{host.name}-{task}-{number}", host.name, host.sealed_key, queue)
+    """One sending of a task."""
+    return Sent(wire.job(host.name, str(task), number), host.name, host.sealed_key, queue)
 
 
 class Wire:
@@ -84,7 +83,7 @@ class Wire:
 
     def wait_for_bell(self, timeout_seconds: float) -> None:
         """Return when somebody rings, or after `timeout_seconds`."""
-        self._redis.brpop([bell.KEY], timeout=timeout_seconds)
+        self._redis.brpop([wire.BELL], timeout=timeout_seconds)
 
     def send(self, messages: Iterable[Message]) -> None:
         """The jobs lie in the hosts' queues."""
@@ -139,7 +138,7 @@ class Wire:
         listed = list(hosts)
         with self._redis.pipeline(transaction=False) as pipeline:
             for host in listed:
-                pipeline.hgetall(f"beat:{host.name}")
+                pipeline.hgetall(wire.beat(host.name))
             answers = pipeline.execute()
         return {
             host.id: {key.decode(): value.decode() for key, value in beat.items()}
@@ -154,7 +153,10 @@ class Wire:
         answer = self._redis.xread(streams, count=200)
         return {
             key.decode(): [
-                (line_id.decode(), fields.get(b"text", b"").decode(errors="replace"))
+                (
+                    line_id.decode(),
+                    fields.get(wire.LINE_TEXT.encode(), b"").decode(errors="replace"),
+                )
                 for line_id, fields in entries
             ]
             for key, entries in answer
@@ -162,7 +164,7 @@ class Wire:
 
     def _queue(self, host_name: str, queue: str) -> Queue:
         return Queue(
-            queue_name(host_name, queue), connection=self._redis, serializer=JSONSerializer
+            wire.queue(host_name, queue), connection=self._redis, serializer=JSONSerializer
         )
 
     def _fate(self, job: Sent, *, hash_: list, place: int | None, results: list) -> Fate:
@@ -192,14 +194,9 @@ class Wire:
         return Fate(Attempt.CRASHED, reason="the worker on the host died")
 
 
-def queue_name(host_name: str, queue: str) -> str:
-    """The RQ queue of a host."""
-    return f"host-{host_name}" if queue == SHORT else f"host-{host_name}:{queue}"
-
-
 def _queue_key(job: Sent) -> str:
     """Where Redis keeps the queue of a job."""
-    return f"{Queue.redis_queue_namespace_prefix}{queue_name(job.host, job.queue)}"
+    return f"{Queue.redis_queue_namespace_prefix}{wire.queue(job.host, job.queue)}"
 
 
 def _sealed(message: Message) -> str:

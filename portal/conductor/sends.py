@@ -8,9 +8,10 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.conductor import specs
 from portal.conductor.plans import LONG_JOBS
-from portal.conductor.queue import LONG, SHORT, TIMEOUT_SECONDS, Message, Sent, Wire, sent
+from portal.conductor.queue import TIMEOUT_SECONDS, Message, Sent, Wire, sent
 from portal.db import now, session, snapshot
 from portal.models import Task
+from workers.wire import LONG, SHORT
 
 NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
 LEAST_TIMEOUT = timedelta(seconds=1)

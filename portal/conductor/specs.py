@@ -25,7 +25,7 @@ from portal.models.network import port_groups
 from portal.services import orphans, publishers
 from workers.specs import (
     BootLogSpec,
-    DownloadSpec,
+    FetchSpec,
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
@@ -34,10 +34,10 @@ from workers.specs import (
     LeaseSpec,
     NetworkSpec,
     ObserveSpec,
-    OrphansSpec,
     PortSpec,
     RuleSpec,
     Spec,
+    StrangersSpec,
 )
 
 
@@ -46,15 +46,15 @@ def of_task(task: Task) -> Spec:
     match task.job:
         case "instances.apply" | "instances.remove":
             return instance(task.target_id)
-        case "downloads.apply" | "downloads.remove":
-            return download(session.get_one(Image, task.target_id))
+        case "fetches.apply" | "fetches.remove":
+            return fetch(session.get_one(Image, task.target_id))
         case "images.apply":
             return image(session.get_one(Image, task.target_id))
         case "networks.apply" | "networks.remove":
             return network(session.get_one(Scope, task.scope_id))
         case "firewall.apply":
             return firewall(session.get_one(Scope, task.scope_id))
-        case "orphans.remove":
+        case "strangers.remove":
             return unwanted(task)
     raise ValueError(f"no spec for {task.job}")
 
@@ -64,9 +64,9 @@ def observe(host: Host) -> ObserveSpec:
     return ObserveSpec(id=str(host.id), generation=1)
 
 
-def unwanted(task: Task) -> OrphansSpec:
+def unwanted(task: Task) -> StrangersSpec:
     """What the operator was shown on a host, without what has come to be wanted since."""
-    return OrphansSpec(
+    return StrangersSpec(
         id=str(task.host_id),
         generation=1,
         strangers=tuple(orphans.unwanted(orphans.named(task.operation))),
@@ -91,11 +91,11 @@ def image(row: Image) -> ImageSpec:
     )
 
 
-def download(row: Image) -> DownloadSpec:
+def fetch(row: Image) -> FetchSpec:
     """Where a published image comes from, by the portal's own table, and how large it may be. One
     that stands there no more comes from nowhere, which its host refuses."""
     published, settings = publishers.PUBLISHED.get(row.published_as), config.current()
-    return DownloadSpec(
+    return FetchSpec(
         id=str(row.id),
         generation=row.generation,
         url=published.url if published else "",

@@ -15,9 +15,11 @@ from sqlalchemy import select, update
 
 from portal.conductor import outcomes, specs
 from portal.conductor.decide import Attempt
-from portal.conductor.queue import SHORT, Message, Sent, Wire
+from portal.conductor.queue import Message, Sent, Wire
 from portal.db import now, session, transaction
 from portal.models import Host, Task, TaskLine
+from workers import wire
+from workers.wire import LONG, SHORT
 
 SWEEP_SECONDS = 30  # between two looks at everything a host holds
 UNANSWERED_SECONDS = 60  # after which a question is asked again
@@ -61,7 +63,7 @@ class Sweeps:
         heard = []
         for host in hosts:
             known = self._known.setdefault(host.id, Acquaintance())
-            beat = beats.get(host.id, {}).get("time", "")
+            beat = beats.get(host.id, {}).get(wire.BEAT_TIME, "")
             if beat and beat != known.beat:
                 known.beat = beat
                 if host.heard_at is None or now() - host.heard_at >= HEARD_WRITTEN:
@@ -76,8 +78,10 @@ class Sweeps:
                     .where(Host.id == host.id)
                     .values(
                         heard_at=now(),
-                        short_workers=_count(beat.get("short_workers"), host.short_workers),
-                        long_workers=_count(beat.get("long_workers"), host.long_workers),
+                        short_workers=_count(
+                            beat.get(wire.BEAT_WORKERS[SHORT]), host.short_workers
+                        ),
+                        long_workers=_count(beat.get(wire.BEAT_WORKERS[LONG]), host.long_workers),
                     )
                 )
 
@@ -90,7 +94,7 @@ class Sweeps:
             since = time.monotonic() - known.asked_at
             if known.asked and since < UNANSWERED_SECONDS:
                 continue
-            marks = (beat.get("boot_id", ""), beat.get("events", ""))
+            marks = (beat.get(wire.BEAT_BOOT_ID, ""), beat.get(wire.BEAT_EVENTS, ""))
             if marks == known.marks and since < SWEEP_SECONDS:
                 continue
             if known.asked:
@@ -134,7 +138,7 @@ class Sweeps:
     def _take_lines(self) -> None:
         """What hosts said about tasks under way is on the pages of their operations."""
         streams = {
-            f"log:{host_name}-{task_id}": task_id
+            wire.log(host_name, str(task_id)): task_id
             for task_id, host_name in session.execute(
                 select(Task.id, Host.name)
                 .join(Task.host)

@@ -18,11 +18,12 @@ from sqlalchemy.orm import contains_eager, joinedload
 from portal.conductor import outcomes
 from portal.conductor.decide import Attempt, Move, Standing, decide, pause
 from portal.conductor.plans import LONG_JOBS
-from portal.conductor.queue import LONG, Fate, Sent, Wire
+from portal.conductor.queue import Fate, Sent, Wire
 from portal.conductor.sends import Sends, latest, queue_of
 from portal.db import now, session, transaction
 from portal.models import Host, Image, Instance, Operation, Outcome, Scope, Task
 from portal.services import scopes
+from workers.wire import LONG
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick

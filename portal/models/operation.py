@@ -19,15 +19,15 @@ OPEN = "finished_at IS NULL"
 EAGER = timedelta(seconds=10)
 
 JOB_WORDS = {
-    "downloads.apply": "Fetch it from its publisher",
-    "downloads.remove": "Stop fetching it",
+    "fetches.apply": "Fetch it from its publisher",
+    "fetches.remove": "Stop fetching it",
     "images.apply": "Fetch the image",
     "networks.apply": "Set up the network",
     "networks.remove": "Take down the network",
     "firewall.apply": "Set up the filter",
     "instances.apply": "Make the guest so",
     "instances.remove": "Remove the guest",
-    "orphans.remove": "Remove what belongs to nothing",
+    "strangers.remove": "Remove what belongs to nothing",
 }
 
 

@@ -207,9 +207,9 @@ def _tasks(step: Step, action: str, *, target, tables: list[Scope]) -> list[Task
             host = session.get_one(Host, target.host_id)
             image = session.get_one(Instance, target.id).image_id
             return [] if _cached(host, image) else [_task(step, host.id, image)]
-        case "download" if action == "fetch":
+        case "fetch" if action == "fetch":
             return [_task(step, _fetcher(target).id, target.id)]
-        case "download":
+        case "fetch":
             return [_task(step, host_id, target.id) for host_id in _asked(target)]
         case "networks" | "firewall":
             return [

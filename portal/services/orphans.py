@@ -1,10 +1,10 @@
 """What lies on hosts and belongs to nothing: shown to the operator, and removed when told to.
 
-A host names such a thing by its kind and its name: "disks <id>", "bridge pbr7". What a row still
-wants is none, whatever the host thinks: a guest without its definition keeps its disks.
+A host says of such a thing what it belonged to. What a row still wants is none, whatever the host
+thinks: a guest without its definition keeps its disks.
 """
 
-import re
+import contextlib
 import uuid
 from collections.abc import Iterable
 
@@ -16,41 +16,44 @@ from portal.models import Host, Instance, Network, Operation, Port
 from portal.policies import Actor, authorize
 from portal.services import activities
 from portal.services.operations import open_operation
+from workers import specs
+from workers.specs import Stranger
 
-FOREIGN = "domain "  # a guest that bears our name but not our mark: shown, never touched
-ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
-SEGMENT = re.compile(r"^(?:bridge|leg) [a-z]+(\d{1,8})$")
-TAP = re.compile(r"^tap ptap([0-9a-f]{11})$")  # what a tap's name has of the id of its port
+FOREIGN = "domain"  # a guest that bears our name but not our mark: shown, never touched
+SEGMENTS = {"bridge", "leg"}  # what belongs to a segment
+TAP = "tap"  # what belongs to a port: its name has 11 digits of the id
 
 
-def unwanted(strangers: Iterable[str]) -> list[str]:
+def on(host: Host) -> list[Stranger]:
+    """What the host reported last of such things."""
+    return [Stranger(**each) for each in host.strangers]
+
+
+def unwanted(strangers: Iterable[Stranger]) -> list[Stranger]:
     """Those that belong to no instance, network or port that there is, in their order."""
     strangers = list(strangers)
-    ids = {uuid.UUID(each) for each in _found(ID, strangers)}
-    segments = {int(each) for each in _found(SEGMENT, strangers)}
-    instances = _said(Instance.id, Instance.id.in_(ids), Instance.deleted_at.is_(None))
-    networks = _said(Network.id, Network.id.in_(ids))
-    wanted = {
-        ID: instances | networks,
-        SEGMENT: _said(Network.segment_id, Network.segment_id.in_(segments)),
-        TAP: {each.replace("-", "")[:11] for each in _said(Port.id)}
-        if _found(TAP, strangers)
-        else set(),
-    }
-    return [
-        each
-        for each in strangers
-        if not removable(each)
-        or not any(_found(pattern, [each]) & names for pattern, names in wanted.items())
-    ]
+    ids = {owner for each in strangers if (owner := _id(each))}
+    segments = {int(each.owner) for each in strangers if each.kind in SEGMENTS and each.owner}
+    taps = any(each.kind == TAP for each in strangers)
+    owners = _said(Instance.id, Instance.id.in_(ids), Instance.deleted_at.is_(None))
+    owners |= _said(Network.id, Network.id.in_(ids))
+    numbers = _said(Network.segment_id, Network.segment_id.in_(segments))
+    ports = {each.replace("-", "")[:11] for each in _said(Port.id)} if taps else set()
+
+    def belongs(stranger: Stranger) -> bool:
+        if stranger.kind in SEGMENTS:
+            return stranger.owner in numbers
+        return stranger.owner in (ports if stranger.kind == TAP else owners)
+
+    return [each for each in strangers if not removable(each) or not belongs(each)]
 
 
-def removable(stranger: str) -> bool:
+def removable(stranger: Stranger) -> bool:
     """Whether it bears our mark, so that it may be removed."""
-    return not stranger.startswith(FOREIGN)
+    return stranger.kind != FOREIGN
 
 
-def remove(actor: Actor, host_id: uuid.UUID, shown: Iterable[str]) -> Operation:
+def remove(actor: Actor, host_id: uuid.UUID, shown: Iterable[Stranger]) -> Operation:
     """The host is being told to remove, of the strangers that were `shown`, what is ours and
     still unwanted when it is told. Raises Conflict when the host does not answer."""
     authorize(actor, "hosts:clean")
@@ -61,21 +64,25 @@ def remove(actor: Actor, host_id: uuid.UUID, shown: Iterable[str]) -> Operation:
             raise Refused(f"There is nothing on {host.name} that may be removed.")
         if host.dark:
             raise Conflict(f"{host.name} does not answer. Start its worker and agent first.")
-        operation = open_operation(actor, host, "clean", before={"strangers": shown})
+        named = [specs.dump(each) for each in shown]
+        operation = open_operation(actor, host, "clean", before={"strangers": named})
+        words = [str(each) for each in shown]
         activities.record(
-            actor, "hosts:clean", host, before={"strangers": shown}, operation=operation
+            actor, "hosts:clean", host, before={"strangers": words}, operation=operation
         )
     return operation
 
 
-def named(operation: Operation) -> list[str]:
+def named(operation: Operation) -> list[Stranger]:
     """What the operator was shown and wants gone."""
-    return operation.before["strangers"]
+    return [Stranger(**each) for each in operation.before["strangers"]]
 
 
-def _found(pattern: re.Pattern, strangers: list[str]) -> set[str]:
-    """What the pattern finds in them."""
-    return {found[1] for each in strangers if (found := pattern.search(each))}
+def _id(stranger: Stranger) -> uuid.UUID | None:
+    """Of the instance or network that it says it belongs to."""
+    with contextlib.suppress(ValueError):
+        return uuid.UUID(stranger.owner)
+    return None
 
 
 def _said(column, *conditions) -> set[str]:

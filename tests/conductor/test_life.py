@@ -12,6 +12,7 @@ from portal.errors import Conflict
 from portal.models import Outcome, Power, Status, Task
 from portal.services import instances
 from tests.cloud import host_row
+from workers import wire
 
 
 def test_a_created_instance_runs_on_its_host(cloud):
@@ -178,8 +179,8 @@ def test_a_job_that_a_worker_took_and_died_with_is_sent_again_soon(cloud, monkey
     monkeypatch.setattr(queue, "SILENT_SECONDS", 0.2)
     instance = cloud.create("web")
     tick.tick(cloud.wire)
-    for name in (queue.SHORT, queue.LONG):
-        cloud.redis.delete(f"rq:queue:{queue.queue_name('kvm-1', name)}")
+    for name in (wire.SHORT, wire.LONG):
+        cloud.redis.delete(f"rq:queue:{wire.queue('kvm-1', name)}")
     began = cloud.clock()
     while not cloud.see(instance).settled:
         cloud.turn()

@@ -6,6 +6,7 @@ import pytest
 
 from portal.services import orphans
 from tests.cloud import host_row
+from tests.strangers import leave
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def test_what_belongs_to_nothing_is_on_the_page_with_the_command_that_removes_it
 
 
 def test_a_removal_is_among_the_operations_and_on_the_record(cloud, ada):
-    cloud.hosts["kvm-1"].put("leftover", "bridge pbr9", {})
+    leave(cloud.hosts["kvm-1"], "bridge pbr9", "9")
     cloud.look()
-    orphans.remove(cloud.actor("ada"), host_row().id, host_row().strangers)
+    orphans.remove(cloud.actor("ada"), host_row().id, orphans.on(host_row()))
     cloud.settle()
     assert "Clean kvm-1" in ada.open("/admin/operations").text
     record = ada.open("/admin/audit").text

@@ -16,6 +16,7 @@ from portal.services.operations import open_operation
 from tests.cloud import host_row
 from tests.conftest import install
 from tests.crowd import at_once
+from tests.strangers import stranger
 
 pytestmark = pytest.mark.postgresql
 PATIENCE_SECONDS = 30
@@ -96,7 +97,7 @@ def test_a_change_that_meets_an_update_is_refused_by_name(cloud):
     with transaction():
         session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
     with Rival(drift.mend) as rival, pytest.raises(Conflict, match="kvm-1 is busy: update has not"):
-        orphans.remove(ada, host_id, ["bridge pbr7"])
+        orphans.remove(ada, host_id, [stranger("bridge pbr7", "7")])
     assert rival.said == [1]
     assert operations(host_id) == {"update": None}
 

@@ -16,7 +16,8 @@ from tests.workers import libvirt_host as private
 from tests.workers.publisher_server import PublisherServer
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers.disks.qcow2 import Qcow2Storage
+from workers.drivers.disks.files import FileDisks
+from workers.drivers.images.cache import ImageCache
 from workers.drivers.libvirt.guests import LibvirtHypervisor
 from workers.errors import Busy
 
@@ -66,12 +67,23 @@ def config(tmp_path):
     )
 
 
+@pytest.fixture
+def full_disk(config):
+    """A host whose disk has 1 MiB."""
+    config.state_directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", config.state_directory]
+    subprocess.run(mount, check=True)
+    yield
+    subprocess.run(["umount", config.state_directory], check=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """A host under test: its drivers, and what a job or the conductor would do with them."""
 
     config: HostConfig
-    storage: Qcow2Storage
+    images: ImageCache
+    disks: FileDisks
     hypervisor: LibvirtHypervisor
     store: Path
 
@@ -87,13 +99,13 @@ class Machine:
             size_bytes=path.stat().st_size,
             virtual_size_bytes=virtual_size_bytes,
         )
-        self.storage.ensure_image(image, lambda done, total: None)
+        self.images.ensure_image(image, lambda done, total: None)
         return image
 
     def apply_once(self, spec: specs.InstanceSpec) -> None:
         """One job. Raises `Busy` as a job does."""
-        self.storage.ensure_disk(spec)
-        self.storage.ensure_seed(spec)
+        self.disks.ensure_disk(spec)
+        self.disks.ensure_seed(spec)
         self.hypervisor.ensure_domain(spec)
         self.hypervisor.ensure_power(spec)
 
@@ -110,7 +122,7 @@ class Machine:
 
     def remove(self, instance_id: str) -> None:
         self.hypervisor.remove_domain(instance_id)
-        self.storage.remove_instance(instance_id)
+        self.disks.remove_disks(instance_id)
 
     def wait_for_boot_log(self, spec: specs.InstanceSpec, text: str, *, times: int = 1) -> str:
         """The boot log, once `text` is in it that often."""
@@ -138,10 +150,16 @@ def machine(libvirt_host, request):
         image_store=store,
         accelerator="qemu",
     )
-    storage = Qcow2Storage(config)
-    machine = Machine(config, storage, LibvirtHypervisor(config, storage), store)
+    disks = FileDisks(config)
+    machine = Machine(
+        config=config,
+        images=ImageCache(config),
+        disks=disks,
+        hypervisor=LibvirtHypervisor(config, disks),
+        store=store,
+    )
     yield machine
-    for instance_id in storage.observe_instances():
+    for instance_id in disks.observe_disks():
         machine.remove(instance_id)
 
 

@@ -14,6 +14,7 @@ import libvirt
 import pytest
 from lxml import etree
 
+from tests.strangers import words
 from tests.workers.conftest import wait_until
 from workers import specs
 from workers.drivers import names
@@ -53,7 +54,7 @@ def test_a_guest_lives_from_its_first_boot_to_nothing(machine, demo_image, new_i
     machine.wait_for_boot_log(spec, "said by web-1 with 1 key")
 
     spec = change(spec, boots=2, hostname="web-two")
-    machine.storage.ensure_seed(spec)
+    machine.disks.ensure_seed(spec)
     machine.hypervisor.ensure_domain(spec)
     still = machine.hypervisor.observe_guest(spec.id)
     assert (still.generation, still.boots) == (2, 1), "newly defined, not yet booted"
@@ -281,7 +282,7 @@ def test_what_bears_our_name_and_not_our_mark_is_a_stranger(machine, deaf):
     (machine.config.state_directory / "instances" / lost).mkdir()
     try:
         machine.apply(deaf)
-        assert machine.hypervisor.observe_host().strangers == (
+        assert words(machine.hypervisor.observe_host().strangers) == (
             f"disks {lost}",
             f"domain {stranger.name()}",
         )

@@ -256,7 +256,6 @@ BAD = {
     "a group MAC": {"gateway_mac": "01:00:00:00:00:01"},
     "two with one address": {"dhcp_address": "10.0.0.1"},
     "a domain with a line in it": {"dns_domain": "a\ndhcp-script=/bin/sh"},
-    "a resolver with an option in it": {"resolvers": ("1.1.1.1#53",)},
     "a host name with a comma": {
         "leases": (specs.LeaseSpec(mac="0a:00:00:00:00:01", address="10.0.0.9", hostname="a,b"),)
     },

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.strangers import words
 from tests.workers.network_host import (
     WORLD,
     WORLD_ADDRESS,
@@ -204,16 +205,16 @@ def test_what_was_held_before_a_reboot_is_not_held_after_it(host, shop, monkeypa
 
 def test_what_belongs_to_no_network_is_named_and_left_alone(host, shop):
     spec, *_ = shop
-    assert strangers.observe(host.config) == tuple(
+    assert words(strangers.observe(host.config)) == tuple(
         sorted(f"tap {guest.tap}" for guest in host.guests)
     ), "a tap in no table of the filter"
     run("ip", "link", "add", "pbr77", "type", "bridge")
     namespaces.ensure("pnet-00000000-0000-0000-0000-000000000000")
-    named = strangers.observe(host.config)
+    named = words(strangers.observe(host.config))
     assert "bridge pbr77" in named
     assert "namespace pnet-00000000-0000-0000-0000-000000000000" in named
     records.remove(host.config, spec.id)
-    named = strangers.observe(host.config)
+    named = words(strangers.observe(host.config))
     assert {"bridge pbr5", "leg pdhcp5", "leg pgate5", "leg pout5"} <= set(named)
     assert f"dnsmasq {spec.id}" in named
     records.write(host.config, records.Record(spec=spec))

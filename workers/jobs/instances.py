@@ -13,12 +13,12 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
-            host.storage.ensure_image(spec.image, lambda done, total: lock.check())
+            host.images.ensure_image(spec.image, lambda done, total: lock.check())
             lock.check()
-            host.storage.ensure_disk(spec)
+            host.disks.ensure_disk(spec)
             host.say(f"The root disk is there, {spec.disk_gib} GiB.")
             lock.check()
-            host.storage.ensure_seed(spec)
+            host.disks.ensure_seed(spec)
             lock.check()
             host.network.ensure_ports(spec)
             lock.check()
@@ -36,7 +36,7 @@ def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
         host.hypervisor.remove_domain(spec.id)
         host.network.remove_ports(spec)
         host.say("The guest is gone.")
-        host.storage.remove_instance(spec.id)
+        host.disks.remove_disks(spec.id)
         host.say("Its disks are gone.")
         return observe(host, spec.id)
 

@@ -28,7 +28,7 @@ from workers.drivers.images import store
 from workers.drivers.images.publisher import DIGESTS, Publisher
 from workers.drivers.images.store import Owner, Store
 from workers.errors import Permanent
-from workers.specs import Download, DownloadSpec
+from workers.specs import Fetched, FetchSpec
 
 RESERVE_BYTES = 2**29  # of the file system, which may hold the portal's database too
 LOOK_EVERY_BYTES = 2**26
@@ -43,14 +43,15 @@ HEADER = struct.Struct(">4sIQIIQI")
 FEATURES_AT, DATA_FILE = 72, 1 << 2
 
 
-class Downloads:
-    """The host's end of the image store; see `drivers.Storage`."""
+class StoreFetches:
+    """The host's end of the image store; see `drivers.Fetches`."""
 
-    def __init__(self, config: HostConfig, publisher: Publisher):
-        self._folder, self._host, self._publisher = config.image_store, config.name, publisher
+    def __init__(self, config: HostConfig, *, publisher: Publisher | None = None):
+        self._folder, self._host = config.image_store, config.name
+        self._publisher = publisher or Publisher(config.name)
 
-    def ensure(self, spec: DownloadSpec, progress: Progress) -> None:
-        if self.observe(spec.id):
+    def ensure_fetch(self, spec: FetchSpec, progress: Progress) -> None:
+        if self.observe_fetch(spec.id):
             return
         if not self._there:
             raise Permanent(f"host {self._host} holds no image store, so it can fetch nothing")
@@ -58,7 +59,7 @@ class Downloads:
         with _explained(), store.opened(self._folder) as ours, ours.unfinished() as file:
             chunks = self._publisher.content(spec.url, _watched(ours, spec, progress))
             sha256, size = _write(file, chunks, spec, listed)
-            found = Download(
+            found = Fetched(
                 id=spec.id,
                 sha256=sha256,
                 format="qcow2",
@@ -70,13 +71,13 @@ class Downloads:
                 ours.write_note(_note(spec.id), specs.dump(found))
                 ours.keep(file, sha256)
 
-    def remove(self, image_id: str) -> None:
+    def remove_fetch(self, image_id: str) -> None:
         note = _note(image_id)
         if self._there:
             with store.opened(self._folder) as ours, ours.turn():
                 ours.remove_note(note)
 
-    def observe(self, image_id: str) -> Download | None:
+    def observe_fetch(self, image_id: str) -> Fetched | None:
         name = _note(image_id)
         if not self._there:
             return None
@@ -84,7 +85,7 @@ class Downloads:
             note = ours.note(name)
             if not note:
                 return None
-            found = specs.load(Download, note)
+            found = specs.load(Fetched, note)
             return found if ours.holds(found.sha256) else None
 
     @property
@@ -98,8 +99,8 @@ def _note(image_id: str) -> str:
     return f"{image_id}.note"
 
 
-def _watched(ours: Store, spec: DownloadSpec, progress: Progress) -> Progress:
-    """Stops a download that is too large, or that there is no room for."""
+def _watched(ours: Store, spec: FetchSpec, progress: Progress) -> Progress:
+    """Stops a fetch that is too large, or that there is no room for."""
     look_at = 0
 
     def watch(done: int, total: int) -> None:
@@ -136,7 +137,7 @@ def _explained() -> Iterator[None]:
 
 
 def _write(
-    file: BinaryIO, chunks: Iterator[bytes], spec: DownloadSpec, listed: str
+    file: BinaryIO, chunks: Iterator[bytes], spec: FetchSpec, listed: str
 ) -> tuple[str, int]:
     """The SHA-256 and the size of what came, which is on the disk, readable by everybody. Raises
     Permanent unless its sum is the listed one."""
@@ -157,7 +158,7 @@ def _write(
     return ours.hexdigest(), size
 
 
-def _virtual_size(file: BinaryIO, spec: DownloadSpec, owner: Owner | None) -> int:
+def _virtual_size(file: BinaryIO, spec: FetchSpec, owner: Owner | None) -> int:
     """Bytes of the disk in a qcow2 file that is whole in itself. Raises Permanent for any other:
     before QEMU sees it, since it would open what such a file names."""
     file.seek(0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from lxml import etree
 
 from workers.drivers import names
+from workers.drivers.disks.files import GuestFiles
 from workers.errors import Permanent
 from workers.specs import InstanceSpec, PortSpec
 
@@ -18,16 +19,6 @@ NAMESPACE = "urn:portico:guest:1"
 PREFIX = "portico"
 ROOT_PORTS = 16  # PCIe slots; what devices do not take now is free for a later hot-plug
 TRANSLATION_CACHE_MIB = 16  # QEMU's default of 1 GiB lets each emulated guest grow by hundreds
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GuestFiles:
-    """What a guest's definition names on the disks of its host."""
-
-    root: Path  # qcow2
-    image: Path  # what `root` is an overlay of
-    seed: Path  # ISO 9660
-    boot_log: Path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ from lxml import etree
 from workers import specs
 from workers.config import HostConfig
 from workers.drivers import names
-from workers.drivers.disks.qcow2 import FULL, Qcow2Storage
+from workers.drivers.disks.files import FileDisks
+from workers.drivers.disks.writing import FULL
 from workers.drivers.libvirt import accelerator, boot_log
 from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
@@ -27,7 +28,7 @@ from workers.drivers.libvirt.domain_xml import (
 )
 from workers.drivers.libvirt.power_button import Button
 from workers.errors import Busy, Permanent
-from workers.specs import RUNNING, STOPPED, Guest, HostFacts, InstanceSpec
+from workers.specs import RUNNING, STOPPED, Guest, HostFacts, InstanceSpec, Stranger
 
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -67,15 +68,15 @@ class LibvirtHypervisor:
     """See `drivers.Hypervisor`. Nothing is opened before it is needed, and then per process: a
     connection does not survive a fork."""
 
-    def __init__(self, config: HostConfig, storage: Qcow2Storage):
-        self._config, self._storage = config, storage
+    def __init__(self, config: HostConfig, disks: FileDisks):
+        self._config, self._disks = config, disks
         self._opened: tuple[int, libvirt.virConnect | None] = os.getpid(), None
         self._inherited: libvirt.virConnect | None = None
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
         wanted = domain_xml(
             spec,
-            self._storage.files(spec),
+            self._disks.files(spec),
             accelerator=accelerator.choose(self._config)[0],
             emulator=self._config.emulator,
             vnc=names.vnc_socket(self._config.runtime_directory, spec.id),
@@ -118,11 +119,11 @@ class LibvirtHypervisor:
         return tuple(sorted(filter(None, seen), key=lambda guest: guest.id))
 
     def observe_boot_log(self, instance_id: str) -> str:
-        return boot_log.read(self._storage.boot_log(instance_id))
+        return boot_log.read(self._disks.boot_log(instance_id))
 
     def observe_host(self) -> HostFacts:
         connection = self._connection()
-        disk_gib, disk_free_gib = self._storage.observe_capacity()
+        disk_gib, disk_free_gib = self._disks.observe_capacity()
         chosen, reason = accelerator.choose(self._config)
         return HostFacts(
             vcpus=os.cpu_count(),
@@ -140,10 +141,10 @@ class LibvirtHypervisor:
             strangers=self._strangers(),
         )
 
-    def _strangers(self) -> tuple[str, ...]:
+    def _strangers(self) -> tuple[Stranger, ...]:
         """What bears our names and belongs to no guest: domains without our mark, and folders
         of disks that no domain has, be it a foreign one."""
-        lost, strangers = set(self._storage.observe_instances()), []
+        lost, strangers = set(self._disks.observe_disks()), []
         for domain in self._connection().listAllDomains():
             lost.discard(domain.UUIDString())
             if _observe(domain):
@@ -151,8 +152,10 @@ class LibvirtHypervisor:
             definition = _definition(domain)
             lost = {each for each in lost if f"/{each}/" not in definition}
             if domain.name().startswith(names.domain("")):
-                strangers.append(f"domain {domain.name()}")
-        return tuple(sorted([*strangers, *(f"disks {each}" for each in lost)]))
+                owner = domain.name().removeprefix(names.domain(""))
+                strangers.append(Stranger(kind="domain", name=domain.name(), owner=owner))
+        strangers += [Stranger(kind="disks", name=each, owner=each) for each in lost]
+        return tuple(sorted(strangers, key=str))
 
     def _take_down(self, domain: libvirt.virDomain, spec: InstanceSpec, button: Button) -> None:
         """The guest is off, or `Busy` is raised while it may still go down by itself."""
@@ -171,7 +174,7 @@ class LibvirtHypervisor:
 
     def _boot(self, domain: libvirt.virDomain, spec: InstanceSpec) -> None:
         self._prepare_vnc(spec)
-        boot_log.begin(self._storage.boot_log(spec.id))
+        boot_log.begin(self._disks.boot_log(spec.id))
         # a state that was saved by others would bring an older definition back with it
         with _explained(spec), _content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it runs
             domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)

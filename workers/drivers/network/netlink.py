@@ -23,14 +23,12 @@ from workers.drivers.network import (
     other_firewalls,
     plan,
     records,
-    resolvers,
     strangers,
 )
 from workers.drivers.network.records import Record
-from workers.drivers.nft import Ruleset
-from workers.drivers.router import nat_rules
+from workers.drivers.router.way_out import WayOut
 from workers.errors import Busy
-from workers.specs import Held, InstanceSpec, NetworkSpec
+from workers.specs import Held, InstanceSpec, NetworkSpec, Stranger
 
 
 class NetlinkNetwork:
@@ -38,16 +36,13 @@ class NetlinkNetwork:
 
     def __init__(self, config: HostConfig):
         self._config = config
-        self._outside = Ruleset(
-            tables=(("ip", "portico_outside"),),
-            record=config.state_directory / "tables" / "outside.kernel.json",
-        )
+        self._way_out = WayOut(config)
 
     def ensure_network(self, spec: NetworkSpec) -> None:
         """Forwarding is on for the whole host as soon as a network has a way out."""
         plan.check(spec)
         if spec.nat:
-            self._ensure_way_out()
+            self._way_out.ensure()
         record = records.read(self._config, spec.id)
         if not record or not self._stands(record, spec):
             self._make(record, spec)
@@ -77,10 +72,6 @@ class NetlinkNetwork:
         namespaces.remove(names.router_namespace(network_id))
         records.remove(self._config, network_id)
 
-    def remove_way_out(self) -> None:
-        """The host passes on nothing of any network any more. For one that goes out of service."""
-        self._outside.remove()
-
     def ensure_ports(self, spec: InstanceSpec) -> None:
         wanted = {port.id: plan.bridge(port.segment_id, port.mtu) for port in spec.ports}
         seen = links.seen(bridge.name for bridge in wanted.values())
@@ -108,14 +99,13 @@ class NetlinkNetwork:
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)
 
-    def observe_leftovers(self) -> tuple[str, ...]:
+    def observe_strangers(self) -> tuple[Stranger, ...]:
         return strangers.observe(self._config)
 
-    def remove_leftover(self, leftover: str) -> None:
-        strangers.remove(self._config, leftover)
+    def remove_stranger(self, stranger: Stranger) -> None:
+        strangers.remove(self._config, stranger)
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
-        """The same of one network, whose cost does not grow with that of the others."""
         record = records.read(self._config, network_id)
         return self._healthy([record]) if record and record.held else ()
 
@@ -123,7 +113,7 @@ class NetlinkNetwork:
         plans = {record.spec.id: plan.links(record.spec) for record in held}
         seen = links.seen(link.name for drawn in plans.values() for link in drawn)
         signatures = _signatures([record.spec for record in held])
-        way_out = self._outside.held() is not None
+        way_out = self._way_out.stands()
         return tuple(
             Held(kind="network", id=record.spec.id, generation=record.spec.generation)
             for record in held
@@ -170,21 +160,13 @@ class NetlinkNetwork:
                     f"network {network_id} still has segment {spec.segment_id}", after_seconds=5
                 )
 
-    def _ensure_way_out(self) -> None:
-        links.ensure_sysctl("ipv4/ip_forward", 1)
-        self._outside.ensure(
-            nat_rules.outside_rules(
-                resolvers=resolvers.remote(), loopback_resolver=resolvers.loopback()
-            )
-        )
-
     def _taps(self, segment_id: int) -> Path:
         return self._config.runtime_directory / "taps" / str(segment_id)
 
 
 def _without_services(spec: NetworkSpec) -> NetworkSpec:
     """What bridge, namespaces and rules depend on: all that a new guest does not change."""
-    return dataclasses.replace(spec, generation=0, leases=(), resolvers=(), dns_domain="")
+    return dataclasses.replace(spec, generation=0, leases=(), dns_domain="")
 
 
 def _signatures(specs: list[NetworkSpec]) -> dict[str, str]:

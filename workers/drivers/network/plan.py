@@ -153,11 +153,6 @@ def check(spec: NetworkSpec) -> None:
         _check_mac(lease.mac)
         if not _is_name(lease.hostname) or "." in lease.hostname:
             raise Permanent(f"{lease.hostname!r} is no host name")
-    for resolver in spec.resolvers:
-        try:
-            ipaddress.IPv4Address(resolver)
-        except ValueError:
-            raise Permanent(f"{resolver!r} is no IPv4 address of a resolver") from None
 
 
 def _check_mac(mac: str) -> None:

@@ -29,7 +29,7 @@ def read(config: HostConfig, network_id: str) -> Record | None:
     """What is remembered of the network, or None."""
     found = records.read(_path(config, network_id))
     try:
-        spec = specs.load(NetworkSpec, found.get("spec"))
+        spec = specs.load(NetworkSpec, _known(found.get("spec")))
     except ValueError:
         return None
     if found["boot_id"] != kernel_boot_id():
@@ -51,6 +51,13 @@ def remove(config: HostConfig, network_id: str) -> None:
 def ids(config: HostConfig) -> tuple[str, ...]:
     """Of each network that is remembered, sorted."""
     return tuple(sorted(path.stem for path in _directory(config).glob("*.json")))
+
+
+def _known(spec: dict | None) -> dict | None:
+    """Without what specs said in an earlier version: a record outlives an upgrade, and with it the
+    way to find what was made."""
+    fields = {field.name for field in dataclasses.fields(NetworkSpec)}
+    return spec and {name: value for name, value in spec.items() if name in fields}
 
 
 def _directory(config: HostConfig) -> Path:

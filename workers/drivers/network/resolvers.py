@@ -1,4 +1,4 @@
-"""Where the DNS of guests asks further: the network's own resolvers, or those of the host."""
+"""Where the DNS of guests asks further: the resolvers of the host."""
 
 from pathlib import Path
 
@@ -13,8 +13,6 @@ def upstream(spec: NetworkSpec) -> tuple[str, ...]:
     """Arguments of dnsmasq(8). A network without a way out answers only for its own names."""
     if not spec.nat:
         return ("--no-resolv",)
-    if spec.resolvers:
-        return ("--no-resolv", *(f"--server={each}" for each in spec.resolvers))
     for file in FILES:
         if _remote(file):
             return (f"--resolv-file={file}",)  # followed when it changes

@@ -3,24 +3,24 @@
 import time
 
 from workers.drivers import HostDrivers, Lock, Progress
-from workers.specs import DownloadSpec, Observation
+from workers.specs import FetchSpec, Observation
 
 SAID_EVERY_SECONDS = 10
 MIB = 2**20
 
 
-def apply(host: HostDrivers, spec: DownloadSpec) -> Observation:
+def apply(host: HostDrivers, spec: FetchSpec) -> Observation:
     """The image store holds what was published. What is there already is not fetched again."""
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
-            host.storage.ensure_download(spec, _progress(host, lock))
+            host.fetches.ensure_fetch(spec, _progress(host, lock))
         return _observe(host, spec.id)
 
 
-def remove(host: HostDrivers, spec: DownloadSpec) -> Observation:
+def remove(host: HostDrivers, spec: FetchSpec) -> Observation:
     """This image is not being fetched here, and no spec that comes late begins anew."""
     with host.locks.hold(spec.id, spec.generation, gone=True):
-        host.storage.remove_download(spec.id)
+        host.fetches.remove_fetch(spec.id)
         return _observe(host, spec.id)
 
 
@@ -41,9 +41,9 @@ def _progress(host: HostDrivers, lock: Lock) -> Progress:
 
 def _observe(host: HostDrivers, image_id: str) -> Observation:
     sequence = host.sequence.take()
-    found = host.storage.observe_download(image_id)
+    found = host.fetches.observe_fetch(image_id)
     return Observation(
         boot_id=host.sequence.boot_id,
         sequence=sequence,
-        downloads=(found,) if found else (),
+        fetches=(found,) if found else (),
     )

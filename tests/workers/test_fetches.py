@@ -15,9 +15,9 @@ import pytest
 from tests.services.hostile_images import HOSTILE
 from tests.services.image_files import MIB, bootable, qcow2
 from tests.workers.publisher_server import IMAGE_ID
-from workers.drivers.disks.qcow2 import Qcow2Storage
-from workers.drivers.fake import FakeHost
+from workers.drivers.fake import FakeHost, drivers_of
 from workers.drivers.images import fetches
+from workers.drivers.images.fetches import StoreFetches
 from workers.drivers.images.publisher import CHUNK_BYTES, Publisher, sum_of
 from workers.errors import Busy, Failed, Permanent, Superseded
 from workers.jobs import JOBS
@@ -31,8 +31,8 @@ def ignore(done: int, total: int) -> None: ...
 
 
 @pytest.fixture
-def storage(config):
-    return Qcow2Storage(config, publisher=Publisher(config.name, private_too=True))
+def fetching(config):
+    return StoreFetches(config, publisher=Publisher(config.name, private_too=True))
 
 
 def files(config) -> set[str]:
@@ -40,59 +40,59 @@ def files(config) -> set[str]:
     return set(os.listdir(config.image_store)) - {"lock"}
 
 
-def test_what_was_published_is_in_the_store_with_a_note_of_it(config, storage, publisher):
+def test_what_was_published_is_in_the_store_with_a_note_of_it(config, fetching, publisher):
     told = []
-    storage.ensure_download(publisher.offer(qcow2()), lambda *progress: told.append(progress))
+    fetching.ensure_fetch(publisher.offer(qcow2()), lambda *progress: told.append(progress))
     kept = config.image_store / SUM
     assert kept.read_bytes() == qcow2()
     assert kept.stat().st_mode & 0o777 == 0o444
     assert files(config) == {SUM, f"{IMAGE_ID}.note"}
     assert told[-1] == (len(qcow2()), len(qcow2()))
-    found = storage.observe_download(IMAGE_ID)
+    found = fetching.observe_fetch(IMAGE_ID)
     assert (found.sha256, found.format) == (SUM, "qcow2")
     assert (found.size_bytes, found.virtual_size_bytes) == (len(qcow2()), MIB)
 
 
-def test_what_is_there_is_not_fetched_again(config, storage, publisher):
+def test_what_is_there_is_not_fetched_again(config, fetching, publisher):
     spec = publisher.offer(qcow2())
-    storage.ensure_download(spec, ignore)
+    fetching.ensure_fetch(spec, ignore)
     asked = list(publisher.asked)
-    storage.ensure_download(dataclasses.replace(spec, generation=2), ignore)
+    fetching.ensure_fetch(dataclasses.replace(spec, generation=2), ignore)
     assert publisher.asked == asked
     (config.image_store / SUM).unlink()
-    assert storage.observe_download(IMAGE_ID) is None
-    storage.ensure_download(spec, ignore)
+    assert fetching.observe_fetch(IMAGE_ID) is None
+    fetching.ensure_fetch(spec, ignore)
     assert (config.image_store / SUM).read_bytes() == qcow2()
 
 
-def test_a_file_that_hosts_link_to_is_never_replaced(config, storage, publisher):
+def test_a_file_that_hosts_link_to_is_never_replaced(config, fetching, publisher):
     (config.image_store / SUM).write_bytes(qcow2())
     before = (config.image_store / SUM).stat().st_ino
-    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
     assert (config.image_store / SUM).stat().st_ino == before
-    assert storage.observe_download(IMAGE_ID).sha256 == SUM
+    assert fetching.observe_fetch(IMAGE_ID).sha256 == SUM
 
 
-def test_a_download_that_was_removed_leaves_its_file_to_the_portal(config, storage, publisher):
-    storage.ensure_download(publisher.offer(qcow2()), ignore)
+def test_a_fetch_that_was_removed_leaves_its_file_to_the_portal(config, fetching, publisher):
+    fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
     for _ in "12":
-        storage.remove_download(IMAGE_ID)
+        fetching.remove_fetch(IMAGE_ID)
         assert files(config) == {SUM}
-    assert storage.observe_download(IMAGE_ID) is None
+    assert fetching.observe_fetch(IMAGE_ID) is None
 
 
-def test_what_differs_from_the_publishers_sum_is_thrown_away(config, storage, publisher):
+def test_what_differs_from_the_publishers_sum_is_thrown_away(config, fetching, publisher):
     spec = publisher.offer(qcow2())
     publisher.files["/images/disk.qcow2"] = qcow2(2 * MIB)
     with pytest.raises(Permanent, match=r"is not what .*/SHA512SUMS names, so it was thrown away"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
     assert files(config) == set()
 
 
 @pytest.mark.parametrize("sums", [f"{SHA512}  other.qcow2\n", "", "<html>"])
-def test_what_a_list_does_not_name_is_not_even_asked_for(config, storage, publisher, sums):
+def test_what_a_list_does_not_name_is_not_even_asked_for(config, fetching, publisher, sums):
     with pytest.raises(Permanent, match=r"does not name disk\.qcow2, so nothing was fetched"):
-        storage.ensure_download(publisher.offer(qcow2(), sums=sums), ignore)
+        fetching.ensure_fetch(publisher.offer(qcow2(), sums=sums), ignore)
     assert publisher.asked == ["/images/SHA512SUMS"]
 
 
@@ -111,121 +111,121 @@ def test_what_a_list_does_not_name_is_not_even_asked_for(config, storage, publis
     ],
 )
 def test_a_file_that_is_no_whole_disk_is_refused_though_its_sum_is_right(
-    config, storage, publisher, file, sentence
+    config, fetching, publisher, file, sentence
 ):
     with pytest.raises(Permanent, match=sentence):
-        storage.ensure_download(publisher.offer(file), ignore)
+        fetching.ensure_fetch(publisher.offer(file), ignore)
     assert files(config) == set()
 
 
-def test_what_is_too_large_is_refused_before_it_has_come(config, storage, publisher):
+def test_what_is_too_large_is_refused_before_it_has_come(config, fetching, publisher):
     spec = publisher.offer(bootable(b"", 4 * MIB), most_bytes=MIB)
     told = []
     with pytest.raises(Permanent, match="larger than the 0 GiB that are taken"):
-        storage.ensure_download(spec, lambda *progress: told.append(progress))
+        fetching.ensure_fetch(spec, lambda *progress: told.append(progress))
     assert told == [(0, 0)]  # when its list of sums had come
     assert files(config) == set()
 
 
-def test_a_full_store_is_said_with_numbers(config, storage, publisher, monkeypatch):
+def test_a_full_store_is_said_with_numbers(config, fetching, publisher, monkeypatch):
     monkeypatch.setattr(fetches, "RESERVE_BYTES", 2**62)
     with pytest.raises(Permanent, match="the image store is full: 0 MiB are left, and 4 MiB more"):
-        storage.ensure_download(publisher.offer(bootable(b"", 4 * MIB)), ignore)
+        fetching.ensure_fetch(publisher.offer(bootable(b"", 4 * MIB)), ignore)
     assert files(config) == set()
 
 
 def test_a_host_without_the_store_says_so(config, publisher):
     for store in (None, config.image_store / "not-mounted"):
-        without = Qcow2Storage(dataclasses.replace(config, image_store=store))
+        without = StoreFetches(dataclasses.replace(config, image_store=store))
         with pytest.raises(Permanent, match="host kvm-1 holds no image store"):
-            without.ensure_download(publisher.offer(qcow2()), ignore)
-        without.remove_download(IMAGE_ID)
-        assert without.observe_download(IMAGE_ID) is None
+            without.ensure_fetch(publisher.offer(qcow2()), ignore)
+        without.remove_fetch(IMAGE_ID)
+        assert without.observe_fetch(IMAGE_ID) is None
 
 
-def test_a_download_that_breaks_off_may_succeed_next_time(config, storage, publisher):
+def test_a_fetch_that_breaks_off_may_succeed_next_time(config, fetching, publisher):
     spec = publisher.offer(qcow2())
     publisher.cut = True
     with pytest.raises(Failed, match=r"connection of host kvm-1 to 127\.0\.0\.1 broke off"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
     assert files(config) == set()
     publisher.cut = False
-    storage.ensure_download(spec, ignore)
+    fetching.ensure_fetch(spec, ignore)
     assert SUM in files(config)
 
 
-def test_a_publisher_without_the_file_is_named(config, storage, publisher):
+def test_a_publisher_without_the_file_is_named(config, fetching, publisher):
     spec = publisher.offer(qcow2())
     del publisher.files["/images/disk.qcow2"]
     with pytest.raises(Permanent, match=r"/images/disk\.qcow2 answered 404"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
 
 
-def test_a_publisher_out_of_reach_is_named_with_what_can_be_done(config, storage, publisher):
+def test_a_publisher_out_of_reach_is_named_with_what_can_be_done(config, fetching, publisher):
     spec = publisher.offer(qcow2())
     unknown = dataclasses.replace(spec, sums_url="https://nowhere.invalid/SHA512SUMS")
     with pytest.raises(Failed) as error:
-        storage.ensure_download(unknown, ignore)
+        fetching.ensure_fetch(unknown, ignore)
     assert str(error.value) == (
         "nowhere.invalid cannot be reached from host kvm-1: its name is not known there. Check "
         "its way to the Internet; a proxy is taken from HTTPS_PROXY."
     )
     publisher.stop()
     with pytest.raises(Failed, match=r"127\.0\.0\.1 cannot be reached .* no connection to it"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
-    config, storage, publisher, monkeypatch
+    config, fetching, publisher, monkeypatch
 ):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(Failed, match="its certificate is not to be trusted"):
-        storage.ensure_download(publisher.offer(qcow2()), ignore)
+        fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
     assert publisher.asked == []
 
 
-def test_a_mirror_is_followed_and_a_chase_is_not(config, storage, publisher):
+def test_a_mirror_is_followed_and_a_chase_is_not(config, fetching, publisher):
     spec = publisher.offer(qcow2())
     publisher.files["/mirror/disk.qcow2"] = publisher.files["/images/disk.qcow2"]
     publisher.files["/images/disk.qcow2"] = "/mirror/disk.qcow2"
-    storage.ensure_download(spec, ignore)
+    fetching.ensure_fetch(spec, ignore)
     assert SUM in files(config)
-    storage.remove_download(IMAGE_ID)
+    fetching.remove_fetch(IMAGE_ID)
     publisher.files["/images/disk.qcow2"] = "/images/disk.qcow2"
     with pytest.raises(Permanent, match="one redirect followed another"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:1/disk.qcow2", "file:///etc/hostname"])
-def test_nothing_leads_from_https_elsewhere(config, storage, publisher, target):
+def test_nothing_leads_from_https_elsewhere(config, fetching, publisher, target):
     spec = publisher.offer(qcow2())
     publisher.files["/images/disk.qcow2"] = target
     with pytest.raises(Permanent, match="images come by https alone"):
-        storage.ensure_download(spec, ignore)
+        fetching.ensure_fetch(spec, ignore)
     with pytest.raises(Permanent, match="images come by https alone"):
-        storage.ensure_download(dataclasses.replace(spec, sums_url=target), ignore)
+        fetching.ensure_fetch(dataclasses.replace(spec, sums_url=target), ignore)
 
 
-def test_a_download_leaves_at_once_when_something_newer_arrives(config, storage, publisher):
+def test_a_fetch_leaves_at_once_when_something_newer_arrives(config, fetching, publisher):
     def newer(done: int, total: int) -> None:
         raise Superseded
 
     with pytest.raises(Superseded):
-        storage.ensure_download(publisher.offer(qcow2()), newer)
+        fetching.ensure_fetch(publisher.offer(qcow2()), newer)
     assert files(config) == set()
 
 
-def test_a_delete_ends_even_the_list_of_sums(config, storage, publisher):
+def test_a_delete_ends_even_the_list_of_sums(config, fetching, publisher):
     def newer(done: int, total: int) -> None:
         raise Superseded
 
     with pytest.raises(Superseded):
-        storage.ensure_download(publisher.offer(qcow2()), newer)
+        fetching.ensure_fetch(publisher.offer(qcow2()), newer)
     assert publisher.asked == ["/images/SHA512SUMS"]
 
 
 def test_nobody_waits_for_a_turn_while_a_file_goes_to_the_disk(
-    config, storage, publisher, monkeypatch
+    config, fetching, publisher, monkeypatch
 ):
     flushed, fsync = [], os.fsync
 
@@ -237,28 +237,28 @@ def test_nobody_waits_for_a_turn_while_a_file_goes_to_the_disk(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    storage.ensure_download(publisher.offer(qcow2()), ignore)
+    fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
     assert flushed == [len(qcow2())]
 
 
-def test_a_pulled_plug_in_the_middle_leaves_nothing(config, storage, publisher):
+def test_a_pulled_plug_in_the_middle_leaves_nothing(config, fetching, publisher):
     spec, publisher.held = publisher.offer(qcow2()), multiprocessing.Event()
     context = multiprocessing.get_context("fork")
-    child = context.Process(target=storage.ensure_download, args=(spec, ignore))
+    child = context.Process(target=fetching.ensure_fetch, args=(spec, ignore))
     child.start()
     assert publisher.begun.wait(PATIENCE_SECONDS)
     os.kill(child.pid, signal.SIGKILL)
     child.join(PATIENCE_SECONDS)
     assert files(config) == set()
     publisher.held.set()
-    storage.ensure_download(spec, ignore)
+    fetching.ensure_fetch(spec, ignore)
     assert SUM in files(config)
 
 
-def test_a_delete_ends_a_download_that_is_under_way(tmp_path, config, storage, publisher):
+def test_a_delete_ends_a_fetch_that_is_under_way(tmp_path, config, fetching, publisher):
     fake = FakeHost(tmp_path / "fake", wait_seconds=0.1)
-    host = dataclasses.replace(fake.drivers(), storage=storage)
-    apply, remove = (JOBS[f"downloads.{verb}"][0] for verb in ("apply", "remove"))
+    host = dataclasses.replace(drivers_of(fake), fetches=fetching)
+    apply, remove = (JOBS[f"fetches.{verb}"][0] for verb in ("apply", "remove"))
     spec = publisher.offer(bytes(CHUNK_BYTES))  # one piece: nobody looks up before it is whole
     publisher.held = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(1) as worker:
@@ -269,18 +269,18 @@ def test_a_delete_ends_a_download_that_is_under_way(tmp_path, config, storage, p
         publisher.held.set()
         with pytest.raises(Superseded):
             coming.result(PATIENCE_SECONDS)
-    assert remove(host, dataclasses.replace(spec, generation=2)).downloads == ()
-    assert apply(host, spec).downloads == ()
+    assert remove(host, dataclasses.replace(spec, generation=2)).fetches == ()
+    assert apply(host, spec).fetches == ()
     assert files(config) == set()
 
 
-def test_the_job_says_how_far_it_is_and_what_is_there(tmp_path, storage, publisher):
+def test_the_job_says_how_far_it_is_and_what_is_there(tmp_path, fetching, publisher):
     said = []
     host = dataclasses.replace(
-        FakeHost(tmp_path / "fake").drivers(), storage=storage, say=said.append
+        drivers_of(FakeHost(tmp_path / "fake")), fetches=fetching, say=said.append
     )
-    answer = JOBS["downloads.apply"][0](host, publisher.offer(qcow2()))
-    assert [each.sha256 for each in answer.downloads] == [SUM]
+    answer = JOBS["fetches.apply"][0](host, publisher.offer(qcow2()))
+    assert [each.sha256 for each in answer.fetches] == [SUM]
     assert said[-1] == "0 of 0 MiB are here."
 
 

@@ -15,7 +15,9 @@ from portal.services.images import store
 from portal.services.publishers import Published
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import PublisherServer
-from workers.drivers.disks.qcow2 import Qcow2Storage
+from workers.drivers.fake import drivers_of
+from workers.drivers.images.cache import ImageCache
+from workers.drivers.images.fetches import StoreFetches
 from workers.drivers.images.publisher import Publisher
 
 
@@ -33,9 +35,9 @@ def publisher(tmp_path, monkeypatch):
 def fetch(cloud, publisher, monkeypatch):
     """Has kvm-1 fetch, by the driver of a real host, what is published in a folder."""
     host = dataclasses.replace(cloud.host_config("kvm-1"), image_store=config.current().image_store)
-    drivers = cloud.hosts["kvm-1"].drivers()
-    storage = Qcow2Storage(host, publisher=Publisher("kvm-1", private_too=True))
-    real = dataclasses.replace(drivers, storage=storage)
+    drivers = drivers_of(cloud.hosts["kvm-1"])
+    fetching = StoreFetches(host, publisher=Publisher("kvm-1", private_too=True))
+    real = dataclasses.replace(drivers, fetches=fetching, images=ImageCache(host))
     monkeypatch.setattr(cloud._jobs["kvm-1"], "host", real)
 
     def fetch(folder: str = publisher.folder):
