@@ -32,6 +32,7 @@ ALLOWED = {
 SHARED = {  # what portal and workers both import
     "workers.specs",  # what crosses from one to the other
     "workers.wire",  # and the names of the ways that it takes
+    "workers.qcow2",  # what a disk image must be, whichever side takes it in
 }
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 

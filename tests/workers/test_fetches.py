@@ -118,6 +118,24 @@ def test_a_file_that_is_no_whole_disk_is_refused_though_its_sum_is_right(
     assert files(config) == set()
 
 
+# what is harmless as a qcow2 file and something else besides, only a person may not send: a host
+# takes a file for nothing but qcow2
+HOSTILE_QCOW2 = [
+    name
+    for name, make in HOSTILE.items()
+    if make("/x").startswith(b"QFI\xfb") and not name.startswith("harmless")
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_QCOW2)
+def test_a_hostile_file_is_refused_as_it_is_from_a_person(config, fetching, publisher, name):
+    spec = publisher.offer(HOSTILE[name]("/etc/hostname"), most_bytes=2**30)
+    with pytest.raises(Permanent) as refusal:
+        fetching.ensure_fetch(dataclasses.replace(spec, most_virtual_bytes=500 * 2**30), ignore)
+    assert "hostname" not in str(refusal.value).replace("disk.qcow2", "")
+    assert files(config) == set()
+
+
 def test_what_is_too_large_is_refused_before_it_has_come(config, fetching, publisher):
     spec = publisher.offer(bootable(b"", 4 * MIB), most_bytes=MIB)
     told = []

@@ -13,14 +13,12 @@ belongs to the store's owner, as whom a host works there; see `store`.
 import contextlib
 import errno
 import hashlib
-import json
 import os
-import struct
 import uuid
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from workers import specs
+from workers import qcow2, specs
 from workers.config import HostConfig
 from workers.drivers import Progress
 from workers.drivers.disks import qemu_img
@@ -36,11 +34,6 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL = "the image store is full"
 WAY_OUT = "Delete an image that nobody needs."
 MIB, GIB = 2**20, 2**30
-
-# QEMU's docs/interop/qcow2.rst: magic, version, backing file, its length, clusters, size,
-# encryption; then, in version 3, the features that a reader must know
-HEADER = struct.Struct(">4sIQIIQI")
-FEATURES_AT, DATA_FILE = 72, 1 << 2
 
 
 class StoreFetches:
@@ -161,30 +154,33 @@ def _write(
 def _virtual_size(file: BinaryIO, spec: FetchSpec, owner: Owner | None) -> int:
     """Bytes of the disk in a qcow2 file that is whole in itself. Raises Permanent for any other:
     before QEMU sees it, since it would open what such a file names."""
-    file.seek(0)
-    head = file.read(FEATURES_AT + 8).ljust(FEATURES_AT + 8, b"\0")
-    magic, version, backing, backing_size, _, _, encryption = HEADER.unpack_from(head)
-    if magic != b"QFI\xfb" or version not in (2, 3):
-        raise Permanent(f"{spec.file} is no qcow2 disk")
-    if backing or backing_size:
-        raise Permanent(f"{spec.file} is only the changes to a backing file")
-    features = struct.unpack_from(">Q", head, FEATURES_AT)[0] if version == 3 else 0
-    if features & DATA_FILE:
-        raise Permanent(f"the data of {spec.file} is in another file")
-    if encryption:
-        raise Permanent(f"{spec.file} is encrypted")
-    path = f"/proc/self/fd/{file.fileno()}"
+    size = file.seek(0, os.SEEK_END)
     try:
-        seen = qemu_img.run(
+        header = _header(file, spec)
+        qcow2.check_tables(file, header, size)
+    except qcow2.WrongSize as wrong:
+        raise Permanent(
+            f"the disk in {spec.file} has {wrong.size_bytes / GIB:.0f} GiB; "
+            f"{spec.most_virtual_bytes // GIB} GiB is the largest that is taken"
+        ) from None
+    except qcow2.Harmful as harmful:
+        raise Permanent(harmful.of(spec.file)) from None
+    path = f"/proc/self/fd/{file.fileno()}"
+    try:  # QEMU, which will have to read it, agrees
+        qemu_img.run(
             "info", "--output=json", "-f", "qcow2", "--", path,
             descriptors=[file.fileno()], owner=owner,
         )  # fmt: skip
     except OSError as error:
         raise Permanent(f"{spec.file} is damaged: {error}") from error
-    size = json.loads(seen)["virtual-size"]
-    if not 0 < size <= spec.most_virtual_bytes:
-        raise Permanent(
-            f"the disk in {spec.file} has {size / GIB:.0f} GiB; "
-            f"{spec.most_virtual_bytes // GIB} GiB is the largest that is taken"
-        )
-    return size
+    return header.virtual_size_bytes
+
+
+def _header(file: BinaryIO, spec: FetchSpec) -> qcow2.Header:
+    file.seek(0)
+    head = file.read(qcow2.HEAD_SMALLEST)
+    if not head.startswith(qcow2.MAGIC):
+        raise Permanent(f"{spec.file} is no qcow2 disk")
+    file.seek(0)
+    head = file.read(qcow2.header_size(head) or qcow2.HEAD_SMALLEST)
+    return qcow2.parse(head, most_virtual_bytes=spec.most_virtual_bytes)

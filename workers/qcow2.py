@@ -3,16 +3,17 @@
 Field names and limits are those of QEMU's docs/interop/qcow2.rst and block/qcow2.h. A file passes
 only if it is whole in itself: it names no other file, and every cluster of the disk has a place
 of its own inside it. Nothing here asks QEMU, which would open what a hostile file names.
+
+Portal and hosts both read by this: what a person sends and what a host fetches are judged alike.
 """
 
 import dataclasses
 import struct
 from typing import BinaryIO
 
-from portal.errors import Refused
-
 MAGIC = b"QFI\xfb"
 FIXED = struct.Struct(">4sIQIIQIIQQIIQ")  # 72 bytes: all of version 2
+HEAD_SMALLEST = FIXED.size
 MORE = struct.Struct(">QQQII")  # up to 104: what version 3 adds
 CLUSTER_BITS = range(9, 22)
 REFCOUNT_ORDERS = range(7)
@@ -24,16 +25,37 @@ CLUSTERS_MOST = 2**25  # of the file
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION = (1 << bit for bit in range(4))
 END = 0
 HARMFUL = {  # header extensions
-    0xE2792ACA: "This qcow2 file is only the changes to a backing file.",
-    0x44415441: "The data of this qcow2 file is in another file.",
-    0x0537BE77: "This qcow2 file is encrypted.",
-    0x23852875: "This qcow2 file holds bitmaps of changes.",
+    0xE2792ACA: "{file} is only the changes to a backing file",
+    0x44415441: "the data of {file} is in another file",
+    0x0537BE77: "{file} is encrypted",
+    0x23852875: "{file} holds bitmaps of changes",
 }
 OFFSET = 0x00FF_FFFF_FFFF_FE00  # bits 9 to 55 of an entry
 COMPRESSED = 1 << 62
 FREE, OWN, PACKED = 0, 1, 2  # a cluster of the file: unused, of one thing, of compressed data
 
 CONVERT = "Make a clean copy: qemu-img convert -O qcow2 OLD NEW"
+AGAIN = "Send it once more."
+
+
+class Harmful(ValueError):
+    """Why a file is not taken; `way_out` is what its sender can do."""
+
+    def __init__(self, reason: str, way_out: str = CONVERT):
+        super().__init__(reason)
+        self._reason, self.way_out = reason, way_out
+
+    def of(self, file: str) -> str:
+        """The reason, with what the file is called: "this qcow2 file"."""
+        return self._reason.format(file=file)
+
+
+class WrongSize(Harmful):
+    """The disk in the file is empty or too large."""
+
+    def __init__(self, size_bytes: int):
+        super().__init__(f"the disk in {{file}} has {size_bytes} bytes")
+        self.size_bytes = size_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,22 +91,23 @@ def header_size(head: bytes) -> int | None:
 
 def parse(head: bytes, *, most_virtual_bytes: int) -> Header:
     """The header of a file that begins with `head`, its first cluster or all of it. Raises
-    Refused for everything that a disk by itself does not need."""
+    Harmful for everything that a disk by itself does not need."""
     if len(head) < FIXED.size:
-        raise _refused("This qcow2 file is cut short in its header. Send it once more.")
+        raise Harmful("{file} is cut short in its header", AGAIN)
     (_, version, backing, backing_size, bits, size, crypt, l1_entries, l1_offset,
      refcount_offset, refcount_clusters, snapshots, _) = FIXED.unpack_from(head)  # fmt: skip
     if version not in (2, 3):
-        raise _refused(f"This is qcow version {version}; 2 and 3 are taken. {CONVERT}")
+        raise Harmful(f"{{file}} is of qcow version {version}; 2 and 3 are taken")
     if backing or backing_size:
-        raise _refused(f"This qcow2 file is only the changes to a backing file. {CONVERT}")
+        raise Harmful("{file} is only the changes to a backing file")
     if crypt:
-        raise _refused(f"This qcow2 file is encrypted. {CONVERT}")
+        raise Harmful("{file} is encrypted")
     if snapshots:
-        raise _refused(f"This qcow2 file holds {snapshots} snapshots. {CONVERT}")
+        raise Harmful(f"{{file}} holds {snapshots} snapshots")
     if bits not in CLUSTER_BITS:
-        raise _refused(f"This qcow2 file says that its clusters have 2^{bits} bytes. {CONVERT}")
-    _check_virtual_size(size, most_virtual_bytes)
+        raise Harmful(f"{{file}} is damaged: it says that its clusters have 2^{bits} bytes")
+    if not 0 < size <= most_virtual_bytes:
+        raise WrongSize(size)
     length = _check_version_3(head, 1 << bits) if version == 3 else FIXED.size
     _check_extensions(head[: 1 << bits], length)
     header = Header(bits, size, l1_entries, l1_offset, refcount_offset, refcount_clusters)
@@ -93,11 +116,11 @@ def parse(head: bytes, *, most_virtual_bytes: int) -> Header:
 
 
 def check_tables(file: BinaryIO, header: Header, size_bytes: int) -> None:
-    """Return when every cluster of the disk has a place of its own in the file. Raises Refused
+    """Return when every cluster of the disk has a place of its own in the file. Raises Harmful
     for one that lies outside, or that two things claim."""
     clusters = -(-size_bytes // header.cluster)
     if clusters > CLUSTERS_MOST:
-        raise _refused(f"The clusters of this qcow2 file are too small for its size. {CONVERT}")
+        raise Harmful("the clusters of {file} are too small for its size")
     places = _Places(header, size_bytes, bytearray(clusters))
     places.claim(0)
     for offset, length in (
@@ -117,7 +140,7 @@ def check_tables(file: BinaryIO, header: Header, size_bytes: int) -> None:
         if entry & OFFSET
     ]
     if len(tables) * header.l2_entries > ENTRIES_MOST:
-        raise _refused(f"The tables of this qcow2 file are too large. {CONVERT}")
+        raise Harmful("the tables of {file} are too large")
     for table in tables:
         places.claim(table)
     for table in tables:
@@ -135,25 +158,19 @@ class _Places:
     def claim(self, offset: int) -> None:
         """The cluster that begins at `offset` belongs to one thing."""
         if offset % self.header.cluster or offset >= self.size_bytes:
-            raise _refused(
-                "This qcow2 file is damaged or cut short: a part of the disk lies outside of it. "
-                "Send it once more."
+            raise Harmful(
+                "{file} is damaged or cut short: a part of the disk lies outside of it", AGAIN
             )
         number = offset >> self.header.cluster_bits
         if self.used[number] != FREE:
-            raise _refused(
-                f"This qcow2 file is damaged: two parts of the disk share one place. {CONVERT}"
-            )
+            raise Harmful("{file} is damaged: two parts of the disk share one place")
         self.used[number] = OWN
 
     def pack(self, offset: int) -> None:
         """Compressed data begins at `offset`, in a cluster that may hold more of it."""
         number = offset >> self.header.cluster_bits
         if offset >= self.size_bytes or self.used[number] == OWN:
-            raise _refused(
-                "This qcow2 file is damaged: compressed data lies where it cannot be. "
-                "Send it once more."
-            )
+            raise Harmful("{file} is damaged: compressed data lies where it cannot be", AGAIN)
         self.used[number] = PACKED
 
 
@@ -166,33 +183,21 @@ def _check_l2(entries: tuple[int, ...], places: _Places) -> None:
             places.claim(entry & OFFSET)
 
 
-def _check_virtual_size(size: int, most: int) -> None:
-    if size < 1:
-        raise _refused("This qcow2 file holds an empty disk.")
-    if size > most:
-        raise _refused(
-            f"This disk is {_gib(size)} GiB large when unpacked; "
-            f"{_gib(most)} GiB is the largest that is taken."
-        )
-
-
 def _check_version_3(head: bytes, cluster: int) -> int:
-    """How long the header is. Raises Refused for features that are not harmless."""
+    """How long the header is. Raises Harmful for features that are not harmless."""
     if len(head) < FIXED.size + MORE.size:
-        raise _refused("This qcow2 file is cut short in its header. Send it once more.")
+        raise Harmful("{file} is cut short in its header", AGAIN)
     features, _, _, order, length = MORE.unpack_from(head, FIXED.size)
     if features & (DIRTY | CORRUPT):
-        raise _refused(
-            "This qcow2 file was not closed properly. Repair it: qemu-img check -r all FILE"
-        )
+        raise Harmful("{file} was not closed properly", "Repair it: qemu-img check -r all FILE")
     if features & DATA_FILE:
-        raise _refused(f"The data of this qcow2 file is in another file. {CONVERT}")
+        raise Harmful("the data of {file} is in another file")
     if unknown := features & ~COMPRESSION:
-        raise _refused(f"This qcow2 file needs features that are unknown ({unknown:#x}). {CONVERT}")
+        raise Harmful(f"{{file}} needs features that are unknown ({unknown:#x})")
     if order not in REFCOUNT_ORDERS or length % 8 or not 104 <= length <= cluster:
-        raise _refused(f"The header of this qcow2 file makes no sense. {CONVERT}")
+        raise Harmful("the header of {file} makes no sense")
     if features & COMPRESSION and (length < 112 or head[104:105] not in (b"\0", b"\1")):
-        raise _refused(f"The compression of this qcow2 file is unknown. {CONVERT}")
+        raise Harmful("the compression of {file} is unknown")
     return length
 
 
@@ -204,8 +209,8 @@ def _check_extensions(head: bytes, offset: int) -> None:
         if kind == END:
             return
         if kind in HARMFUL:
-            raise _refused(f"{HARMFUL[kind]} {CONVERT}")
-    raise _refused("This qcow2 file is cut short in its header. Send it once more.")
+            raise Harmful(HARMFUL[kind])
+    raise Harmful("{file} is cut short in its header", AGAIN)
 
 
 def _check_tables_fit(header: Header, most_virtual_bytes: int) -> None:
@@ -213,23 +218,15 @@ def _check_tables_fit(header: Header, most_virtual_bytes: int) -> None:
     needed = -(-header.virtual_size_bytes // mapped)
     largest = min(L1_LARGEST // 8, max(needed, -(-most_virtual_bytes // mapped)))
     if not needed <= header.l1_entries <= largest:
-        raise _refused(f"The tables of this qcow2 file do not fit its disk. {CONVERT}")
+        raise Harmful("the tables of {file} do not fit its disk")
     refcounts = header.refcount_clusters * header.cluster
     if not 0 < refcounts <= max(REFCOUNT_TABLE_LARGEST, header.cluster):
-        raise _refused(f"The tables of this qcow2 file do not fit its disk. {CONVERT}")
+        raise Harmful("the tables of {file} do not fit its disk")
 
 
 def _entries(file: BinaryIO, offset: int, count: int) -> tuple[int, ...]:
     file.seek(offset)
     data = file.read(count * 8)
     if len(data) < count * 8:
-        raise _refused("This qcow2 file is cut short in its tables. Send it once more.")
+        raise Harmful("{file} is cut short in its tables", AGAIN)
     return struct.unpack(f">{count}Q", data)
-
-
-def _gib(size: int) -> str:
-    return f"{-(-size // 2**30):,}"
-
-
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, field="file")
