@@ -24,7 +24,10 @@ from portal.models import (
 from portal.models.network import port_groups
 from portal.services import orphans, publishers
 from workers.specs import (
+    ROOT,
+    AddressSpec,
     BootLogSpec,
+    DiskSpec,
     FetchSpec,
     FilteredPortSpec,
     FirewallSpec,
@@ -32,6 +35,7 @@ from workers.specs import (
     ImageSpec,
     InstanceSpec,
     LeaseSpec,
+    MemberSpec,
     NetworkSpec,
     ObserveSpec,
     PortSpec,
@@ -124,8 +128,7 @@ def instance(instance_id: uuid.UUID) -> InstanceSpec:
         boots=row.boots,
         vcpus=row.vcpus,
         memory_mib=row.memory_mib,
-        disk_gib=row.disk_gib,
-        image=image(row.image),
+        disks=(DiskSpec(id=str(row.id), kind=ROOT, gib=row.disk_gib, image=image(row.image)),),
         ports=_ports_of(row.id),
         public_keys=tuple((name, key) for name, key in row.public_keys),
         user_data=row.user_data,
@@ -225,10 +228,14 @@ def _ports_of(instance_id: uuid.UUID) -> tuple[PortSpec, ...]:
             network_id=str(port.network_id),
             segment_id=port.segment_id,
             mac=port.mac,
-            address=port.address,
-            prefix_length=ipaddress.ip_network(port.cidr).prefixlen,
-            gateway=port.gateway,
             mtu=port.mtu,
+            addresses=(
+                AddressSpec(
+                    address=port.address,
+                    prefix_length=ipaddress.ip_network(port.cidr).prefixlen,
+                    gateway=port.gateway,
+                ),
+            ),
         )
         for port in rows
     )
@@ -263,17 +270,19 @@ def _rules(worn: set[uuid.UUID]) -> dict[uuid.UUID, list[SecurityGroupRule]]:
     return rules
 
 
-def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, ...]]:
-    members: dict[uuid.UUID, list[str]] = {}
-    for group_id, address in session.execute(
-        select(port_groups.c.group_id, Port.address)
+def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSpec, ...]]:
+    members: dict[uuid.UUID, list[MemberSpec]] = {}
+    for group_id, segment_id, address in session.execute(
+        select(port_groups.c.group_id, Network.segment_id, Port.address)
         .join(Port, Port.id == port_groups.c.port_id)
+        .join(Network, Network.id == Port.network_id)
         .join(Instance, Instance.id == Port.instance_id)
         .where(port_groups.c.group_id.in_(group_ids), Instance.desired != Power.ABSENT)
-        .order_by(Port.address)
+        .order_by(Network.segment_id, Port.address)
     ):
-        members.setdefault(group_id, []).append(address)
-    return {group_id: tuple(addresses) for group_id, addresses in members.items()}
+        member = MemberSpec(segment_id=segment_id, address=address)
+        members.setdefault(group_id, []).append(member)
+    return {group_id: tuple(each) for group_id, each in members.items()}
 
 
 def _rule(rule) -> RuleSpec:

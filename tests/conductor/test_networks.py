@@ -44,10 +44,10 @@ def members(host, group_id) -> set[str]:
     """The addresses that the filter of a fake host takes for members of a group."""
     [table] = host.every("firewall").values()
     return {
-        address
+        member["address"]
         for group in table["groups"]
         if group["id"] == str(group_id)
-        for address in group["members"]
+        for member in group["members"]
     }
 
 

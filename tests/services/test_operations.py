@@ -165,7 +165,7 @@ def test_who_joins_a_group_while_another_leaves_it_does_not_take_it_for_a_member
     [joining_id] = rival.said
     cloud.settle()
     [table] = cloud.hosts["kvm-2"].every("firewall").values()
-    members = {address for group in table["groups"] for address in group["members"]}
+    members = {member["address"] for group in table["groups"] for member in group["members"]}
     ports = session.scalars(select(Port.address).where(Port.instance_id == joining_id))
     assert members == set(ports)
 

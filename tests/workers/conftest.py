@@ -186,8 +186,7 @@ def new_instance():
             "boots": 1,
             "vcpus": 1,
             "memory_mib": 128,
-            "disk_gib": 1,
-            "image": image or some_image(),
+            "disks": (root_disk(image or some_image()),),
         }
         return specs.InstanceSpec(**(fields | changes))
 
@@ -218,3 +217,7 @@ def some_image(**changes) -> specs.ImageSpec:
         "virtual_size_bytes": 1 << 20,
     }
     return specs.ImageSpec(**(fields | changes))
+
+
+def root_disk(image: specs.ImageSpec, *, gib: int = 1) -> specs.DiskSpec:
+    return specs.DiskSpec(id="root", kind=specs.ROOT, gib=gib, image=image)

@@ -29,6 +29,7 @@ from workers.specs import (
     GroupSpec,
     Held,
     LeaseSpec,
+    MemberSpec,
     NetworkSpec,
     RuleSpec,
 )
@@ -184,6 +185,9 @@ class Guest:
             addresses=(self.address,),
             groups=groups,
         )
+
+    def member(self) -> MemberSpec:
+        return MemberSpec(segment_id=self.spec.segment_id, address=self.address)
 
     def lease(self, hostname: str) -> LeaseSpec:
         return LeaseSpec(mac=self.mac, address=self.address, hostname=hostname)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.workers.conftest import some_image
+from tests.workers.conftest import root_disk, some_image
 from workers.drivers.disks.files import GIB, FileDisks
 from workers.drivers.images.cache import ImageCache
 from workers.errors import Permanent
@@ -54,15 +54,15 @@ def test_a_root_disk_is_an_overlay_of_its_image(disks, guest):
 
 
 def test_a_root_disk_is_no_smaller_than_its_image(disks, guest):
-    large = dataclasses.replace(guest.image, virtual_size_bytes=3 * GIB)
-    disks.ensure_disk(dataclasses.replace(guest, image=large))
+    large = dataclasses.replace(guest.root.image, virtual_size_bytes=3 * GIB)
+    disks.ensure_disk(dataclasses.replace(guest, disks=(root_disk(large),)))
     assert describe(disks, guest)["virtual-size"] == 3 * GIB
 
 
 def test_an_existing_disk_is_left_as_it_is(disks, guest):
     disks.ensure_disk(guest)
     before = disks.files(guest).root.stat()
-    disks.ensure_disk(dataclasses.replace(guest, disk_gib=5))
+    disks.ensure_disk(dataclasses.replace(guest, disks=(root_disk(guest.root.image, gib=5),)))
     after = disks.files(guest).root.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.strangers import leave, stranger
+from tests.workers.conftest import root_disk
 from workers import specs
 from workers.drivers.fake import FakeHost, PulledPlug, drivers_of
 from workers.errors import Busy, Superseded
@@ -28,8 +29,7 @@ INSTANCE = specs.InstanceSpec(
     boots=2,
     vcpus=1,
     memory_mib=128,
-    disk_gib=1,
-    image=IMAGE,
+    disks=(root_disk(IMAGE),),
 )
 NETWORK = specs.NetworkSpec(
     id="33333333-3333-3333-3333-333333333333",

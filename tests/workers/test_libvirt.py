@@ -239,10 +239,8 @@ def test_a_port_is_plugged_into_the_bridge_of_its_network(machine, deaf, libvirt
         network_id=str(uuid.uuid4()),
         segment_id=4001,
         mac="52:54:00:00:00:01",
-        address="10.0.0.5",
-        prefix_length=24,
-        gateway="10.0.0.1",
         mtu=1450,
+        addresses=(specs.AddressSpec(address="10.0.0.5", prefix_length=24, gateway="10.0.0.1"),),
     )
     spec = dataclasses.replace(deaf, ports=(port,))
     with pytest.raises(libvirt.libvirtError, match="pbr4001"):

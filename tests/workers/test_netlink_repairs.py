@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.strangers import words
+from tests.workers.conftest import root_disk
 from tests.workers.network_host import (
     WORLD,
     WORLD_ADDRESS,
@@ -18,7 +19,7 @@ from tests.workers.network_host import (
 from workers import specs
 from workers.drivers import names, nft, sequence
 from workers.drivers.network import dnsmasq, namespaces, records, strangers
-from workers.specs import InstanceSpec, PortSpec
+from workers.specs import AddressSpec, InstanceSpec, PortSpec
 
 pytestmark = pytest.mark.real
 
@@ -111,10 +112,8 @@ def _instance(spec, guest):
         network_id=spec.id,
         segment_id=spec.segment_id,
         mac=guest.mac,
-        address=guest.address,
-        prefix_length=24,
-        gateway=spec.gateway,
         mtu=spec.mtu,
+        addresses=(AddressSpec(address=guest.address, prefix_length=24, gateway=spec.gateway),),
     )
     image = specs.ImageSpec(
         id="image", generation=1, sha256="", format="qcow2", size_bytes=1, virtual_size_bytes=1
@@ -129,8 +128,7 @@ def _instance(spec, guest):
         boots=1,
         vcpus=1,
         memory_mib=64,
-        disk_gib=1,
-        image=image,
+        disks=(root_disk(image),),
         ports=(port,),
     )
 

@@ -90,7 +90,7 @@ def test_what_belongs_to_nothing_goes_and_what_is_wanted_or_foreign_stays(
     host, machine, wanted, lost_network, lost_folder, foreign, new_instance
 ):
     guest, lan = wanted
-    lost_guest = new_instance(guest.image, memory_mib=32, grace_seconds=0)
+    lost_guest = new_instance(guest.root.image, memory_mib=32, grace_seconds=0)
     machine.apply(lost_guest)
     run("ip", "link", "add", "pbr77", "type", "bridge")
     nft.run("add table ip portico_old")

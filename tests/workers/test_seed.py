@@ -26,10 +26,10 @@ def spec(new_instance):
                 network_id="n-1",
                 segment_id=4001,
                 mac="52:54:00:00:00:01",
-                address="10.0.0.5",
-                prefix_length=24,
-                gateway="10.0.0.1",
                 mtu=1450,
+                addresses=(
+                    specs.AddressSpec(address="10.0.0.5", prefix_length=24, gateway="10.0.0.1"),
+                ),
             ),
         ),
     )

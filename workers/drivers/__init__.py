@@ -86,8 +86,8 @@ class Disks(Protocol):
     """Disks of guests."""
 
     def ensure_disk(self, spec: InstanceSpec) -> None:
-        """The guest's root disk exists: a copy-on-write overlay of its image, `disk_gib` large
-        or as large as the image if that is larger. An existing disk is left as it is."""
+        """The guest's root disk exists: a copy-on-write overlay of its image, as large as
+        the spec says or as the image if that is larger. An existing disk is left as it is."""
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         """The guest's config disk (an ISO 9660 volume `config-2` in OpenStack's layout) says

@@ -13,10 +13,10 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
-            host.images.ensure_image(spec.image, lambda done, total: lock.check())
+            host.images.ensure_image(spec.root.image, lambda done, total: lock.check())
             lock.check()
             host.disks.ensure_disk(spec)
-            host.say(f"The root disk is there, {spec.disk_gib} GiB.")
+            host.say(f"The root disk is there, {spec.root.gib} GiB.")
             lock.check()
             host.disks.ensure_seed(spec)
             lock.check()

@@ -11,10 +11,21 @@ A change of meaning raises `VERSION`; a host refuses a spec of another version t
 from workers.specs.boot_logs import BootLog, BootLogSpec
 from workers.specs.consoles import ConsoleCall
 from workers.specs.fetches import Fetched, FetchSpec
-from workers.specs.firewall import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
+from workers.specs.firewall import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
 from workers.specs.hosts import Held, HostFacts, Observation, ObserveSpec
 from workers.specs.images import ImageSpec
-from workers.specs.instances import ABSENT, RUNNING, STOPPED, Guest, InstanceSpec, PortSpec
+from workers.specs.instances import (
+    ABSENT,
+    ROOT,
+    RUNNING,
+    STOPPED,
+    VOLUME,
+    AddressSpec,
+    DiskSpec,
+    Guest,
+    InstanceSpec,
+    PortSpec,
+)
 from workers.specs.letters import MAX_BYTES, dump, load, pack, unpack
 from workers.specs.networks import LeaseSpec, NetworkSpec
 from workers.specs.spec import Spec
@@ -25,12 +36,16 @@ VERSION = 2
 __all__ = [
     "ABSENT",
     "MAX_BYTES",
+    "ROOT",
     "RUNNING",
     "STOPPED",
     "VERSION",
+    "VOLUME",
+    "AddressSpec",
     "BootLog",
     "BootLogSpec",
     "ConsoleCall",
+    "DiskSpec",
     "FetchSpec",
     "Fetched",
     "FilteredPortSpec",
@@ -42,6 +57,7 @@ __all__ = [
     "ImageSpec",
     "InstanceSpec",
     "LeaseSpec",
+    "MemberSpec",
     "NetworkSpec",
     "Observation",
     "ObserveSpec",

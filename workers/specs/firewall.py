@@ -18,12 +18,20 @@ class RuleSpec:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MemberSpec:
+    """An address of a group's member, which means nothing outside of its own network."""
+
+    segment_id: int
+    address: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GroupSpec:
-    """A security group: its rules, and the addresses of its members on all hosts."""
+    """A security group: its rules, and its members on all hosts."""
 
     id: str
     rules: tuple[RuleSpec, ...] = ()
-    members: tuple[str, ...] = ()
+    members: tuple[MemberSpec, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

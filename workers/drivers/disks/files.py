@@ -46,7 +46,7 @@ class FileDisks:
         folder = self._folder(spec.id)
         return GuestFiles(
             root=folder / "root.qcow2",
-            image=cache.path(self._config, spec.image),
+            image=cache.path(self._config, spec.root.image),
             seed=folder / "seed.iso",
             boot_log=self.boot_log(spec.id),
         )
@@ -58,13 +58,14 @@ class FileDisks:
     def ensure_disk(self, spec: InstanceSpec) -> None:
         files = self.files(spec)
         unfinished = files.root.with_suffix(".new")
-        size = max(spec.disk_gib * GIB, spec.image.virtual_size_bytes)
+        image = spec.root.image
+        size = max(spec.root.gib * GIB, image.virtual_size_bytes)
         with writing.explained(), self._alone(spec.id), writing.removed_on_error(unfinished):
             if files.root.exists():
                 return
             unfinished.unlink(missing_ok=True)
             qemu_img.run(
-                "create", "-q", "-f", "qcow2", "-F", spec.image.format,
+                "create", "-q", "-f", "qcow2", "-F", image.format,
                 "-b", str(files.image), "--", str(unfinished), str(size),
             )  # fmt: skip
             writing.replace(unfinished, files.root)

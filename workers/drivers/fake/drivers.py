@@ -94,7 +94,7 @@ class FakeDisks:
     def ensure_disk(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_disk")
         if self._host.get("disk", spec.id) is None:
-            value = {"image": spec.image.sha256, "gib": spec.disk_gib}
+            value = {"image": spec.root.image.sha256, "gib": spec.root.gib}
             self._host.put("disk", spec.id, value)
 
     def ensure_seed(self, spec: InstanceSpec) -> None:

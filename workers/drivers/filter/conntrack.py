@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from workers.drivers.filter import firewall_rules
-from workers.specs import FilteredPortSpec, FirewallSpec, RuleSpec
+from workers.specs import FilteredPortSpec, FirewallSpec, MemberSpec, RuleSpec
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp"}
 
@@ -45,6 +45,7 @@ class Judge:
             for address in port.addresses
         }
         self._members = {group.id: set(group.members) for group in spec.groups}
+        self._segments = {zone: segment for segment, zone in zones.items()}
         self._rules: dict[tuple[str, str], list[RuleSpec]] = defaultdict(list)
         for group in spec.groups:
             for rule in group.rules:
@@ -68,8 +69,10 @@ class Judge:
         )
 
     def _matches(self, rule: RuleSpec, flow: Flow, remote: str) -> bool:
-        if rule.remote_group and remote not in self._members[rule.remote_group]:
-            return False
+        if rule.remote_group:
+            member = MemberSpec(segment_id=self._segments[flow.zone], address=remote)
+            if member not in self._members[rule.remote_group]:
+                return False
         if rule.remote_cidr:
             network = ipaddress.ip_network(rule.remote_cidr, strict=False)
             if ipaddress.ip_address(remote) not in network:

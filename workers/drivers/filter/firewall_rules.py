@@ -6,7 +6,8 @@ Four steps for each frame, since bridges of this family cannot see connections:
    addresses, or is dropped. The packet mark becomes the number of the sending port.
 2. `inet portico`, prerouting (br_netfilter hands the frame over; `iifname` is the bridge): each
    bridge has a conntrack zone of its own, so equal addresses on two networks never meet. The mark
-   leads to the egress rules of the port's groups.
+   leads to the egress rules of the port's groups. A member of a group is known by its bridge and
+   its address.
 3. `bridge portico`, forward: the mark becomes the number of the port that the frame really leaves
    by, 0 for a leg of ours (DHCP, gateway), which is not filtered.
 4. `inet portico`, forward: the mark leads to the ingress rules.
@@ -205,8 +206,8 @@ def check(spec: FirewallSpec) -> None:
                 raise Permanent(f"group {group.id} names {rule.remote_group}, which is not there")
             _check_rule(rule)
         for member in group.members:
-            if not _is_ipv4(member):
-                raise Permanent(f"group {group.id}: {member!r} is no IPv4 address")
+            if not _is_ipv4(member.address):
+                raise Permanent(f"group {group.id}: {member.address!r} is no IPv4 address")
     for port in spec.ports:
         _check_port(port, groups)
     for what, values in (
@@ -225,7 +226,7 @@ def match(rule: RuleSpec) -> str:
     remote = "ip saddr" if rule.direction == "ingress" else "ip daddr"
     parts = []
     if rule.remote_group:
-        parts.append(f"{remote} @members_{_word(rule.remote_group)}")
+        parts.append(f"iifname . {remote} @members_{_word(rule.remote_group)}")
     elif rule.remote_cidr:
         network = ipaddress.ip_network(rule.remote_cidr, strict=False)
         if network.prefixlen:
@@ -306,8 +307,9 @@ def _group(group: GroupSpec) -> str:
             continue  # IPv6 never gets here
         chains[rule.direction].append(f"        {f'{match(rule)} goto sealed'.lstrip()}\n")
     word = _word(group.id)
+    members = [f'"{names.bridge(each.segment_id)}" . {each.address}' for each in group.members]
     return (
-        _set(f"members_{word}", "type ipv4_addr", list(group.members))
+        _set(f"members_{word}", "type ifname . ipv4_addr", members)
         + f"    chain in_{word} {{\n{''.join(dict.fromkeys(chains['ingress']))}    }}\n"
         + f"    chain out_{word} {{\n{''.join(dict.fromkeys(chains['egress']))}    }}\n"
     )

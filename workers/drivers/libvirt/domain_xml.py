@@ -140,7 +140,7 @@ def _add_root_disk(devices: etree._Element, spec: InstanceSpec, files: GuestFile
     # the chain is spelled out: QEMU and libvirt never guess the format of what a guest wrote,
     # and libvirt leaves the owner of the shared image alone
     image = _add(disk, "backingStore", type="file")
-    _add(image, "format", type=spec.image.format)
+    _add(image, "format", type=spec.root.image.format)
     source = _add(image, "source", file=str(files.image))
     _add(source, "seclabel", model="dac", relabel="no")
     _add(image, "backingStore")
