@@ -14,6 +14,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config
+from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
 from portal.services.activities import record_refusal
@@ -25,7 +26,6 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'"
 )
 THEMES = {"light", "dark"}
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def install(app: Flask) -> None:

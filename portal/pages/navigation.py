@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flask import request, url_for
 
-from portal.auth import Person
+from portal.auth.browser import Person
 from portal.db import now, session
 from portal.models import Project
 from portal.services import operations, projects

@@ -1,10 +1,10 @@
-"""Who is asking: a browser's session becomes an `Actor`, and whoever has none is asked to sign in.
+"""People with a browser: its session becomes an `Actor`, and whoever has none has to sign in.
 
 Every page needs a signed-in person but those listed in OPEN, so that a new view cannot forget it.
+How somebody is led to signing in is said by the page for it: Flask-Login's `unauthorized_handler`.
 """
 
 import secrets
-from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, g, redirect, request, url_for
@@ -48,7 +48,7 @@ def install(app: Flask) -> None:
     app.before_request(_number)
     app.before_request(_refuse_other_sites)
     CSRFProtect(app)
-    app.before_request(_ask_to_sign_in)
+    app.before_request(_let_nobody_else_in)
 
 
 def sign_in(user: User) -> None:
@@ -104,23 +104,11 @@ def _refuse_other_sites() -> None:
         raise Forbidden("This form was sent from another site.")
 
 
-def _ask_to_sign_in():
+def _let_nobody_else_in():
     if request.endpoint in OPEN or request.endpoint is None:
         return None
     if not current_user.is_authenticated:
-        return _to_login()
+        return login_manager.unauthorized()
     if current_user.user.must_change_password and request.endpoint not in FIRST_PASSWORD:
         return redirect(url_for("account.password"), 303)
     return None
-
-
-def _to_login():
-    if request.headers.get("HX-Request"):
-        here = urlsplit(request.headers.get("HX-Current-URL", ""))
-        back = safe_next(f"{here.path}?{here.query}".rstrip("?"))
-        return "", 401, {"HX-Redirect": url_for("login.show", next=back)}
-    if request.method in SAFE_METHODS:
-        return redirect(url_for("login.show", next=safe_next(request.full_path.rstrip("?"))), 303)
-    from portal.pages.login import keep_form
-
-    return keep_form()
