@@ -12,6 +12,7 @@ from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import Forbidden
 
+from portal import doors
 from portal.models import Session, User
 from portal.policies import Actor
 from portal.services import sessions, users
@@ -42,13 +43,13 @@ class Person(UserMixin):
 
 
 def install(app: Flask) -> None:
-    """Every request has a number, comes from a form of this site if it changes something, and
-    from a person if its page is not open to all."""
+    """Every request has a number. One for a page comes from a form of this site if it changes
+    something, and from a person if the page is not open to all."""
     login_manager.init_app(app)
+    tokens = CSRFProtect(app)
     app.before_request(_number)
-    app.before_request(_refuse_other_sites)
-    CSRFProtect(app)
-    app.before_request(_let_nobody_else_in)
+    for check in (_refuse_other_sites, lambda: tokens.protect(True), _let_nobody_else_in):
+        app.before_request(doors.on_pages(check))
 
 
 def sign_in(user: User) -> None:
@@ -79,7 +80,7 @@ def safe_next(target: str | None) -> str:
 
 @login_manager.request_loader
 def _person(_request) -> Person | None:
-    secret = flask.session.get(COOKIE_FIELD)
+    secret = flask.session.get(COOKIE_FIELD) if doors.is_page() else None
     found = sessions.find(secret) if secret else None
     if found is None:
         return None

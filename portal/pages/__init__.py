@@ -13,7 +13,7 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from portal import config
+from portal import config, doors
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
@@ -29,8 +29,9 @@ THEMES = {"light", "dark"}
 
 
 def install(app: Flask) -> None:
-    """Pages have a shell, headers and one way of failing."""
-    app.before_request(_find_project)
+    """Pages have a shell, headers and one way of failing. A path that belongs to no other front
+    door fails like a page."""
+    app.before_request(doors.on_pages(_find_project))
     app.context_processor(_shell)
     app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
