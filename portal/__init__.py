@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +59,6 @@ def create_app(settings: Settings) -> Flask:
     doors.install(app)
     browser.install(app)
     pages.install(app)
-    for module in pkgutil.iter_modules(pages.__path__, "portal.pages."):
-        blueprint = getattr(importlib.import_module(module.name), "pages", None)
-        if blueprint is not None:
-            app.register_blueprint(blueprint)
     cli.install(app)
     app.teardown_appcontext(lambda _: db.session.remove())
     return app

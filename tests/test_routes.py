@@ -82,6 +82,12 @@ def dump() -> dict:
     return rows
 
 
+def test_what_lies_below_admin_is_what_is_in_the_package_of_that_name(app):
+    for route in routes(app):
+        below = route.rule.rule.startswith("/admin/")
+        assert below == route.endpoint.startswith("admin."), route.name
+
+
 def test_no_form_is_taken_without_its_token(ada, changing):
     before = dump()
     for method, path in changing:

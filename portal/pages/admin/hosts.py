@@ -9,7 +9,7 @@ from portal.pages import done
 from portal.pages.forms import Form
 from portal.services import hosts, placement
 
-pages = Blueprint("hosts", __name__, url_prefix="/admin/hosts")
+pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
 
 class MaintenanceForm(Form):
@@ -20,7 +20,7 @@ class MaintenanceForm(Form):
 def index():
     rows = hosts.every(current_user.actor)
     return render_template(
-        "hosts/index.html",
+        "admin/hosts/index.html",
         hosts=rows,
         rooms=placement.room_of(rows),
         unfit=placement.unfit,
@@ -55,7 +55,7 @@ def enable(host_id):
 def _page(host_id, form: MaintenanceForm) -> str:
     host = hosts.find(current_user.actor, host_id)
     return render_template(
-        "hosts/show.html",
+        "admin/hosts/show.html",
         host=host,
         form=form,
         room=placement.room_of([host])[host.id],

@@ -10,7 +10,7 @@ from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import projects, quotas
 
-pages = Blueprint("admin_projects", __name__, url_prefix="/admin/projects")
+pages = Blueprint("projects", __name__, url_prefix="/projects")
 
 
 class ProjectForm(Form):
@@ -35,7 +35,7 @@ def index():
     listing = Listing.of_request(sorts=projects.SORTS, default="name")
     rows, listing.total = projects.listed(current_user.actor, listing.asked())
     return render_template(
-        "admin_projects/index.html",
+        "admin/projects/index.html",
         all_projects=rows,
         listing=listing,
         members=projects.member_counts([row.id for row in rows]),
@@ -45,7 +45,7 @@ def index():
 @pages.get("/new")
 def new():
     authorize(current_user.actor, "projects:change")
-    return render_template("admin_projects/new.html", form=ProjectForm())
+    return render_template("admin/projects/new.html", form=ProjectForm())
 
 
 @pages.post("")
@@ -56,7 +56,7 @@ def create():
             project = projects.create(current_user.actor, form.name.data or "")
             done(f"The project {project.name} is there, and nobody is in it. Add its first admin.")
             return redirect(url_for("members.index", project_id=project.id), 303)
-    return render_template("admin_projects/new.html", form=form), form.status
+    return render_template("admin/projects/new.html", form=form), form.status
 
 
 @pages.get("/<uuid:chosen_id>")
@@ -95,7 +95,7 @@ def _page(chosen_id, form: QuotaForm | None = None) -> str:
     usage = quotas.usage(chosen_id)
     limits = {name: each.limit for name, each in usage.items()}
     return render_template(
-        "admin_projects/show.html",
+        "admin/projects/show.html",
         chosen=chosen,
         usage=usage,
         form=form or QuotaForm(formdata=None, **limits),

@@ -6,7 +6,7 @@ from flask_login import current_user
 from portal.pages.listing import Listing
 from portal.services import operations, projects
 
-pages = Blueprint("admin_operations", __name__, url_prefix="/admin/operations")
+pages = Blueprint("operations", __name__, url_prefix="/operations")
 
 
 @pages.get("")
@@ -17,7 +17,7 @@ def index():
         actor, listing.asked(state=request.args.get("state", ""))
     )
     return render_template(
-        "admin_operations/index.html",
+        "admin/operations/index.html",
         operations=rows,
         listing=listing,
         states=operations.STATES,

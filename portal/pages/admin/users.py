@@ -16,7 +16,7 @@ CLOUD_ROLES = [
     *(SelectChoice(role.value, role.value.capitalize()) for role in Role),
 ]
 
-pages = Blueprint("users", __name__, url_prefix="/admin/users")
+pages = Blueprint("users", __name__, url_prefix="/users")
 
 
 class UserForm(Form):
@@ -36,13 +36,13 @@ class RoleForm(Form):
 def index():
     listing = Listing.of_request(sorts=users.SORTS, default="name")
     rows, listing.total = users.listed(current_user.actor, listing.asked())
-    return render_template("users/index.html", users=rows, listing=listing)
+    return render_template("admin/users/index.html", users=rows, listing=listing)
 
 
 @pages.get("/new")
 def new():
     authorize(current_user.actor, "users:change")
-    return render_template("users/new.html", form=UserForm())
+    return render_template("admin/users/new.html", form=UserForm())
 
 
 @pages.post("")
@@ -53,7 +53,7 @@ def create():
             password = form.new.data or users.new_password()
             user = users.create(current_user.actor, form.name.data or "", password)
             return _show_password(user, "" if form.new.data else password)
-    return render_template("users/new.html", form=form), form.status
+    return render_template("admin/users/new.html", form=form), form.status
 
 
 @pages.get("/<uuid:user_id>")
@@ -103,7 +103,7 @@ def _show_password(user, password: str):
     """A password that was made here is on this page and nowhere else; one that was chosen is
     known already."""
     if password:
-        return render_template("users/password.html", user=user, password=password)
+        return render_template("admin/users/password.html", user=user, password=password)
     done(f"{user.name} signs in with the password that you chose, and changes it then.")
     return redirect(url_for(".show", user_id=user.id), 303)
 
@@ -111,7 +111,7 @@ def _show_password(user, password: str):
 def _page(user_id, password_form=None, role_form=None) -> str:
     user = users.find(current_user.actor, user_id)
     return render_template(
-        "users/show.html",
+        "admin/users/show.html",
         user=user,
         password_form=password_form or PasswordForm(formdata=None),
         role_form=role_form or RoleForm(formdata=None, role=user.cloud_role or ""),

@@ -6,7 +6,7 @@ from flask_login import current_user
 from portal.pages.listing import Listing
 from portal.services import activities, projects
 
-pages = Blueprint("audit", __name__, url_prefix="/admin/audit")
+pages = Blueprint("audit", __name__, url_prefix="/audit")
 
 
 @pages.get("")
@@ -17,7 +17,7 @@ def index():
         actor, listing.asked(state=request.args.get("state", ""))
     )
     return render_template(
-        "audit/index.html",
+        "admin/audit/index.html",
         entries=rows,
         listing=listing,
         states=activities.STATES,

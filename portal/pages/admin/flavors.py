@@ -9,7 +9,7 @@ from portal.pages.forms import Form
 from portal.policies import authorize
 from portal.services import flavors
 
-pages = Blueprint("flavors", __name__, url_prefix="/admin/flavors")
+pages = Blueprint("flavors", __name__, url_prefix="/flavors")
 
 
 class FlavorForm(Form):
@@ -22,7 +22,7 @@ class FlavorForm(Form):
 @pages.get("")
 def index():
     return render_template(
-        "flavors/index.html",
+        "admin/flavors/index.html",
         flavors=flavors.every(current_user.actor),
         in_use=flavors.in_use(current_user.actor),
     )
@@ -31,7 +31,7 @@ def index():
 @pages.get("/new")
 def new():
     authorize(current_user.actor, "flavors:change")
-    return render_template("flavors/new.html", form=FlavorForm(), limits=flavors.LIMITS)
+    return render_template("admin/flavors/new.html", form=FlavorForm(), limits=flavors.LIMITS)
 
 
 @pages.post("")
@@ -50,7 +50,7 @@ def create():
             )
             done(f"The flavor {flavor.name} is offered.")
             return redirect(url_for(".index"), 303)
-    page = render_template("flavors/new.html", form=form, limits=flavors.LIMITS)
+    page = render_template("admin/flavors/new.html", form=form, limits=flavors.LIMITS)
     return page, form.status
 
 
@@ -87,4 +87,4 @@ def delete(flavor_id):
 def _delete_page(flavor_id, error=None) -> str:
     flavor = flavors.find(current_user.actor, flavor_id)
     authorize(current_user.actor, "flavors:change")
-    return render_template("flavors/delete.html", flavor=flavor, error=error)
+    return render_template("admin/flavors/delete.html", flavor=flavor, error=error)
