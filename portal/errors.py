@@ -33,6 +33,10 @@ class Conflict(Refused):
     status = 409
 
 
+class Ambiguous(Conflict):
+    """Several things bear the name: an id says which is meant."""
+
+
 class OverQuota(Refused):
     """The project has not that much left."""
 

@@ -16,9 +16,8 @@ from portal.models import (
     Power,
     SecurityGroup,
 )
-from portal.policies import Actor, authorize
+from portal.policies import Actor, authorize, offered_images
 from portal.services import networks, quotas, security_groups
-from portal.services.images.looks import offered
 from portal.services.quotas import Usage
 
 
@@ -110,7 +109,7 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
 
 def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
-    query = offered(actor, project_id).where(Image.ready)
+    query = offered_images(actor, project_id).where(Image.ready)
     return list(session.scalars(query.order_by(Image.created_at.desc(), Image.id)))
 
 

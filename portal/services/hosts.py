@@ -8,10 +8,10 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal import keys
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Conflict, Refused
 from portal.models import Host, Instance
 from portal.policies import Actor, authorize
-from portal.services import activities
+from portal.services import activities, finding
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 MOST_SHOWN = 500  # instances on the page of a host
@@ -36,13 +36,9 @@ def every(actor: Actor) -> list[Host]:
     return list(session.scalars(select(Host).order_by(Host.name)))
 
 
-def find(actor: Actor, host_id: uuid.UUID) -> Host:
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> Host:
     """The host. Raises NotFound."""
-    authorize(actor, "hosts:read")
-    host = session.get(Host, host_id)
-    if host is None:
-        raise NotFound("There is no such host.")
-    return host
+    return finding.find(actor, Host, name_or_id)
 
 
 def enable(actor: Actor, host_id: uuid.UUID, *, enabled: bool, reason: str = "") -> Host:

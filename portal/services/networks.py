@@ -9,10 +9,10 @@ from sqlalchemy.orm import lazyload, selectinload
 
 from portal import config
 from portal.db import now, session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Conflict, Refused
 from portal.models import Instance, Network, Port, Subnet
 from portal.policies import Actor, authorize
-from portal.services import activities, names, quotas
+from portal.services import activities, finding, names, quotas
 from portal.services.addresses import new_mac
 from portal.services.listing import Asked, ordered
 from portal.services.operations import open_operation
@@ -77,13 +77,9 @@ def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
     return network
 
 
-def find(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> Network:
-    """The network. Raises NotFound if there is none, or none for this actor."""
-    authorize(actor, "networks:read", project_id)
-    network = session.get(Network, network_id)
-    if network is None or network.project_id != project_id or network.deleted_at:
-        raise NotFound("There is no such network in this project. It may have been deleted.")
-    return network
+def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Network:
+    """The network. Raises NotFound, Ambiguous."""
+    return finding.find(actor, Network, name_or_id, project_id=project_id)
 
 
 def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:

@@ -14,10 +14,10 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal import bell
 from portal.conductor.plans import DEADLINES, PLANS, TABLE_KINDS, Step
 from portal.db import after_commit, now, session
-from portal.errors import Conflict, NotFound, Unavailable
+from portal.errors import Conflict, Unavailable
 from portal.models import Host, Image, Instance, Network, Operation, Outcome, Scope, Task
 from portal.policies import Actor, authorize
-from portal.services import scopes
+from portal.services import finding, scopes
 from portal.services.listing import Asked, like, ordered
 
 SUPERSEDES = {  # which open changes a new one does not wait for
@@ -103,16 +103,11 @@ def under_way(actor: Actor, project_id: uuid.UUID) -> int:
 
 def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operation:
     """The operation with its tasks and their lines. Raises NotFound."""
-    authorize(actor, "operations:read", project_id)
-    operation = session.scalar(
-        select(Operation)
-        .where(Operation.id == operation_id, Operation.project_id == project_id)
-        .options(selectinload(Operation.tasks).selectinload(Task.lines), joinedload(Operation.user))
-        .execution_options(populate_existing=True)
+    options = (
+        selectinload(Operation.tasks).selectinload(Task.lines),
+        joinedload(Operation.user),
     )
-    if operation is None:
-        raise NotFound("There is no such operation in this project.")
-    return operation
+    return finding.find(actor, Operation, operation_id, project_id=project_id, options=options)
 
 
 def listed(

@@ -14,7 +14,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
-from portal.services import activities, names, sessions
+from portal.services import activities, finding, names, sessions
 from portal.services.listing import Asked, like, ordered
 
 SORTS = ("name", "created_at")
@@ -158,13 +158,9 @@ def new_password() -> str:
     return "-".join("".join(secrets.choice(READABLE) for _ in range(5)) for _ in range(4))
 
 
-def find(actor: Actor, user_id: uuid.UUID) -> User:
-    """The user, for whoever may see all users. Raises NotFound."""
-    authorize(actor, "users:read")
-    user = session.get(User, user_id)
-    if user is None:
-        raise NotFound("There is no such user.")
-    return user
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
+    """The user, for whoever may see all users. Raises NotFound, Ambiguous."""
+    return finding.find(actor, User, name_or_id)
 
 
 def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:

@@ -21,7 +21,7 @@ from portal.models import (
     Resource,
     SecurityGroup,
 )
-from portal.policies import Actor, authorize, visible
+from portal.policies import Actor, authorize, visible_images
 from portal.services import activities, addresses, idempotency, names, placement, quotas
 from portal.services.operations import open_creates
 
@@ -110,7 +110,7 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
     if not flavor or not flavor.enabled:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
     image = new.image_id and session.scalar(
-        visible(actor, select(Image), Image)
+        visible_images(actor, select(Image))
         .where(Image.id == new.image_id, Image.deleted_at.is_(None))
         .with_for_update(read=True, key_share=True)  # whoever deletes it waits, and sees us
     )
