@@ -92,7 +92,7 @@ def add_host(name: str, driver: str, state: str, output: Path, options: tuple[st
     if output.exists():
         raise click.ClickException(f"{output} is there already; remove it to make a new host.")
     try:
-        key = hosts.add(name, driver=driver)
+        key = hosts.add(COMMAND_LINE, name, driver=driver)
     except Refused as refused:
         raise click.ClickException(str(refused)) from None
     settings = config.current()
@@ -151,6 +151,7 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
     """Put a disk image (qcow2 or raw) into the catalogue of everybody."""
     try:
         image = images.register(
+            COMMAND_LINE,
             file,
             name=name,
             min_disk_gib=min_disk,
@@ -167,10 +168,10 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
 def create_admin(name: str) -> None:
     """Make an administrator of the whole cloud, should none be able to sign in."""
     password = secrets.token_urlsafe(12)
-    with transaction():
-        if session.scalar(select(User.id).where(User.name == name)):
-            raise click.ClickException(f"There is a user named {name} already.")
-        users.make_administrator(name, password)
+    try:
+        users.create_administrator(COMMAND_LINE, name, password)
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from None
     click.echo(f"Password: {password}  (to be changed at the first sign-in)")
 
 
@@ -227,7 +228,7 @@ def doctor_() -> None:
 
 
 def _remove_strays(strays: list[str]) -> None:
-    removed = images.remove_strays(strays)
+    removed = images.remove_strays(COMMAND_LINE, strays)
     for sha256 in strays:
         what = (
             "gone"

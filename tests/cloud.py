@@ -35,7 +35,7 @@ from portal.models import (
     User,
     Visibility,
 )
-from portal.policies import Actor
+from portal.policies import COMMAND_LINE, Actor
 from portal.services import hosts, instances, projects, security_groups, users
 from workers import consoles
 from workers.__main__ import Rings
@@ -118,7 +118,7 @@ class Cloud:
 
     def add_host(self, name: str = "kvm-1") -> FakeHost:
         """A fake host of this name is there, and has been heard and seen."""
-        key = hosts.add(name, driver="fake")
+        key = hosts.add(COMMAND_LINE, name, driver="fake")
         state = self.directory / name
         host_config = HostConfig(
             name=name,

@@ -14,6 +14,7 @@ from portal.conductor import specs
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden
 from portal.models import Activity, Operation, Outcome, Port, Task
+from portal.policies import COMMAND_LINE
 from portal.services import images, orphans
 from portal.services.images import store
 from portal.services.operations import open_operation
@@ -208,5 +209,5 @@ def test_a_stray_that_was_not_listed_is_not_removed(cloud):
     for each in (listed, other):
         store.place(each).write_bytes(b"what a crash has left")
     cloud.clock.forward(hours=2)
-    assert images.remove_strays([listed, "c" * 64]) == {listed}
+    assert images.remove_strays(COMMAND_LINE, [listed, "c" * 64]) == {listed}
     assert images.strays() == {other}

@@ -180,9 +180,22 @@ def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
     )
 
 
+def create_administrator(actor: Actor, name: str, password: str) -> User:
+    """There is one more administrator of the whole cloud, who chooses a password of their own at
+    the first sign-in."""
+    authorize(actor, "users:change")
+    label = names.label(name)
+    with transaction():
+        if session.scalar(select(User.id).where(User.name == label)):
+            raise Conflict(f"There is a user named {label} already.", field="name")
+        user = make_administrator(label, password)
+        activities.record(actor, "users:change", user, after={"role": Role.ADMIN})
+    return user
+
+
 def make_administrator(name: str, password: str, *, must_change: bool = True) -> User:
-    """There is an administrator of the whole cloud with this password. For the command line:
-    nobody is asked for permission. For use inside a change."""
+    """There is an administrator of the whole cloud with this password. For use inside a change:
+    the beginning of an installation, where there is nobody to ask."""
     domain = session.scalar(select(Domain).where(Domain.name == DEFAULT_DOMAIN))
     if domain is None:
         domain = Domain(name=DEFAULT_DOMAIN)

@@ -12,6 +12,7 @@ from portal.conductor.queue import LONG, queue_name
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from portal.models import Flavor, Image, ImageStatus, Outcome, Visibility
+from portal.policies import COMMAND_LINE
 from portal.services import catalog, hosts, images, instances
 from portal.services.images import NewImage, store
 from tests.cloud import host_row
@@ -316,7 +317,7 @@ def test_notes_of_images_that_are_gone_go_with_the_strays(cloud, fetch, place):
     for image_id in (gone.id, uuid.uuid4()):
         (cloud.directory / "images" / f"{image_id}.note").write_text("{}")
         (cloud.directory / "images" / f"{image_id}.note.new").write_text("")
-    assert images.remove_strays([]) == set()
+    assert images.remove_strays(COMMAND_LINE, []) == set()
     assert store.noted() == {there.id}
 
 

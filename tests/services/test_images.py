@@ -10,6 +10,7 @@ from sqlalchemy import select
 from portal.db import session, transaction
 from portal.errors import Conflict, OverQuota, Refused
 from portal.models import Image, Quota, Visibility
+from portal.policies import COMMAND_LINE
 from portal.services import images
 from portal.services.images import NewImage, store
 from tests.services.image_files import MIB, bootable, qcow2
@@ -142,7 +143,7 @@ def test_an_instance_that_is_not_built_yet_needs_its_image(cloud):
 def test_a_file_of_this_machine_becomes_an_image_of_the_cloud_once(cloud, tmp_path):
     path = tmp_path / "demo.img"
     path.write_bytes(bootable(b""))
-    one, two = (images.register(path, name="Demo", login_user="demo") for _ in "12")
+    one, two = (images.register(COMMAND_LINE, path, name="Demo", login_user="demo") for _ in "12")
     assert one.id == two.id
     assert (one.format, one.project_id, one.size_bytes) == ("raw", None, MIB)
     assert images.find(cloud.actor("charlie"), cloud.project("blue").id, one.id)

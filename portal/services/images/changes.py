@@ -63,28 +63,24 @@ def create(
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)
             image = _row(received, fields, project_id=project_id, user_id=actor.user_id)
-            activities.record(
-                actor,
-                "images:create",
-                image,
-                after={
-                    "visibility": image.visibility.value,
-                    "format": image.format,
-                    "size": f"{image.size_bytes:,} bytes",
-                    "sha256": image.sha256,
-                },
-            )
+            _record_new(actor, image)
             if key:
                 idempotency.remember(project_id, key, "images:create", body, [image.id])
     return image
 
 
 def register(
-    path: Path, *, name: str, min_disk_gib: int = 0, min_memory_mib: int = 0, login_user: str = ""
+    actor: Actor,
+    path: Path,
+    *,
+    name: str,
+    min_disk_gib: int = 0,
+    min_memory_mib: int = 0,
+    login_user: str = "",
 ) -> Image:
     """There is a public image with the content of a file of this machine, which is copied. One of
-    this name and content that is there already is answered with instead. For the command line:
-    nobody is asked for permission."""
+    this name and content that is there already is answered with instead."""
+    authorize(actor, "images:publish")
     new = NewImage(
         name=name,
         visibility=Visibility.PUBLIC,
@@ -92,7 +88,7 @@ def register(
         min_memory_mib=min_memory_mib,
         login_user=login_user,
     )
-    fields = _checked(None, new)
+    fields = _checked(actor, new)
     most, too_large = _largest()
     with (
         open(path, "rb") as file,
@@ -108,7 +104,11 @@ def register(
                 Image.deleted_at.is_(None),
             )
         )
-        return same or _row(received, fields, project_id=None, user_id=None)
+        if same:
+            return same
+        image = _row(received, fields, project_id=None, user_id=None)
+        _record_new(actor, image)
+    return image
 
 
 def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
@@ -170,10 +170,10 @@ def _stop_fetching(actor: Actor, project_id: uuid.UUID, image: Image) -> Operati
     return open_operation(actor, image, "delete", project_id=project_id)
 
 
-def remove_strays(listed: Iterable[str]) -> set[str]:
+def remove_strays(actor: Actor, listed: Iterable[str]) -> set[str]:
     """Of the files `listed`, by their SHA-256, those that no image names and that have lain there
-    for an hour are gone. Returns which. With them go all notes of images that there are not. For
-    the command line."""
+    for an hour are gone. Returns which. With them go all notes of images that there are not."""
+    authorize(actor, "hosts:clean")
     with store.turn():
         strays = {
             each
@@ -227,6 +227,20 @@ def _row(received: store.Received, fields: dict, **whose) -> Image:
     return image
 
 
+def _record_new(actor: Actor, image: Image) -> None:
+    activities.record(
+        actor,
+        "images:create",
+        image,
+        after={
+            "visibility": image.visibility.value,
+            "format": image.format,
+            "size": f"{image.size_bytes:,} bytes",
+            "sha256": image.sha256,
+        },
+    )
+
+
 def _room(project_id: uuid.UUID) -> tuple[int, str]:
     """How many bytes may come in, and what is said about one more. Raises OverQuota when there
     is no room for any."""
@@ -253,10 +267,10 @@ def _chunks(file) -> Iterator[bytes]:
         yield chunk
 
 
-def _checked(actor: Actor | None, new: NewImage) -> dict:
+def _checked(actor: Actor, new: NewImage) -> dict:
     """The columns that `new` comes to. Raises Refused."""
     public = Visibility.PUBLIC
-    if actor and public is new.visibility and not actor.may("images:publish"):
+    if public is new.visibility and not actor.may("images:publish"):
         raise Forbidden(
             "Only administrators of the cloud make images public. Share it with the project.",
             field="visibility",
