@@ -1,4 +1,4 @@
-"""Who may do what: one literal table, one question for acts, one filter for queries.
+"""Who may do what: one literal table, one check for acts, one filter for queries.
 
 A permission is `<noun>:<verb>`. It needs a role in the project that the thing belongs to, or, for
 what belongs to no project, in the whole cloud. A role of the cloud counts in every project.
@@ -60,7 +60,7 @@ ACCOUNT = {  # everybody's own
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """Whoever asks, with the roles they have at this moment and where they ask from."""
+    """Somebody who acts, with the roles they have at this moment and where they are."""
 
     user_id: uuid.UUID | None
     user_name: str

@@ -4,7 +4,7 @@ The path of a file is the path of its URL, of its templates and of its endpoints
 `pages/admin/hosts.py` holds what lies under /admin/hosts, renders templates/admin/hosts/ and is
 linked as `admin.hosts.show`. What a project has lies under /projects/<id>, which no path repeats.
 
-A view asks a service and renders; what the service refuses becomes an error beside a form field
+A view calls a service and renders; what the service refuses becomes an error beside a form field
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
@@ -46,8 +46,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _old_form)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _broken)
-    for each in blueprints(__name__, __path__):
-        app.register_blueprint(each)
+    for blueprint in blueprints(__name__, __path__):
+        app.register_blueprint(blueprint)
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
     app.jinja_env.filters["deed"] = navigation.deed
@@ -75,7 +75,7 @@ def _content_sum(path: Path) -> str:
 
 
 def partial() -> bool:
-    """Whether htmx asks for a part of the page; everything else gets the whole."""
+    """Whether htmx wants a part of the page; everything else gets the whole."""
     return request.headers.get("HX-Request-Type") == "partial"
 
 
@@ -121,7 +121,6 @@ def _shell() -> dict:
     shell = {
         "theme": theme if theme in THEMES else None,
         "request_id": g.get("request_id"),
-        "version_query": "",
     }
     if current_user.is_authenticated:
         shell |= navigation.shell(current_user)
@@ -183,7 +182,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
-    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
+    g._login_user = AnonymousUserMixin()  # no query for this page: the database may be what broke
     return _error_page(500)
 
 

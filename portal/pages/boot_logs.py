@@ -1,4 +1,4 @@
-"""What a guest wrote to its serial port. No page asks a host: a button has the conductor ask."""
+"""What a guest wrote to its serial port. A button has the conductor fetch it: no page ever does."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user

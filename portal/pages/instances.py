@@ -55,7 +55,7 @@ class InstanceForm(Form):
     user_data = TextAreaField("User data")
 
     def wish(self, project_id) -> instances.NewInstance:
-        """What the form asks for."""
+        """What was filled in, as the service takes it."""
         return instances.NewInstance(
             project_id=project_id,
             name=self.name.data or "",

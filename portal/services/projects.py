@@ -111,7 +111,7 @@ def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
 
 
 def member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment:
-    """One of them. Raises NotFound."""
+    """The role that a user has in the project. Raises NotFound."""
     authorize(actor, "members:read", project_id)
     held = _assignment(project_id, user_id)
     if held is None:

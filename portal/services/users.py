@@ -164,7 +164,7 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
 
 
 def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
-    """The user as somebody who asks, with the roles of this moment."""
+    """The user as an actor, with the roles of this moment."""
     held = session.scalars(select(RoleAssignment).where(RoleAssignment.user_id == user.id)).all()
     return Actor(
         user_id=user.id,

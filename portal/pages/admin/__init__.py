@@ -6,5 +6,5 @@ from portal.pages import blueprints
 
 pages = Blueprint("admin", __name__, url_prefix="/admin")
 
-for each in blueprints(__name__, __path__):
-    pages.register_blueprint(each)
+for blueprint in blueprints(__name__, __path__):
+    pages.register_blueprint(blueprint)

@@ -22,7 +22,7 @@ class QuotaForm(Form):
 
     @property
     def limits(self) -> dict[str, int]:
-        """What was asked for; a field left empty stays as it is."""
+        """The limits that were filled in; what was left empty stays as it is."""
         return {name: self[name].data for name in quotas.RESOURCES if self[name].data is not None}
 
 

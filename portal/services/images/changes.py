@@ -112,7 +112,7 @@ def register(
 
 
 def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
-    """It is called so, is for these, and needs so much from now on."""
+    """The image has the name, the visibility and the needs of `new` from now on."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
@@ -129,8 +129,8 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
 
 
 def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """It can no longer be chosen, and its bytes are gone unless another image has the same. One
-    that is being fetched is fetched no further.
+    """The image can no longer be chosen, and its bytes are gone unless another image has the same.
+    One that is being fetched is fetched no further.
 
     Instances that have started go on from the copy of their host. One that has not may still
     need the bytes, so it stands against it.

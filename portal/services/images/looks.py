@@ -64,13 +64,13 @@ def strays() -> set[str]:
 
 
 def unnamed() -> set[str]:
-    """The same, for who has the `turn` of the store already."""
+    """Files of the store, by their SHA-256, that no image names. Call it in a turn of the store."""
     held = store.held()
     return held - named(held)
 
 
 def named(files: set[str]) -> set[str]:
-    """Those of these files, by their SHA-256, that belong to an image. Call it in a turn of the
+    """Which of these files, by their SHA-256, belong to an image. Call it in a turn of the
     store."""
     fetched = {image: sha256 for image, sha256 in store.fetched().items() if sha256 in files}
     rows = session.execute(
@@ -82,7 +82,7 @@ def named(files: set[str]) -> set[str]:
 
 
 def there(image_ids: set[uuid.UUID]) -> set[uuid.UUID]:
-    """Those that are images, and not deleted."""
+    """Which of these ids are those of images that have not been deleted."""
     query = select(Image.id).where(Image.id.in_(image_ids), Image.deleted_at.is_(None))
     return set(session.scalars(query))
 

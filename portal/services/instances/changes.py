@@ -14,7 +14,7 @@ GRACE_SECONDS = 60
 
 
 def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
-    """It bears this name. The guest's own hostname stays what it was at its creation."""
+    """The instance bears this name. The guest's own hostname stays what it was at its creation."""
     label = names.label(name)
     with transaction():
         instance = _change(actor, "rename", project_id, instance_id)
@@ -30,26 +30,26 @@ def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: st
 
 
 def start(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall run."""
+    """The instance shall run."""
     return _ask(actor, "start", project_id, instance_id, desired=Power.RUNNING)
 
 
 def stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off: by the power button, and by the plug 60 s later."""
+    """The instance shall be off: by the power button, and by the plug 60 s later."""
     return _ask(
         actor, "stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=GRACE_SECONDS
     )
 
 
 def force_stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off at once, as if the plug were pulled."""
+    """The instance shall be off at once, as if the plug were pulled."""
     return _ask(
         actor, "force_stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=0
     )
 
 
 def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall have been booted once more than before: down by the power button, up again."""
+    """The instance shall be booted once more: down by the power button, and up again."""
     return _ask(
         actor,
         "reboot",
@@ -74,8 +74,9 @@ def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operat
 
 
 def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation | None:
-    """It shall be gone. Possible in every state; ends whatever else is under way. Its name and
-    its share of the quota are free at once, its address when the host has reported it gone."""
+    """The instance shall be gone. Possible in every state; ends whatever else is under way. Its
+    name and its share of the quota are free at once, its address when the host has reported it
+    gone."""
     with transaction():
         quotas.lock(project_id)  # who is being created meanwhile may share a group with it
         instance = _change(actor, "delete", project_id, instance_id)
