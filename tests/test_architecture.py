@@ -23,6 +23,7 @@ FORBIDDEN = {
     "portal/models": {"flask", "rq", "portal.services", "portal.pages", "portal.api"},
     "portal/services": {"flask", "rq", "portal.pages", "portal.api", "portal.conductor"},
     "portal/conductor": {"flask", "portal.pages", "portal.api"},
+    "portal/auth": {"rq", "portal.pages", "portal.api", "portal.conductor"},
     "portal/pages": {"rq", "portal.api", "portal.conductor"},
     "portal/api": {"rq", "portal.pages", "portal.conductor"},
 }
