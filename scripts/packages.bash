@@ -1,4 +1,21 @@
-# Which Debian packages do what needs them. Sourced, never run.
+# Which releases Portico runs on, and which Debian packages do what needs them. Sourced, never run.
+
+os_release=/etc/os-release # os-release(5): what this machine says that it is
+
+# ensure_release COMMAND: this is a release that has been tried, or one alike it, which is said.
+ensure_release() {
+    local release name
+    release=$(. "$os_release" 2>/dev/null && echo "${ID-} ${VERSION_ID-}") || true
+    name=$(. "$os_release" 2>/dev/null && echo "${PRETTY_NAME-}") || true
+    case $release in
+        "debian 12" | "debian 13") ;;
+        "ubuntu 24.04" | "ubuntu 26.04")
+            say "Portico runs on Debian 12 and 13; it has never been tried on $name" ;;
+        *)
+            echo "$1: Portico runs on Debian 12 and 13; this is ${name:-$(uname -s)}" >&2
+            return 1 ;;
+    esac
+}
 
 PORTAL_PACKAGES=(python3 python3-venv redis-server)
 HOST_PACKAGES=(
@@ -6,7 +23,7 @@ HOST_PACKAGES=(
     libvirt-clients dnsmasq-base nftables iproute2 conntrack procps
     libvirt-dev pkg-config python3-dev gcc # the libvirt binding is compiled
 )
-IMAGE_PACKAGES=(kmod cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
+IMAGE_PACKAGES=(kmod xz-utils zstd cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
 TEST_PACKAGES=(
     chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
 )
