@@ -27,6 +27,7 @@ IMAGE_PACKAGES=(kmod xz-utils zstd cpio lz4 fdisk dosfstools mtools syslinux sys
 TEST_PACKAGES=(
     chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
 )
+ROOT_PACKAGES=(mmdebstrap slirp4netns debian-archive-keyring) # a root of another release
 
 # ensure_packages NAME...: they are installed. Needs root only when one is missing.
 ensure_packages() {
@@ -44,6 +45,7 @@ ensure_packages() {
     fi
     say "Installing Debian packages: ${missing[*]}"
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install \
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install \
         --no-install-recommends "${missing[@]}" >/dev/null
 }
