@@ -33,6 +33,7 @@ from portal.services import hosts, images, orphans, projects, users
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
+FIRST_IMAGE = "Demo Linux"
 LOOK_SECONDS = 0.5  # between two looks at what is waited for
 LOOKED_AT_WITHIN = timedelta(minutes=1)  # a host that answers, or the end of an operation
 
@@ -43,7 +44,6 @@ def install(app: Flask) -> None:
         prepare,
         add_host,
         add_fake_image,
-        has_image,
         add_image,
         create_admin,
         deadlines,
@@ -55,16 +55,29 @@ def install(app: Flask) -> None:
 
 @click.command("prepare")
 @click.option("--admin", default="admin", show_default=True, help="Name of the administrator.")
-def prepare(admin: str) -> None:
+@click.option(
+    "--first-image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A disk image for a catalogue that never had the demo image.",
+)
+def prepare(admin: str, first_image: Path | None) -> None:
     """Bring the database to the newest shape, and, into an empty one, put a beginning.
 
     The beginning is an administrator, a project, and flavors. The password is taken from
-    PORTICO_ADMIN_PASSWORD, or made up and printed this once. Run again it changes nothing.
+    PORTICO_ADMIN_PASSWORD, or made up and printed this once. Run again it changes nothing, and a
+    demo image that was deleted stays deleted.
     """
-    settings = config.current()
-    migrations.upgrade(settings.database)
-    if session.scalar(select(User.id).limit(1)):
+    migrations.upgrade(config.current().database)
+    if not session.scalar(select(User.id).limit(1)):
+        _begin(admin)
+    known = (Image.name == FIRST_IMAGE) & (Image.visibility == Visibility.PUBLIC)
+    if first_image is None or session.scalar(select(Image.id).where(known).limit(1)):
         return
+    images.register(first_image, name=FIRST_IMAGE, min_memory_mib=128, login_user="root")
+    click.echo(f"Image: {FIRST_IMAGE}")
+
+
+def _begin(admin: str) -> None:
     given = os.environ.get("PORTICO_ADMIN_PASSWORD")
     password = given or secrets.token_urlsafe(12)
     with transaction():
@@ -129,16 +142,6 @@ def add_fake_image() -> None:
                 login_user="root",
             )
         )
-
-
-@click.command("has-image")
-@click.argument("name")
-def has_image(name: str) -> None:
-    """End with 0 if there is a public image of this name, else with 1."""
-    query = select(Image.id).where(
-        Image.name == name, Image.visibility == Visibility.PUBLIC, Image.deleted_at.is_(None)
-    )
-    raise SystemExit(0 if session.scalar(query.limit(1)) else 1)
 
 
 @click.command("add-image")

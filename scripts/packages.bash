@@ -31,21 +31,25 @@ ROOT_PACKAGES=(mmdebstrap slirp4netns debian-archive-keyring) # a root of anothe
 
 # ensure_packages NAME...: they are installed. Needs root only when one is missing.
 ensure_packages() {
-    local missing=()
-    local package
-    for package in "$@"; do
-        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
-            missing+=("$package")
-    done
-    ((${#missing[@]})) || return 0
+    local missing log
+    missing=$(comm -23 <(printf '%s\n' "$@" | sort -u) <(dpkg-query -W \
+        -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u))
+    [[ -n $missing ]] || return 0
+    missing=$(tr '\n' ' ' <<<"$missing")
     if ((EUID)); then
-        echo "These Debian packages are missing: ${missing[*]}" >&2
-        echo "As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+        echo "These Debian packages are missing: $missing" >&2
+        echo "As root: apt-get install --no-install-recommends $missing" >&2
         return 1
     fi
-    say "Installing Debian packages: ${missing[*]}"
-    apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+    say "Installing Debian packages: $missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # one package a word
+    if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install \
-        --no-install-recommends "${missing[@]}" >/dev/null
+        --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+        cat -- "$log" >&2
+        rm -- "$log"
+        return 1
+    fi
+    rm -- "$log"
 }

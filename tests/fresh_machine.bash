@@ -6,6 +6,7 @@ directory=/var/lib/portico port=8080 log=/tmp/up.log
 
 up() {
     local began=$EPOCHREALTIME
+    : >"$log"
     scripts/up --port "$port" --accelerator qemu >"$log" 2>&1 &
     up=$!
     until grep -q "Portico is up" "$log"; do
