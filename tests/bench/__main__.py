@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from portal import db
-from tests.bench import config_disks, figures, fleet, guests, idle, lists
+from tests.bench import config_disks, figures, fleet, ground, guests, idle, lists
 from tests.bench.portal import Portal
 
 
@@ -20,8 +20,9 @@ def main() -> None:
     measured = idle.measure(int((arguments.directory / "supervisor.pid").read_text()))
     db.connect(f"sqlite:///{arguments.directory}/portal/portico.db")
     portal = Portal(arguments.url, arguments.user, password)
-    measured += guests.measure(portal, arguments.directory / "host")
-    measured += config_disks.measure(portal, arguments.directory / "host")
+    with ground.prepared(portal):
+        measured += guests.measure(portal, arguments.directory / "host")
+        measured += config_disks.measure(portal, arguments.directory / "host")
     with tempfile.TemporaryDirectory() as directory:
         measured += lists.measure(Path(directory))
         measured += fleet.measure(Path(directory))
