@@ -14,13 +14,16 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
             host.storage.ensure_image(spec.image, lambda done, total: lock.check())
+            host.say("The image is there.")
             lock.check()
             host.storage.ensure_disk(spec)
             host.say(f"The root disk is there, {spec.disk_gib} GiB.")
             lock.check()
             host.storage.ensure_seed(spec)
+            host.say("The config disk is there.")
             lock.check()
             host.network.ensure_ports(spec)
+            host.say("The ports are there.")
             lock.check()
             host.hypervisor.ensure_domain(spec)
             host.say("The guest is defined.")
