@@ -79,15 +79,17 @@ class Portal:
         rows = re.findall(r'<tr id="instance-.*?</tr>', page, flags=re.DOTALL)
         return {_first(r'<a href="([^"]+)"', row): _word(row) for row in rows}
 
+    def newest_id(self, name: str) -> uuid.UUID:
+        """Of the instance of this name that was made last."""
+        named = self._named(select(Instance.id), name)
+        return session.scalar(named.order_by(Instance.created_at.desc()).limit(1))
+
     def wait_until_running(self, name: str, count: int, *, seconds: float) -> float:
         """Return when so many instances of this name had been observed to run, which their list
         says afterwards, by `time.perf_counter`. The database is asked: to fetch a page every few
         milliseconds would take a quarter of a small machine from what is measured."""
         deadline = time.perf_counter() + seconds
-        named = select(func.count()).where(
-            Instance.name.startswith(name),
-            Instance.project_id == uuid.UUID(self.project.rpartition("/")[2]),
-        )
+        named = self._named(select(func.count()), name)
         while _count(named.where(Instance.launched_at.is_not(None))) < count:
             if _count(named.where(Instance.fault != "")):
                 raise SystemExit(f"bench: {name} could not be built")
@@ -109,6 +111,11 @@ class Portal:
                     known = _first(r"<title>(?:Delete )?([^ ?]+)", self.get(f"{path}/delete"))
                     self.send(f"{path}/delete", {"confirm": known})
             time.sleep(0.2)
+
+    def _named(self, query: Select, name: str) -> Select:
+        """Of what is in the project and begins with `name`."""
+        project_id = uuid.UUID(self.project.rpartition("/")[2])
+        return query.where(Instance.name.startswith(name), Instance.project_id == project_id)
 
     def _post(self, path: str, form: dict) -> requests.Response:
         return self.http.post(f"{self.url}{path}", data=form, allow_redirects=False)
