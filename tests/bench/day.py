@@ -1,4 +1,4 @@
-"""A day of use in a minute: people come, look around and go. Guests come and go in other figures."""
+"""A day of use in a minute: people come, look around and go."""
 
 import re
 import time
@@ -17,10 +17,8 @@ REST_SECONDS = 120
 
 def live(portal: Portal, name: str, password: str) -> None:
     """Everybody has signed in and looked at pages, as many as one menu leads to."""
-    paths = sorted(
-        set(re.findall(r'href="(/[a-z][^"?#]*)"', portal.get(f"{portal.project}/instances")))
-    )
-    paths = [path for path in paths if not path.startswith("/static")]
+    links = re.findall(r'href="(/[a-z][^"?#]*)"', portal.get(f"{portal.project}/instances"))
+    paths = sorted(path for path in set(links) if not path.startswith("/static"))
 
     def person(number: int) -> None:
         visitor = Portal(portal.url, name, password)
