@@ -226,7 +226,8 @@ def test_nothing_is_started_again_for_a_network_that_was_removed(host, shop):
 
 
 @pytest.mark.real
-def test_one_that_hangs_is_replaced(host, shop):
+def test_one_that_hangs_is_replaced(host, shop, monkeypatch):
+    monkeypatch.setattr(dnsmasq, "STOP_SECONDS", 0.2)  # it will not end by itself
     hung = pid(host, shop)
     os.kill(hung, signal.SIGSTOP)
     host.network.ensure_network(dataclasses.replace(shop, generation=2, leases=LEASES[:1]))
