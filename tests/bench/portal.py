@@ -91,8 +91,8 @@ class Portal:
         deadline = time.perf_counter() + seconds
         named = self._named(select(func.count()), name)
         while _count(named.where(Instance.launched_at.is_not(None))) < count:
-            if _count(named.where(Instance.fault != "")):
-                raise SystemExit(f"bench: {name} could not be built")
+            if fault := self._fault(name):
+                raise SystemExit(f"bench: {name} could not be built: {fault}")
             if time.perf_counter() > deadline:
                 raise SystemExit(f"bench: {name} did not run within {seconds} s")
             time.sleep(LOOK_SECONDS)
@@ -112,10 +112,18 @@ class Portal:
                     self.send(f"{path}/delete", {"confirm": known})
             time.sleep(0.2)
 
+    def _fault(self, name: str) -> str | None:
+        return session.scalar(
+            self._named(select(Instance.fault).where(Instance.fault != ""), name).limit(1)
+        )
+
     def _named(self, query: Select, name: str) -> Select:
         """Of what is in the project and begins with `name`."""
-        project_id = uuid.UUID(self.project.rpartition("/")[2])
-        return query.where(Instance.name.startswith(name), Instance.project_id == project_id)
+        return query.where(
+            Instance.name.startswith(name),
+            Instance.project_id == uuid.UUID(self.project.rpartition("/")[2]),
+            Instance.deleted_at.is_(None),
+        )
 
     def _post(self, path: str, form: dict) -> requests.Response:
         return self.http.post(f"{self.url}{path}", data=form, allow_redirects=False)
@@ -135,7 +143,7 @@ def _word(row: str) -> str:
 
 def _count(query: Select) -> int:
     session.rollback()
-    return session.scalar(query.where(Instance.deleted_at.is_(None)))
+    return session.scalar(query)
 
 
 def _first(pattern: str, text: str) -> str:
