@@ -122,12 +122,15 @@ def _tasks(instance_id: uuid.UUID) -> list[Task]:
 
 
 def figures(ours: list[dict[str, float]], by_hand: list[dict[str, float]]) -> list[Figure]:
-    """A row a step: the median here, and by hand where a hand does it."""
-    return [_row(step, ours, by_hand) for step in ours[0]]
+    """A row a step: the median here, and after it what the same takes by hand."""
+    steps = dict.fromkeys([*ours[0], *by_hand[0]])
+    return [
+        Figure(f"... {step}", f"{_took(step, ours)} / {_took(step, by_hand)}") for step in steps
+    ]
 
 
-def _row(step: str, ours: list[dict[str, float]], by_hand: list[dict[str, float]]) -> Figure:
-    measured = milliseconds(median(each[step] for each in ours))
-    if step in by_hand[0]:
-        measured += f" / {milliseconds(median(each[step] for each in by_hand))}"
-    return Figure(f"... {step}", measured)
+def _took(step: str, creates: list[dict[str, float]]) -> str:
+    """The median of what it took, or a dash where there is no such step."""
+    if step not in creates[0]:
+        return "-"
+    return milliseconds(median(each[step] for each in creates))
