@@ -1,6 +1,7 @@
 """A libvirt host and a demo image, made once for all the tests that need them."""
 
 import dataclasses
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -39,7 +40,9 @@ def demo_image():
     """The demo image as a file, built when it is not there or its script is newer."""
     image = ROOT / ".test" / "demo.qcow2"
     image.parent.mkdir(exist_ok=True)
-    subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
+    with open(image.with_suffix(".lock"), "w") as turn:  # another worker may be building it
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
     return image
 
 
