@@ -31,7 +31,9 @@ def portal(cloud, tmp_path):
     web = WebServer(tmp_path)
     try:
         web.wait()
-        yield Portal(web.url, "ada", PASSWORD)
+        portal = Portal(web.url, "ada", PASSWORD)
+        yield portal
+        portal.http.close()  # a connection that is kept would keep the web process
     finally:
         web.stop()
 
