@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +25,8 @@ def create_app(settings: Settings) -> Flask:
     from flask_compress import Compress
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from portal import auth, cli, config, db, keys, pages
+    from portal import cli, config, db, doors, keys, pages
+    from portal.auth import browser
 
     config.use(settings)
     db.connect(settings.database)
@@ -41,8 +40,9 @@ def create_app(settings: Settings) -> Flask:
         TRUSTED_HOSTS=settings.trusted_hosts.split(),
         MAX_CONTENT_LENGTH=BODY_LARGEST,
         MAX_FORM_PARTS=PARTS_MOST,
+        WTF_CSRF_CHECK_DEFAULT=False,  # `auth.browser` has it checked, where there are pages
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session; it ends with it
-        WTF_CSRF_SSL_STRICT=False,  # no browser sends a Referer here; `auth` looks at the Origin
+        WTF_CSRF_SSL_STRICT=False,  # our header keeps browsers from sending a Referer
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,
         COMPRESS_MIMETYPES=[
             "text/html",
@@ -56,12 +56,9 @@ def create_app(settings: Settings) -> Flask:
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
     Compress(app)
-    auth.install(app)
+    doors.install(app)
+    browser.install(app)
     pages.install(app)
-    for module in pkgutil.iter_modules(pages.__path__, "portal.pages."):
-        blueprint = getattr(importlib.import_module(module.name), "pages", None)
-        if blueprint is not None:
-            app.register_blueprint(blueprint)
     cli.install(app)
     app.teardown_appcontext(lambda _: db.session.remove())
     return app

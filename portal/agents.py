@@ -12,11 +12,11 @@ from portal import keys
 from portal.errors import Unavailable
 from portal.models import Host, Instance
 from workers import specs
+from workers.wire import NO_SCREEN, OK
 
 PATIENCE_SECONDS = 5.0  # for the agent to answer
 CALL_SECONDS = 30  # how long a call is good: the clocks of portal and host may differ
 ANSWER_BYTES = 32
-OK, NO_SCREEN = b"ok\n", b"no screen\n"
 
 
 def open_screen(instance: Instance) -> socket.socket:

@@ -9,8 +9,8 @@ import logging
 import redis
 
 from portal import config
+from workers import wire
 
-KEY = "portico:bell"
 PATIENCE_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,8 @@ def ring() -> None:
     """The conductor wakes, if it can be reached within 100 ms."""
     try:
         with connection(config.current().redis).pipeline(transaction=False) as pipeline:
-            pipeline.lpush(KEY, "1").ltrim(KEY, 0, 0).execute()
+            wire.ring(pipeline)
+            pipeline.execute()
     except redis.RedisError as error:
         log.info("the bell was not heard, the conductor will look by itself: %s", error)
 

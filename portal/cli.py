@@ -1,4 +1,4 @@
-"""What an operator types: `flask prepare`, `add-host`, `doctor`, `orphans` and the few others."""
+"""What an operator types: `flask prepare`, `add-host`, `doctor`, `strangers` and the few others."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import config, doctor, migrations
-from portal.conductor.plans import DEADLINES
+from portal.changes import CHANGES
 from portal.db import now, session, transaction
 from portal.errors import Refused
 from portal.models import (
@@ -29,10 +29,12 @@ from portal.models import (
     Visibility,
 )
 from portal.policies import COMMAND_LINE
-from portal.services import hosts, images, orphans, projects, users
+from portal.services import hosts, images, projects, strangers, users
+from workers.specs import Stranger
 
 FIRST_FLAVORS = (("small", 1, 512, 5), ("medium", 2, 2048, 20), ("large", 4, 8192, 80))
 FIRST_PROJECT = "home"
+FIRST_IMAGE = "Demo Linux"
 LOOK_SECONDS = 0.5  # between two looks at what is waited for
 LOOKED_AT_WITHIN = timedelta(minutes=1)  # a host that answers, or the end of an operation
 
@@ -43,28 +45,43 @@ def install(app: Flask) -> None:
         prepare,
         add_host,
         add_fake_image,
-        has_image,
         add_image,
         create_admin,
         deadlines,
         doctor_,
-        orphans_,
+        strangers_,
     ):
         app.cli.add_command(command)
+    app.cli.add_command(strangers_, "orphans")  # as it was called first
 
 
 @click.command("prepare")
 @click.option("--admin", default="admin", show_default=True, help="Name of the administrator.")
-def prepare(admin: str) -> None:
+@click.option(
+    "--first-image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A disk image for a catalogue that never had the demo image.",
+)
+def prepare(admin: str, first_image: Path | None) -> None:
     """Bring the database to the newest shape, and, into an empty one, put a beginning.
 
     The beginning is an administrator, a project, and flavors. The password is taken from
-    PORTICO_ADMIN_PASSWORD, or made up and printed this once. Run again it changes nothing.
+    PORTICO_ADMIN_PASSWORD, or made up and printed this once. Run again it changes nothing, and a
+    demo image that was deleted stays deleted.
     """
-    settings = config.current()
-    migrations.upgrade(settings.database)
-    if session.scalar(select(User.id).limit(1)):
+    migrations.upgrade(config.current().database)
+    if not session.scalar(select(User.id).limit(1)):
+        _begin(admin)
+    known = (Image.name == FIRST_IMAGE) & (Image.visibility == Visibility.PUBLIC)
+    if first_image is None or session.scalar(select(Image.id).where(known).limit(1)):
         return
+    images.register(
+        COMMAND_LINE, first_image, name=FIRST_IMAGE, min_memory_mib=128, login_user="root"
+    )
+    click.echo(f"Image: {FIRST_IMAGE}")
+
+
+def _begin(admin: str) -> None:
     given = os.environ.get("PORTICO_ADMIN_PASSWORD")
     password = given or secrets.token_urlsafe(12)
     with transaction():
@@ -92,7 +109,7 @@ def add_host(name: str, driver: str, state: str, output: Path, options: tuple[st
     if output.exists():
         raise click.ClickException(f"{output} is there already; remove it to make a new host.")
     try:
-        key = hosts.add(name, driver=driver)
+        key = hosts.add(COMMAND_LINE, name, driver=driver)
     except Refused as refused:
         raise click.ClickException(str(refused)) from None
     settings = config.current()
@@ -131,16 +148,6 @@ def add_fake_image() -> None:
         )
 
 
-@click.command("has-image")
-@click.argument("name")
-def has_image(name: str) -> None:
-    """End with 0 if there is a public image of this name, else with 1."""
-    query = select(Image.id).where(
-        Image.name == name, Image.visibility == Visibility.PUBLIC, Image.deleted_at.is_(None)
-    )
-    raise SystemExit(0 if session.scalar(query.limit(1)) else 1)
-
-
 @click.command("add-image")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", required=True)
@@ -151,6 +158,7 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
     """Put a disk image (qcow2 or raw) into the catalogue of everybody."""
     try:
         image = images.register(
+            COMMAND_LINE,
             file,
             name=name,
             min_disk_gib=min_disk,
@@ -167,40 +175,41 @@ def add_image(file: Path, name: str, min_disk: int, min_memory: int, login_user:
 def create_admin(name: str) -> None:
     """Make an administrator of the whole cloud, should none be able to sign in."""
     password = secrets.token_urlsafe(12)
-    with transaction():
-        if session.scalar(select(User.id).where(User.name == name)):
-            raise click.ClickException(f"There is a user named {name} already.")
-        users.make_administrator(name, password)
+    try:
+        users.create_administrator(COMMAND_LINE, name, password)
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from None
     click.echo(f"Password: {password}  (to be changed at the first sign-in)")
 
 
 @click.command("operations")
 def deadlines() -> None:
     """Print how long each change may take until it has ended, whatever happens."""
-    for action, limit in DEADLINES.items():
-        click.echo(f"{action:12} {int(limit.total_seconds() // 60):3} min")
+    for (noun, action), change in CHANGES.items():
+        minutes = int(change.deadline.total_seconds() // 60)
+        click.echo(f"{noun:10} {action:12} {minutes:3} min")
 
 
-@click.command("orphans")
+@click.command("strangers")
 @click.option("--remove", is_flag=True, help="Remove them, and say what became of each.")
-def orphans_(remove: bool) -> None:
+def strangers_(remove: bool) -> None:
     """List what lies on hosts, or in the image store, and belongs to nothing.
 
     Without --remove nothing is removed. With it all that was listed goes which bears Portico's
-    marks and is still unwanted at that moment. Ends with 1 if something that should go did not.
+    marks and is still a stranger at that moment. Ends with 1 if something that should go did not.
     """
-    strays = sorted(images.strays())
+    files = sorted(images.strangers())
     found = {
-        host: host.strangers
+        host: strangers.on(host)
         for host in session.scalars(select(Host).order_by(Host.name))
         if host.strangers
     }
-    for sha256 in strays:
+    for sha256 in files:
         click.echo(f"image store: {sha256}")
-    for host, strangers in found.items():
-        for stranger in strangers:
+    for host, there in found.items():
+        for stranger in there:
             click.echo(f"{host.name}: {stranger}")
-    count = len(strays) + sum(map(len, found.values()))
+    count = len(files) + sum(map(len, found.values()))
     if not count:
         click.echo("Nothing: hosts hold what is wanted, and no more.")
         return
@@ -209,7 +218,7 @@ def orphans_(remove: bool) -> None:
         click.echo("Nothing was removed: that is what --remove is for.")
         return
     click.echo("Removing them.")
-    _remove_strays(strays)
+    _remove_files(files)
     if not _clean(found):
         raise SystemExit(1)
 
@@ -226,9 +235,9 @@ def doctor_() -> None:
         raise SystemExit(1)
 
 
-def _remove_strays(strays: list[str]) -> None:
-    removed = images.remove_strays(strays)
-    for sha256 in strays:
+def _remove_files(files: list[str]) -> None:
+    removed = images.remove_strangers(COMMAND_LINE, files)
+    for sha256 in files:
         what = (
             "gone"
             if sha256 in removed
@@ -237,22 +246,22 @@ def _remove_strays(strays: list[str]) -> None:
         click.echo(f"image store: {sha256}: {what}")
 
 
-def _clean(found: dict[Host, list[str]]) -> bool:
+def _clean(found: dict[Host, list[Stranger]]) -> bool:
     """What was found on these hosts is gone, or the reason was printed. Returns whether all of
     it is that should be."""
-    asked, clean = {}, True
-    for host, strangers in found.items():
-        for foreign in (each for each in strangers if not orphans.removable(each)):
+    begun, clean = {}, True
+    for host, there in found.items():
+        for foreign in (each for each in there if not strangers.removable(each)):
             click.echo(f"{host.name}: {foreign}: left, it is not Portico's: see virsh undefine")
-        if not any(map(orphans.removable, strangers)):
+        if not any(map(strangers.removable, there)):
             continue
         try:
-            asked[host.id] = orphans.remove(COMMAND_LINE, host.id, strangers).id
+            begun[host.id] = strangers.remove(COMMAND_LINE, host.id, there).id
         except Refused as refused:
             click.echo(f"{host.name}: {refused}")
             clean = False
-    _await(asked.values())
-    for host_id, operation_id in asked.items():
+    _await(begun.values())
+    for host_id, operation_id in begun.items():
         clean &= _tell(session.get_one(Host, host_id), session.get_one(Operation, operation_id))
     return clean
 
@@ -265,7 +274,7 @@ def _await(operation_ids: Iterable[uuid.UUID]) -> None:
             session.rollback()
             session.expire_all()
     except KeyboardInterrupt:
-        click.echo("It goes on by itself: see Operations, and flask orphans later.")
+        click.echo("It goes on by itself: see Operations, and flask strangers later.")
         raise click.Abort from None
 
 
@@ -283,13 +292,13 @@ def _unsure(operation: Operation) -> bool:
 
 def _tell(host: Host, operation: Operation) -> bool:
     """Print what became of each thing. Returns whether none is there that should be gone."""
-    named = orphans.named(operation)
-    left = set(named) & set(host.strangers)
-    unwanted = orphans.unwanted(named)
+    named = strangers.named(operation)
+    left = set(named) & set(strangers.on(host))
+    still = strangers.among(named)
     for stranger in named:
         if stranger in left:
             what = f"still there: {operation.reason or 'no conductor has seen to it'}"
         else:
-            what = "gone" if stranger in unwanted else "left, it is wanted by now"
+            what = "gone" if stranger in still else "left, it is wanted by now"
         click.echo(f"{host.name}: {stranger}: {what}")
     return not left and operation.outcome is Outcome.DONE

@@ -169,7 +169,7 @@ def _hosts(_settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 False,
                 f"Things on {host.name} that belong to no instance: {len(host.strangers)}",
-                "Look at them with flask orphans; flask orphans --remove removes them.",
+                "Look at them with flask strangers; flask strangers --remove removes them.",
             )
 
 

@@ -16,13 +16,13 @@ class Refused(Exception):
 
 
 class NotFound(Refused):
-    """It does not exist, or not for whoever asks."""
+    """It does not exist, or not for this actor."""
 
     status = 404
 
 
 class Forbidden(Refused):
-    """Whoever asks may see it, and may not do this to it."""
+    """The actor may see it, and may not do this to it."""
 
     status = 403
 
@@ -31,6 +31,10 @@ class Conflict(Refused):
     """Not in its present state: something else is under way, or it is not that kind of thing."""
 
     status = 409
+
+
+class Ambiguous(Conflict):
+    """Several things bear the name: an id says which is meant."""
 
 
 class OverQuota(Refused):
@@ -52,7 +56,7 @@ class Unavailable(Refused):
 
 
 class TooMany(Refused):
-    """Asked for too often: wait `retry_after` seconds."""
+    """Too often in a short time: wait `retry_after` seconds."""
 
     status = 429
 

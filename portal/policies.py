@@ -1,4 +1,4 @@
-"""Who may do what: one literal table, one question for acts, one filter for queries.
+"""Who may do what: one literal table, one check for acts, one filter for queries.
 
 A permission is `<noun>:<verb>`. It needs a role in the project that the thing belongs to, or, for
 what belongs to no project, in the whole cloud. A role of the cloud counts in every project.
@@ -7,7 +7,7 @@ what belongs to no project, in the whole cloud. A role of the cloud counts in ev
 import dataclasses
 import uuid
 
-from sqlalchemy import Select, false, or_
+from sqlalchemy import Select, or_, select
 
 from portal.errors import Forbidden, NotFound
 from portal.models import Image, Role, Visibility
@@ -60,7 +60,7 @@ ACCOUNT = {  # everybody's own
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """Whoever asks, with the roles they have at this moment and where they ask from."""
+    """Somebody who acts, with the roles they have at this moment and where they are."""
 
     user_id: uuid.UUID | None
     user_name: str
@@ -99,18 +99,27 @@ def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None
     raise Forbidden(f"This needs the role “{needed}” {where}, which you do not have.")
 
 
-def visible(actor: Actor, query: Select, model) -> Select:
-    """Narrow `query` to the rows of `model` that `actor` may know of."""
+def visible_images(actor: Actor, query: Select) -> Select:
+    """Narrow `query` to the images that `actor` may know of."""
     if actor.system:
         return query
-    if model is Image:
-        return query.where(
-            or_(
-                Image.visibility == Visibility.PUBLIC,
-                Image.user_id == actor.user_id,
-                (Image.visibility == Visibility.SHARED) & Image.project_id.in_(actor.projects),
-            )
+    return query.where(
+        or_(
+            Image.visibility == Visibility.PUBLIC,
+            Image.user_id == actor.user_id,
+            (Image.visibility == Visibility.SHARED) & Image.project_id.in_(actor.projects),
         )
-    if not actor.projects:
-        return query.where(false())
-    return query.where(model.project_id.in_(actor.projects))
+    )
+
+
+def offered_images(actor: Actor, project_id: uuid.UUID | None) -> Select:
+    """The query for images that the project has or everybody is offered, as this actor may see
+    them; without a project, for those of all. What is not there yet is shown to those who may
+    fetch it, and to nobody else."""
+    query = select(Image).where(Image.deleted_at.is_(None))
+    if project_id:
+        public = Image.visibility == Visibility.PUBLIC
+        query = query.where(or_(Image.project_id == project_id, public))
+    if not actor.may("images:publish"):
+        query = query.where(Image.ready)
+    return visible_images(actor, query)

@@ -11,21 +11,34 @@ say() { # dim on a terminal, plain in a file
 
 interpreter=python3 # what the virtual environment is made with
 
-# ensure_venv DIRECTORY REQUIREMENTS...: the environment holds exactly what is locked. It is made
-# anew only when a file has changed.
+# ensure_venv DIRECTORY REQUIREMENTS...: the environment holds what these files lock. Of each file
+# that is installed the environment keeps the sum, so that nothing is done twice.
 ensure_venv() {
-    local venv=$1 stamp
+    local venv=$1 file
     shift
-    stamp=$(cat -- "$@" | sha256sum)
-    [[ -x $venv/bin/python && $(cat "$venv/locked" 2>/dev/null) == "$stamp" ]] && return
-    say "Installing Python packages"
-    [[ -x $venv/bin/python ]] || "$interpreter" -m venv "$venv"
-    local file
     for file in "$@"; do
-        "$venv/bin/pip" install -qq --disable-pip-version-check --no-deps --require-hashes \
-            -r "$file"
+        installed "$venv" "$file" && continue
+        say "Installing Python packages"
+        [[ -x $venv/bin/python ]] || "$interpreter" -m venv "$venv"
+        install_locked "$venv/bin/pip" "$file"
+        sha256sum <"$file" >>"$venv/locked"
     done
-    printf '%s\n' "$stamp" >"$venv/locked"
+}
+
+# installed DIRECTORY REQUIREMENTS: whether the environment holds what this file locks.
+installed() { grep -qsxF "$(sha256sum <"$2")" "$1/locked"; }
+
+# install_locked PIP REQUIREMENTS: three at a time, since pip mostly waits for one file after another.
+install_locked() {
+    local parts part pids=()
+    parts=$(mktemp -d)
+    awk -v parts="$parts" '/^[^ #]/ { n++ } n { print >(parts "/" n % 3) }' "$2"
+    for part in "$parts"/*; do
+        "$1" install -qq --disable-pip-version-check --no-deps --require-hashes -r "$part" &
+        pids+=($!)
+    done
+    for part in "${pids[@]}"; do wait "$part"; done
+    rm -r -- "$parts"
 }
 
 # program NAME PRIORITY COMMAND [LINE...]: a section of supervisor's configuration.
@@ -75,32 +88,57 @@ web_command() {
     printf -- '--no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
 }
 
-# wait_for_web URL PID: until the portal answers, or the process has ended.
+# is_well ADDRESS:PORT PATH: whether that page is there, and says "ok".
+is_well() (
+    exec 2>/dev/null
+    exec 3<>"/dev/tcp/${1%:*}/${1##*:}" || return
+    printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$1" >&3
+    while read -r -t 5 line <&3; do [[ $line == ok ]] && return; done
+    return 1
+)
+
+# start_supervisor SUPERVISORD CONFIGURATION: it runs, as process $supervisor, and has ended when
+# this script ends.
+start_supervisor() {
+    "$1" -c "$2" &
+    supervisor=$!
+    trap 'exit 130' INT TERM HUP
+    trap 'kill -TERM "$supervisor" 2>/dev/null && wait "$supervisor"' EXIT
+}
+
+# wait_for_web ADDRESS:PORT: until the portal answers, and then, but not for ever, until a host does.
 wait_for_web() {
     local deadline=$((SECONDS + 120))
-    until "$python" -c "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)" \
-        "$1/healthz" 2>/dev/null; do
-        if ! kill -0 "$2" 2>/dev/null || ((SECONDS > deadline)); then
+    until is_well "$1" /healthz; do
+        if ! kill -0 "$supervisor" 2>/dev/null || ((SECONDS > deadline)); then
             echo "The portal did not come up. Its log: $log_directory/web.log" >&2
             tail -n 20 "$log_directory/web.log" >&2 || true
             return 1
         fi
-        sleep 0.2
+        sleep 0.05
+    done
+    deadline=$((SECONDS + 30))
+    until is_well "$1" /healthz/hosts; do
+        if ((SECONDS > deadline)); then
+            say "No host answers yet: flask doctor says why"
+            return
+        fi
+        sleep 0.05
     done
 }
 
-# supervise SUPERVISORD CONFIGURATION URL WORDS: it runs, and WORDS are said once URL answers. When
-# this script, or the whole terminal, is told to end, everything has ended first.
-supervise() {
-    "$1" -c "$2" &
-    local supervisor=$! status=0
-    trap "kill -TERM $supervisor 2>/dev/null || true" INT TERM HUP
-    wait_for_web "$3" "$supervisor"
-    say "$4"
+# stay ADDRESS:PORT WORDS: WORDS are said once the portal answers there. When this script, or the
+# whole terminal, is told to end, everything has ended first.
+stay() {
+    local status=0
+    wait_for_web "$1"
+    trap 'kill -TERM "$supervisor" 2>/dev/null || true' INT TERM HUP
+    say "$2"
     while kill -0 "$supervisor" 2>/dev/null; do
         status=0
         wait "$supervisor" || status=$?
     done
+    trap - EXIT
     say "Ended"
     return "$status"
 }

@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from portal import config, db, keys
 from portal.conductor import drift, tick
-from portal.conductor.boot_logs import BootLogs
-from portal.conductor.queue import LONG, SHORT, Wire, queue_name
-from portal.conductor.sweeps import Sweeps
+from portal.conductor.ear import Ear
+from portal.conductor.questions import Questions
+from portal.conductor.wire import Wire
 from portal.db import session, transaction
 from portal.models import (
     Flavor,
@@ -32,17 +32,18 @@ from portal.models import (
     Role,
     RoleAssignment,
     SecurityGroup,
+    Task,
     User,
     Visibility,
 )
-from portal.policies import Actor
+from portal.policies import COMMAND_LINE, Actor
 from portal.services import hosts, instances, projects, security_groups, users
-from workers import consoles
+from workers import consoles, wire
 from workers.__main__ import Rings
 from workers.agent import Agent
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
-from workers.drivers.fake import FakeHost
+from workers.drivers.fake import FakeHost, drivers_of
 
 PASSWORD = "tomato bicycle 93 quill"
 LONGEST_SETTLING = 200  # turns
@@ -72,8 +73,8 @@ class Cloud:
     def __init__(self, directory: Path, connection: redis.Redis, clock: Clock):
         self.directory, self.redis, self.clock = directory, connection, clock
         self.wire = Wire(connection)
-        self.sweeps = Sweeps(self.wire)
-        self.boot_logs = BootLogs(self.wire)
+        self.ear = Ear(self.wire)
+        self.questions = Questions(self.wire)
         self.hosts: dict[str, FakeHost] = {}
         self.silent: set[str] = set()
         self._jobs: dict[str, type[HostJob]] = {}
@@ -118,7 +119,7 @@ class Cloud:
 
     def add_host(self, name: str = "kvm-1") -> FakeHost:
         """A fake host of this name is there, and has been heard and seen."""
-        key = hosts.add(name, driver="fake")
+        key = hosts.add(COMMAND_LINE, name, driver="fake")
         state = self.directory / name
         host_config = HostConfig(
             name=name,
@@ -130,7 +131,7 @@ class Cloud:
         )
         self.hosts[name] = FakeHost(state, wait_seconds=0.2)
         drivers = dataclasses.replace(
-            self.hosts[name].drivers(), console_address=host_config.consoles
+            drivers_of(self.hosts[name]), console_address=host_config.consoles
         )
         self._jobs[name] = type("HostJob", (HostJob,), {"host": drivers, "config": host_config})
         self._agents[name] = Agent(host_config)
@@ -217,7 +218,9 @@ class Cloud:
         done = 0
         for name, job_class in self._jobs.items():
             if name not in self.silent:
-                done += sum(self._work_on(name, queue, job_class) for queue in (SHORT, LONG))
+                done += sum(
+                    self._work_on(name, queue, job_class) for queue in (wire.SHORT, wire.LONG)
+                )
         return done
 
     def turn(self) -> int:
@@ -231,7 +234,8 @@ class Cloud:
         """No change is under way, and what the hosts hold is known."""
         for _ in range(LONGEST_SETTLING):
             moved = self.turn() + self.observe() + drift.mend()
-            open_ = session.scalar(
+            open_ = session.scalar(select(Task.id).where(Task.finished_at.is_(None)).limit(1))
+            open_ = open_ or session.scalar(
                 select(Operation.id).where(Operation.finished_at.is_(None)).limit(1)
             )
             session.rollback()
@@ -244,9 +248,9 @@ class Cloud:
     def observe(self) -> int:
         """Whoever was due was asked what it holds or what a guest wrote, and has answered."""
         self.beat()
-        taken = self.sweeps.listen() + self.boot_logs.listen()
+        taken = self.questions.listen(self.ear.listen())
         self.work()
-        return taken + self.sweeps.listen() + self.boot_logs.listen()
+        return taken + self.questions.listen(self.ear.listen())
 
     def look(self) -> None:
         """Every host is asked at once what it holds, as after an event."""
@@ -256,7 +260,7 @@ class Cloud:
 
     def _work_on(self, name: str, queue: str, job_class: type[HostJob]) -> int:
         listed = Queue(
-            queue_name(name, queue),
+            wire.queue(name, queue),
             connection=self.redis,
             serializer=JSONSerializer,
             job_class=job_class,

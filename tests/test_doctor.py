@@ -3,6 +3,7 @@
 import pytest
 
 from portal import config, doctor
+from tests.strangers import leave
 
 MEND = "nft 'insert rule ip filter FORWARD iifname \"pout*\" accept'"
 WHAT = "the chain FORWARD of the table ip filter drops what guests send"
@@ -32,7 +33,7 @@ def test_a_firewall_of_others_in_the_way_of_guests_is_found_with_what_mends_it(c
 
 
 def test_what_belongs_to_nothing_is_found_with_the_command_that_removes_it(cloud, findings):
-    cloud.hosts["kvm-1"].put("leftover", "bridge pbr9", {})
+    leave(cloud.hosts["kvm-1"], "bridge pbr9", "9")
     cloud.look()
     mend = findings(ok=False)["Things on kvm-1 that belong to no instance: 1"]
-    assert "flask orphans --remove" in mend
+    assert "flask strangers --remove" in mend

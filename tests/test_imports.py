@@ -8,7 +8,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_BY_ALEMBIC = "portal.migrations.env"  # tests/test_migrations.py
-NEEDS_LIBVIRT = {"workers.drivers.libvirt", "workers.drivers.libvirt_events", "workers.purge"}
+NEEDS_LIBVIRT = {
+    "workers.drivers.libvirt.events",
+    "workers.drivers.libvirt.guests",
+    "workers.purge",
+}
 
 PROGRAM = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
 

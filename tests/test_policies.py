@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from portal import auth
+from portal.auth import browser
 from portal.errors import Refused
 from portal.models import Role
 from portal.policies import ACCOUNT, PROJECT, SYSTEM, Actor, authorize
@@ -201,7 +201,7 @@ def test_every_permission_that_is_asked_for_is_in_a_table(rows):
 
 def test_nobody_is_asked_to_sign_in_everywhere_but_where_all_may_enter(rows):
     for row in rows:
-        expected = "yes" if row.route.endpoint in auth.OPEN else "login"
+        expected = "yes" if row.route.endpoint in browser.OPEN else "login"
         assert row.cells["nobody"] == expected, row.route.name
 
 

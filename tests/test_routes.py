@@ -24,6 +24,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+NEVER_KEPT = {"login.create", "images.create"}  # open to all, and a file
 OTHER_SITES = [
     {"Origin": "https://evil.example"},
     {"Origin": "http://localhost.evil.example"},
@@ -82,6 +83,12 @@ def dump() -> dict:
     return rows
 
 
+def test_what_lies_below_admin_is_what_is_in_the_package_of_that_name(app):
+    for route in routes(app):
+        below = route.rule.rule.startswith("/admin/")
+        assert below == route.endpoint.startswith("admin."), route.name
+
+
 def test_no_form_is_taken_without_its_token(ada, changing):
     before = dump()
     for method, path in changing:
@@ -97,6 +104,21 @@ def test_the_token_of_one_session_is_worth_nothing_in_another(house, ada, changi
     for method, path in changing:
         answer = ada.client.open(path, method=method, data=FIELDS, headers={"X-CSRFToken": token})
         assert answer.status_code == 400, path
+
+
+def test_a_form_that_came_back_through_a_sign_in_is_shown_and_not_carried_out(house, app, ada):
+    before = dump()
+    for route in routes(app):
+        if not route.endpoint.endswith(".create") or route.endpoint in NEVER_KEPT:
+            continue
+        browser = house.browser(route.visitor)
+        token = browser.token("/account/password")
+        fields = {**FIELDS, "look_again": "1", "csrf_token": token}
+        answer = browser.client.post(route.path(app, house.red), data=fields)
+        assert answer.status_code == 200, route.name
+        assert 'value="of-red"' in answer.text or 'value="rita"' in answer.text, route.name
+        assert "look_again" not in answer.text, route.name
+    assert dump() == before
 
 
 @pytest.mark.parametrize("headers", OTHER_SITES, ids=str)

@@ -17,8 +17,8 @@ import redis
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
-from workers import bell
 from workers import config as host_config
+from workers import wire
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
 from workers.host import open_host, prepare
@@ -36,7 +36,7 @@ class Rings:
 
     def cleanup_execution(self, job, pipeline):
         super().cleanup_execution(job, pipeline)
-        bell.ring(pipeline)
+        wire.ring(pipeline)
 
 
 class HostWorker(Rings, TakesNoCommands, Worker):
@@ -59,10 +59,16 @@ def serve(config: HostConfig, queue: str, number: int) -> None:
     """Work on one queue of this host until told to stop."""
     # every job connects anew: to look up the client's version takes longer than the rest of it
     connection = redis.Redis.from_url(config.redis_url, driver_info=None)
-    name = f"host-{config.name}" if queue == "short" else f"host-{config.name}:{queue}"
     HostWorker(
-        [Queue(name, connection=connection, serializer=JSONSerializer, job_class=HostJob)],
-        name=f"{config.name}-{queue}-{number}-{os.getpid()}",
+        [
+            Queue(
+                wire.queue(config.name, queue),
+                connection=connection,
+                serializer=JSONSerializer,
+                job_class=HostJob,
+            )
+        ],
+        name=wire.worker(config.name, queue, number, os.getpid()),
         connection=connection,
         serializer=JSONSerializer,
         job_class=HostJob,
@@ -77,8 +83,8 @@ class Parent:
 
     def __init__(self, config: HostConfig):
         self._config = config
-        self._wanted = [("short", n) for n in range(config.short_workers)]
-        self._wanted += [("long", n) for n in range(config.long_workers)]
+        self._wanted = [(wire.SHORT, n) for n in range(config.short_workers)]
+        self._wanted += [(wire.LONG, n) for n in range(config.long_workers)]
         self._pids: dict[int, tuple[str, int]] = {}
         self._stopping = False
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import redis
 
-from workers import bell, consoles, host
 from workers import config as host_config
+from workers import consoles, host, wire
 from workers.config import HostConfig
 
 BEAT_SECONDS = 5.0
@@ -66,22 +66,21 @@ class Agent:
 
     def beat(self, *, ring: bool = False) -> None:
         """The host's beat lies in Redis for a minute."""
-        key = f"beat:{self._config.name}"
+        key = wire.beat(self._config.name)
         with self._redis.pipeline() as pipeline:
             pipeline.hset(
                 key,
                 mapping={
-                    "time": repr(time.time()),
-                    "boot_id": self._boot_id,
-                    "events": f"{os.getpid()}-{self._events}",
-                    "short_workers": self._config.short_workers,
-                    "long_workers": self._config.long_workers,
-                    "load": os.getloadavg()[0],
+                    wire.BEAT_TIME: repr(time.time()),
+                    wire.BEAT_BOOT_ID: self._boot_id,
+                    wire.BEAT_EVENTS: f"{os.getpid()}-{self._events}",
+                    wire.BEAT_WORKERS[wire.SHORT]: self._config.short_workers,
+                    wire.BEAT_WORKERS[wire.LONG]: self._config.long_workers,
                 },
             )
             pipeline.expire(key, BEAT_KEPT_SECONDS)
             if ring:
-                bell.ring(pipeline)
+                wire.ring(pipeline)
             pipeline.execute()
 
 

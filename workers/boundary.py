@@ -12,7 +12,7 @@ from functools import partial
 from cryptography.fernet import Fernet, InvalidToken
 from rq.job import Job
 
-from workers import specs
+from workers import specs, wire
 from workers.config import HostConfig
 from workers.drivers import HostDrivers
 from workers.errors import Busy, Failed, Permanent, Rejected, Superseded
@@ -42,9 +42,9 @@ class HostJob(Job):
 
     def _run(self, name: str, sealed: str) -> str:
         def say(line: str) -> None:
-            key = f"log:{self.id.rpartition('-')[0]}"
+            key = wire.log_of_job(self.id)
             with self.connection.pipeline(transaction=False) as pipeline:
-                pipeline.xadd(key, {"text": line}, maxlen=LINES_KEPT)
+                pipeline.xadd(key, {wire.LINE_TEXT: line}, maxlen=LINES_KEPT)
                 pipeline.expire(key, LINES_KEPT_SECONDS)
                 pipeline.execute()
 

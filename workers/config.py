@@ -20,7 +20,7 @@ class HostConfig:
     state_directory: Path = setting("Locks, notes and disks of this host; survives reboots.")
     driver: str = setting("What runs the guests: libvirt, or fake.", "libvirt")
     image_store: Path | None = setting(
-        "The portal's image store, where this host shares that file system; else it fetches.",
+        "The portal's image store, a folder that this host shares with the portal.",
         None,
     )
     libvirt_uri: str = setting("The libvirt daemon of this host.", "qemu:///system")

@@ -22,8 +22,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from workers import host, specs
 from workers.config import HostConfig
 from workers.errors import Rejected
+from workers.wire import NO_SCREEN, OK, REFUSED
 
-OK, REFUSED, NO_SCREEN = b"ok\n", b"refused\n", b"no screen\n"
 LINE_BYTES = 4096
 LINE_SECONDS = 5.0  # for the whole first line
 CHUNK_BYTES = 65_536

@@ -30,7 +30,7 @@ def boot_id(config: HostConfig) -> str:
 def prepare(config: HostConfig) -> None:
     """What has to be so before any guest starts: what no filter table names does not pass."""
     if config.driver == "libvirt":
-        from workers.drivers.nftables import NftFirewall
+        from workers.drivers.filter.nftables import NftFirewall
 
         NftFirewall(config).ensure_base()
 
@@ -38,7 +38,7 @@ def prepare(config: HostConfig) -> None:
 def tend(config: HostConfig) -> None:
     """What has to be looked after between jobs: a dead dnsmasq is started again."""
     if config.driver == "libvirt":
-        from workers.drivers import dnsmasq
+        from workers.drivers.network import dnsmasq
 
         dnsmasq.restart_dead(config)
 
@@ -46,9 +46,9 @@ def tend(config: HostConfig) -> None:
 def watch(config: HostConfig, changed: Callable[[], None]) -> None:
     """`changed` is called whenever something happens to a guest, from threads of its own."""
     if config.driver == "libvirt":
-        from workers.drivers import libvirt_events
+        from workers.drivers.libvirt import events
 
-        libvirt_events.watch(config.libvirt_uri, changed)
+        events.watch(config.libvirt_uri, changed)
 
 
 def open_screen(config: HostConfig, instance_id: str) -> socket.socket:
@@ -70,9 +70,9 @@ def open_screen(config: HostConfig, instance_id: str) -> socket.socket:
 
 def _drivers(config: HostConfig) -> HostDrivers:
     if config.driver == "fake":
-        from workers.drivers.fake import FakeHost
+        from workers.drivers.fake import FakeHost, drivers_of
 
-        return FakeHost(config.state_directory).drivers()
+        return drivers_of(FakeHost(config.state_directory))
     if config.driver != "libvirt":
         raise ValueError(f"there is no driver {config.driver!r}: choose libvirt or fake")
     return _real(config)
@@ -80,17 +80,21 @@ def _drivers(config: HostConfig) -> HostDrivers:
 
 def _real(config: HostConfig) -> HostDrivers:
     """Imported here: a fake host runs where no libvirt can be installed."""
-    from workers.drivers.libvirt import LibvirtHypervisor
-    from workers.drivers.netlink import NetlinkNetwork
-    from workers.drivers.nftables import NftFirewall
-    from workers.drivers.qcow2 import Qcow2Storage
+    from workers.drivers.disks.files import FileDisks
+    from workers.drivers.filter.nftables import NftFirewall
+    from workers.drivers.images.cache import ImageCache
+    from workers.drivers.images.fetches import StoreFetches
+    from workers.drivers.libvirt.guests import LibvirtHypervisor
+    from workers.drivers.network.netlink import NetlinkNetwork
 
-    storage = Qcow2Storage(config)
+    disks = FileDisks(config)
     return HostDrivers(
         locks=FileLocks(config.state_directory / "locks"),
         sequence=FileSequence(config.state_directory / "sequence", kernel_boot_id()),
-        storage=storage,
-        hypervisor=LibvirtHypervisor(config, storage),
+        images=ImageCache(config),
+        fetches=StoreFetches(config),
+        disks=disks,
+        hypervisor=LibvirtHypervisor(config, disks),
         network=NetlinkNetwork(config),
         firewall=NftFirewall(config),
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from workers import config as host_config
 from workers.config import HostConfig
-from workers.drivers import network_records
+from workers.drivers.network import records
+from workers.drivers.router.way_out import WayOut
 from workers.host import open_host
 
 
@@ -16,11 +17,11 @@ def purge(config: HostConfig) -> None:
     host = open_host(config)
     for guest in host.hypervisor.observe_guests():
         host.hypervisor.remove_domain(guest.id)
-    for instance_id in host.storage.observe_instances():
-        host.storage.remove_instance(instance_id)
-    for network_id in network_records.ids(config):
+    for instance_id in host.disks.observe_disks():
+        host.disks.remove_disks(instance_id)
+    for network_id in records.ids(config):
         host.network.remove_network(network_id)
-    host.network.remove_way_out()
+    WayOut(config).remove()
     host.firewall.remove()
 
 

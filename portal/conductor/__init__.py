@@ -13,7 +13,9 @@ when it is due. Killed after an answer came, the answer is still there, since th
 only once its outcome is committed. Two conductors at once are wasteful and harmless: each move is
 a compare-and-swap on the task's attempt.
 
-`plans` is the table of what a change consists of; `specs` builds from rows what a host is told;
-`sends` puts it on the wire; `outcomes` writes down what a host said; `drift` notices what is no
-longer as it was settled, and `queue` is the only file of the portal that knows RQ.
+The loops know no noun. `tick` looks at what is under way and moves it; `outbox` and `wire` carry
+it (`wire` is the only file of the portal that knows RQ); `outcomes` writes down what a host said;
+`tables` sends hosts the tables that are not as they are wanted; `drift` notices what is no longer
+as it was settled; `ear` hears the hosts' beats and lines, and `questions` has them say what
+somebody wants to know. What all of this means for a noun stands in `nouns/<noun>.py`.
 """

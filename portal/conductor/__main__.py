@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import config, db
 from portal.conductor import drift, housekeeping, tick
-from portal.conductor.boot_logs import BootLogs
+from portal.conductor.ear import Ear
 from portal.conductor.lead import lead, resign
-from portal.conductor.queue import Wire
-from portal.conductor.sweeps import Sweeps
+from portal.conductor.questions import Questions
+from portal.conductor.wire import Wire
 
 BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
 REST_SECONDS = 4.0  # the same while no change is under way
@@ -33,8 +33,8 @@ class Conductor:
         self.name = name
         self.stopping = False
         self._wire = Wire(connection)
-        self._sweeps = Sweeps(self._wire)
-        self._boot_logs = BootLogs(self._wire)
+        self._ear = Ear(self._wire)
+        self._questions = Questions(self._wire)
         self._heard_at = self._mended_at = self._tidied_at = -TIDY_SECONDS
         self._skipped = False  # whether the last turn did not listen
 
@@ -66,7 +66,7 @@ class Conductor:
             self._skipped = True
         else:
             self._heard_at = moment
-            moved += self._sweeps.listen() + self._boot_logs.listen()
+            moved += self._questions.listen(self._ear.listen())
         if moment - self._mended_at >= MEND_SECONDS:
             self._mended_at = moment
             moved += drift.mend()

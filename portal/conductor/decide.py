@@ -1,18 +1,22 @@
-"""What to do about an unfinished task. Pure."""
+"""What to do about an unfinished task: the whole state machine. Pure."""
 
 import dataclasses
 import enum
 from datetime import datetime, timedelta
 
 ATTEMPTS = 5
+LOST_AFTER = timedelta(seconds=10)  # a sent job of which the wire knows nothing will not turn up
 
 
 class Attempt(enum.Enum):
     """What became of the latest attempt of a task."""
 
+    UNSENT = "unsent"  # nothing of it is on the wire: not yet, or not before a pause is over
     UNDER_WAY = "under way"  # queued or started
-    MISSING = "missing"  # never sent, lost, or forgotten after a pause
-    DONE = "done"
+    LOST = "lost"  # it was sent, and the wire knows nothing of it
+    ANSWERED = "answered"  # the host says that it is done
+    SHORT = "short"  # the host said so, and what it reports is less
+    FULFILLED = "fulfilled"  # what it was for is so, be it by another one's job
     REFUSED = "refused"  # the host says that it will never work
     CRASHED = "crashed"  # it raised, or its process died
     BUSY = "busy"  # the host says: not now
@@ -23,6 +27,7 @@ class Move(enum.Enum):
 
     WAIT = "wait"
     SEND = "send"
+    TAKE = "take"  # write down what the host reports, and judge again
     PAUSE = "pause"  # forget the attempt, send another after a while
     PAUSE_FREE = "pause free"  # the same, without having used up an attempt
     SUCCEED = "succeed"
@@ -31,33 +36,39 @@ class Move(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """What of a task is judged: how many attempts it has used up, and until when to wait."""
+    """What of a task is judged."""
 
-    attempt: int
-    due_at: datetime
+    attempt: int  # how many it has used up
+    due_at: datetime  # until when the latest, or the pause after it, is waited for
+    deadline: datetime
+    sent_at: datetime | None = None
 
 
-def decide(task: Standing, attempt: Attempt, now: datetime, *, deadline: datetime) -> Move:
-    """What to do about an unfinished task.
+def decide(task: Standing, attempt: Attempt, now: datetime, *, room: bool = True) -> Move:
+    """What to do about an unfinished task. `room` says whether its host can be given a job.
 
-    Every WAIT ends at `due_at` or the operation's deadline and every SEND uses up an attempt, so
-    nothing stays open for ever, whatever the queue loses and whichever host dies.
+    Every WAIT ends at `due_at` or the deadline and every SEND uses up an attempt, so nothing
+    stays open for ever, whatever the queue loses and whichever host dies.
     """
     last = task.attempt >= ATTEMPTS
     match attempt:
-        case Attempt.DONE:
+        case Attempt.FULFILLED:
             return Move.SUCCEED
+        case Attempt.ANSWERED:
+            return Move.TAKE
         case Attempt.REFUSED:
             return Move.FAIL
-        case Attempt.CRASHED:
+        case Attempt.CRASHED | Attempt.SHORT:
             return Move.FAIL if last else Move.PAUSE
         case Attempt.BUSY:
             return Move.PAUSE_FREE
-    if now >= deadline:
+    if now >= task.deadline:
         return Move.FAIL
-    if now < task.due_at:
+    if now < (task.sent_at + LOST_AFTER if attempt is Attempt.LOST else task.due_at):
         return Move.WAIT
-    return Move.FAIL if last else Move.SEND
+    if last:
+        return Move.FAIL
+    return Move.SEND if room else Move.WAIT
 
 
 def pause(attempt: int) -> timedelta:

@@ -1,39 +1,44 @@
-"""What nobody will ask for again is forgotten, so that the database grows with what people do and
+"""What nobody will look at again is forgotten, so that the database grows with what people do and
 not with the days."""
 
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from portal.db import now, session, transaction
-from portal.models import Operation, Task, TaskLine
+from portal.models import Outcome, Task, TaskLine
 from portal.services import idempotency, sessions
-from portal.services.operations import ROUTINE
 
-ROUTINE_KEPT = timedelta(hours=1)  # a table's update that went well is on no list
+HELD_KEPT = timedelta(hours=1)  # a table that was sent by itself and is held
+FAILED_KEPT = timedelta(days=1)  # one that could not be
 MOST_AT_A_TIME = 2000
 
 
 def tidy() -> None:
-    """Keys of forms that work no more, sessions that have ended by their age, and updates of
-    tables that went well are gone."""
-    routine = _routine()
+    """Keys of forms that work no more, sessions that have ended by their age, and tables that
+    were sent by themselves are gone."""
+    tasks = _tables_sent()
     with transaction():
         idempotency.forget()
         sessions.forget()
-        tasks = select(Task.id).where(Task.operation_id.in_(routine))
         session.execute(delete(TaskLine).where(TaskLine.task_id.in_(tasks)))
-        session.execute(delete(Task).where(Task.operation_id.in_(routine)))
-        session.execute(delete(Operation).where(Operation.id.in_(routine)))
+        session.execute(delete(Task).where(Task.id.in_(tasks)))
 
 
-def _routine() -> list[uuid.UUID]:
+def _tables_sent() -> list[uuid.UUID]:
     """Finished ones never change again, so nobody waits while they are looked for."""
+    moment = now()
     return list(
         session.scalars(
-            select(Operation.id)
-            .where(ROUTINE, Operation.finished_at < now() - ROUTINE_KEPT)
+            select(Task.id)
+            .where(
+                Task.operation_id.is_(None),
+                or_(
+                    Task.finished_at < moment - FAILED_KEPT,
+                    (Task.finished_at < moment - HELD_KEPT) & (Task.outcome != Outcome.FAILED),
+                ),
+            )
             .limit(MOST_AT_A_TIME)
         )
     )

@@ -7,27 +7,30 @@ transaction and one pipeline of sends for every few moves.
 import dataclasses
 import logging
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 import redis
-from sqlalchemy import Select, case, exists, func, or_, select
+from sqlalchemy import Select, and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from portal.conductor import outcomes
-from portal.conductor.decide import Attempt, Move, Standing, decide, pause
-from portal.conductor.plans import LONG_JOBS
-from portal.conductor.queue import LONG, Fate, Sent, Wire
-from portal.conductor.sends import Sends, latest, queue_of
+from portal.changes import LONG_JOBS
+from portal.conductor import outcomes, tables
+from portal.conductor.decide import Attempt, Move, decide
+from portal.conductor.moves import make_move, standing
+from portal.conductor.nouns import NOUNS
+from portal.conductor.outbox import Outbox, latest, queue_of
+from portal.conductor.wire import Fate, Receipt, Wire
 from portal.db import now, session, transaction
-from portal.models import Host, Image, Instance, Operation, Outcome, Scope, Task
+from portal.models import Host, Operation, Scope, Task
+from portal.models.scope import UNSETTLED
 from portal.services import scopes
+from workers.wire import LONG
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
-LOOKED_AT_PER_HOST = 16  # unsent tasks of one host and queue in one tick
+LOOKED_AT_PER_HOST = 16  # tasks of one host and queue that may be sent, in one tick
 MOVES_AT_A_TIME = 64  # in one transaction: others wait for what it holds
-LOST_AFTER = timedelta(seconds=10)  # a sent job of which Redis knows nothing will not turn up
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +40,16 @@ class Due:
     """What is to be done about a task, as it was when that was judged."""
 
     task_id: uuid.UUID
+    host_id: uuid.UUID
+    operation_id: uuid.UUID | None
     sends: int
     move: Move
-    fate: Fate | None
+    fate: Fate
 
 
 def tick(wire: Wire) -> int:
-    """Every unfinished task has been looked at and moved, and what begins its next stage once
-    more, so that it waits for nothing. Returns how many moves were made.
+    """Every unfinished task has been looked at and moved, and what may go on by that once more,
+    so that it waits for nothing. Returns how many moves were made.
 
     With Redis out of reach nothing is sent or judged, and deadlines end what they end.
     """
@@ -54,12 +59,43 @@ def tick(wire: Wire) -> int:
 
 def at_rest() -> bool:
     """Whether no change is under way, and none is about to be."""
-    changing = exists().where(Operation.finished_at.is_(None))
-    return not session.scalar(select(or_(changing, exists().where(Scope.held < Scope.wanted))))
+    under_way = exists().where(Operation.finished_at.is_(None))
+    stale = exists().where(text(f"({UNSETTLED})")).select_from(Scope)
+    return not session.scalar(select(or_(under_way, stale)))
+
+
+def window(host: Host, queue: str) -> int:
+    """How many unanswered tasks of a queue a host is given."""
+    return UNANSWERED_PER_WORKER * (host.long_workers if queue == LONG else host.short_workers)
+
+
+class Gates:
+    """Who may be sent: a host has room for so many, and a table is on the wire once."""
+
+    def __init__(self, tasks: list[Task], *, reachable: bool):
+        sent = [task for task in tasks if task.sent_at]
+        self._reachable = reachable
+        self._unanswered = Counter((task.host_id, queue_of(task.job)) for task in sent)
+        self._tables = {task.scope_id for task in sent} - {None}
+
+    def open_for(self, task: Task) -> bool:
+        """Whether the task may be sent. Who is on the wire already has their place, be it lost a
+        hundred times."""
+        if task.sent_at or not self._reachable:
+            return self._reachable
+        queue = queue_of(task.job)
+        full = self._unanswered[task.host_id, queue] >= window(task.host, queue)
+        return not full and task.scope_id not in self._tables
+
+    def let_through(self, task: Task) -> None:
+        """The task is sent, and counts from now on."""
+        if not task.sent_at:
+            self._unanswered[task.host_id, queue_of(task.job)] += 1
+            self._tables |= {task.scope_id} - {None}
 
 
 def _look_and_move(wire: Wire) -> tuple[int, int]:
-    """How many moves were made, and how many operations are at another stage."""
+    """How many moves were made, and how many of them let others go on."""
     tasks = _unfinished()
     idle = session.scalar(select(_stages_without_work().exists()))
     if not tasks and not idle:
@@ -77,53 +113,57 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
 
 def _carry_out(wire: Wire, due: list[Due]) -> tuple[int, int]:
     """These moves are made, and what they end has ended or is at another stage."""
-    sends = Sends()
+    outbox = Outbox()
     with transaction():
-        made = _write_down(due, sends)
+        made, going_on = _write_down(due, outbox)
         ended = _to_advance()
-        going_on = outcomes.advance(ended)
-    sends.go(wire)
+        going_on += outcomes.advance(ended)
+    outbox.go(wire)
     return made + len(ended), going_on
 
 
-def window(host: Host, queue: str) -> int:
-    """How many unanswered tasks of a queue a host is given."""
-    return UNANSWERED_PER_WORKER * (host.long_workers if queue == LONG else host.short_workers)
-
-
 def _unfinished() -> list[Task]:
-    """What is sent, what has passed its deadline, and of the rest the oldest of each queue."""
+    """What is sent, what has passed its deadline or is fulfilled by another, and, of what may be
+    sent, the oldest of each queue. Who pauses takes nobody's place."""
     queue = case((Task.job.in_(LONG_JOBS), 1), else_=0)
+    since = func.coalesce(Operation.created_at, Task.created_at)
+    waits = case((Task.sent_at.is_not(None), 0), (Task.due_at <= now(), 1), else_=2)
     ranked = (
         select(
             Task.id,
-            Task.sent_at,
-            Operation.deadline,
+            waits.label("waits"),
             func.row_number()
             .over(
-                partition_by=(Task.host_id, queue, Task.sent_at.is_(None)),
-                order_by=(Operation.created_at, Task.created_at, Task.id),
+                partition_by=(Task.host_id, queue, waits),
+                order_by=(since, Task.created_at, Task.id),
             )
             .label("rank"),
         )
-        .join(Task.operation)
-        .where(Task.finished_at.is_(None), Task.stage == Operation.stage)
+        .outerjoin(Task.operation)
+        .where(
+            Task.finished_at.is_(None),
+            or_(Task.operation_id.is_(None), Task.stage == Operation.stage),
+        )
         .subquery()
     )
     return list(
         session.scalars(
             select(Task)
             .join(ranked, ranked.c.id == Task.id)
-            .join(Task.operation)
+            .outerjoin(Task.operation)
+            .outerjoin(Task.scope)
             .where(
                 or_(
-                    ranked.c.sent_at.is_not(None),
-                    ranked.c.deadline <= now(),
-                    ranked.c.rank <= LOOKED_AT_PER_HOST,
+                    ranked.c.waits == 0,
+                    and_(ranked.c.waits == 1, ranked.c.rank <= LOOKED_AT_PER_HOST),
+                    Task.deadline <= now(),
+                    Scope.held >= Task.revision,
                 )
             )
-            .options(contains_eager(Task.operation), joinedload(Task.host))
-            .order_by(Operation.created_at, Task.created_at, Task.id)
+            .options(
+                contains_eager(Task.operation), contains_eager(Task.scope), joinedload(Task.host)
+            )
+            .order_by(since, Task.created_at, Task.id)
             .execution_options(populate_existing=True)
         )
     )
@@ -147,26 +187,27 @@ def _to_advance() -> list[Operation]:
     """Those, locked with what they are about. What somebody changes meanwhile is left to the next
     tick: they may wait for what this one holds."""
     idle = _stages_without_work()
-    elsewhere = Operation.target_type.not_in([Instance.__tablename__, Image.__tablename__])
-    held = [
-        target_id
-        for model in (Instance, Image)
-        for target_id in session.scalars(
-            select(model.id)
-            .where(model.id.in_(idle.with_only_columns(Operation.target_id)))
-            .with_for_update(key_share=True, skip_locked=True)
-        )
+    concerned = session.execute(
+        idle.with_only_columns(Operation.id, Operation.target_type, Operation.target_id)
+    ).all()
+    if not concerned:
+        return []
+    held = _lock_targets(concerned, skip_locked=True)
+    free = [
+        operation_id
+        for operation_id, noun, target_id in concerned
+        if NOUNS[noun].model is None or target_id in held
     ]
     return list(
         session.scalars(
-            idle.where(or_(Operation.target_id.in_(held), elsewhere))
+            idle.where(Operation.id.in_(free))
             .with_for_update(of=Operation, skip_locked=True)
             .execution_options(populate_existing=True)
         )
     )
 
 
-def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[Sent, Fate], bool]:
+def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[Receipt, Fate], bool]:
     jobs = [latest(task) for task in tasks if task.sent_at]
     try:
         return wire.look(jobs), True
@@ -175,166 +216,104 @@ def _look(wire: Wire, tasks: list[Task]) -> tuple[dict[Sent, Fate], bool]:
         return {each: Fate(Attempt.UNDER_WAY) for each in jobs}, False
 
 
-def _decide(task: Task, fate: Fate | None, moment: datetime) -> Move:
-    attempt = fate.attempt if fate else Attempt.MISSING
-    due_at = task.due_at
-    if task.sent_at and attempt is Attempt.MISSING:
-        due_at = task.sent_at + LOST_AFTER
-    return decide(Standing(task.attempt, due_at), attempt, moment, deadline=task.operation.deadline)
-
-
-def _judge(tasks: list[Task], fates: dict[Sent, Fate], *, reachable: bool) -> Iterator[Due]:
+def _judge(tasks: list[Task], fates: dict[Receipt, Fate], *, reachable: bool) -> Iterator[Due]:
     """What is to be done now, about the oldest first."""
-    moment = now()
-    on_the_wire = [task for task in tasks if task.sent_at]
-    unanswered = Counter((task.host_id, queue_of(task.job)) for task in on_the_wire)
-    tables = {task.scope_id for task in on_the_wire} - {None}
+    moment, gates = now(), Gates(tasks, reachable=reachable)
     for task in tasks:
-        fate = fates.get(latest(task))
-        move = _decide(task, fate, moment)
-        if move is Move.SEND and not (
-            reachable and (task.sent_at or _has_room(task, unanswered, tables))
-        ):
-            continue
-        if move is not Move.WAIT:
-            yield Due(task.id, task.sends, move, fate)
-
-
-def _write_down(due: list[Due], sends: Sends) -> int:
-    """The moves are made, each only if its task is still where it was when it was judged."""
-    tasks = _locked([each.task_id for each in due])
-    answered = [tasks[each.task_id] for each in due if each.move is not Move.SEND]
-    scopes.lock({task.scope_id for task in answered} - {None})
-    made = 0
-    for each in due:
-        task = tasks[each.task_id]
-        if task.finished_at or task.sends != each.sends or task.operation.finished_at:
-            continue
-        if each.move is Move.SEND:
-            sends.send(task)
+        if task.sent_at:
+            fate = fates.get(latest(task), Fate(Attempt.UNDER_WAY))  # sent since: not looked at
         else:
-            _end_attempt(task, each.move, each.fate, sends)
+            fate = Fate(Attempt.FULFILLED if tables.covered(task) else Attempt.UNSENT)
+        move = decide(standing(task), fate.attempt, moment, room=gates.open_for(task))
+        if move is Move.WAIT:
+            continue
+        if move is Move.SEND:
+            gates.let_through(task)
+        yield Due(task.id, task.host_id, task.operation_id, task.sends, move, fate)
+
+
+def _write_down(due: list[Due], outbox: Outbox) -> tuple[int, int]:
+    """The moves are made, each only if its task is still where it was when it was judged. Returns
+    how many, and how many let another task of a table end."""
+    if not due:
+        return 0, 0
+    rows = _locked(due)
+    made = going_on = 0
+    for each in due:
+        task = rows[each.task_id]
+        over = task.operation and task.operation.finished_at
+        if task.finished_at or task.sends != each.sends or over:
+            continue
+        make_move(task, each.move, each.fate, outbox)
+        going_on += each.move is Move.TAKE and task.scope_id is not None
         made += 1
-    return made
+    return made, going_on
 
 
-def _has_room(task: Task, unanswered: Counter, tables: set[uuid.UUID]) -> bool:
-    """Whether its host may be given one more task, which is then counted. Who is on the wire
-    already has their place, be it lost a hundred times."""
-    place = (task.host_id, queue_of(task.job))
-    if unanswered[place] >= window(task.host, place[1]) or task.scope_id in tables:
-        return False
-    unanswered[place] += 1
-    if task.scope_id:
-        tables.add(task.scope_id)
-    return True
+def _locked(due: list[Due]) -> dict[uuid.UUID, Task]:
+    """The tasks as they are now, and until the transaction ends nobody else's to change.
 
-
-def _locked(task_ids: list[uuid.UUID]) -> dict[uuid.UUID, Task]:
-    """These tasks as they are now, and until the transaction ends nobody else's to change.
-
-    Rows are locked in the order of the services: hosts, instances, images, then what is done to
-    them, then tables; so nobody waits in a circle. (SQLite has one writer at a time and ignores
-    it.)
+    Rows are locked in the order of the services: hosts, things, then what is done to them, then
+    tables; so nobody waits in a circle. (SQLite has one writer at a time and ignores it.)
     """
-    concerned = (
-        select(Task.host_id, Operation.target_id)
-        .join(Task.operation)
-        .where(Task.id.in_(task_ids))
-        .subquery()
-    )
-    for model, ids in (
-        (Host, concerned.c.host_id),
-        (Instance, concerned.c.target_id),
-        (Image, concerned.c.target_id),
-    ):
-        session.execute(
-            select(model.id)
-            .where(model.id.in_(select(ids)))
-            .order_by(model.id)
-            .with_for_update(key_share=True)
-        )
+    task_ids = [each.task_id for each in due]
+    hosts = select(Host.id).where(Host.id.in_({each.host_id for each in due}))
+    session.execute(hosts.order_by(Host.id).with_for_update(key_share=True))
+    operation_ids = {each.operation_id for each in due} - {None}
+    if operation_ids:
+        concerned = select(Operation.id, Operation.target_type, Operation.target_id)
+        _lock_targets(session.execute(concerned.where(Operation.id.in_(operation_ids))).all())
+        operations = session.scalars(
+            select(Operation)
+            .where(Operation.id.in_(operation_ids))
+            .order_by(Operation.id)
+            .with_for_update()
+        ).all()
+    else:
+        operations = []
     rows = session.scalars(
         select(Task)
-        .join(Task.operation)
         .where(Task.id.in_(task_ids))
         .order_by(Task.operation_id, Task.id)
-        .options(contains_eager(Task.operation), joinedload(Task.host))
-        .with_for_update(of=(Operation, Task))
+        .options(joinedload(Task.host))
+        .with_for_update(of=Task)
+    ).all()
+    answered = {each.task_id for each in due if each.move is not Move.SEND}
+    scopes.lock({task.scope_id for task in rows if task.id in answered} - {None})
+    found = {task.id: task for task in rows}
+    _attach(found.values(), operations)
+    return found
+
+
+def _attach(rows, operations) -> None:
+    """Each task knows its operation and its table, without a question for each."""
+    scope_ids = {task.scope_id for task in rows} - {None}
+    held = (
+        {scope.id: scope for scope in session.scalars(select(Scope).where(Scope.id.in_(scope_ids)))}
+        if scope_ids
+        else {}
     )
-    return {task.id: task for task in rows}
+    known = {operation.id: operation for operation in operations}
+    for task in rows:
+        set_committed_value(task, "operation", known.get(task.operation_id))
+        set_committed_value(task, "scope", held.get(task.scope_id))
 
 
-def _end_attempt(task: Task, move: Move, fate: Fate | None, sends: Sends) -> None:
-    if task.sent_at:
-        sends.forget(task)
-    if move is Move.SUCCEED:
-        outcomes.take(task.host, fate.observation)
-        session.flush()
-        if shortfall := outcomes.fulfilled(task):
-            fate = Fate(Attempt.CRASHED, reason=shortfall)
-            move = decide(
-                Standing(task.attempt, task.due_at),
-                fate.attempt,
-                now(),
-                deadline=task.operation.deadline,
+def _lock_targets(concerned, *, skip_locked: bool = False) -> set[uuid.UUID]:
+    """The things that these operations are about are locked, noun after noun. Returns which."""
+    by_noun = defaultdict(set)
+    for _, noun, target_id in concerned:
+        by_noun[noun].add(target_id)
+    held = set()
+    for name, noun in NOUNS.items():
+        if noun.model is not None and name in by_noun:
+            model = noun.model
+            held |= set(
+                session.scalars(
+                    select(model.id)
+                    .where(model.id.in_(by_noun[name]))
+                    .order_by(model.id)
+                    .with_for_update(key_share=True, skip_locked=skip_locked)
+                )
             )
-    match move:
-        case Move.SUCCEED:
-            outcomes.end_task(task, Outcome.DONE)
-            _end_covered(task)
-        case Move.FAIL:
-            outcomes.end_task(task, Outcome.FAILED, _reason(task, fate))
-        case Move.PAUSE | Move.PAUSE_FREE:
-            free = move is Move.PAUSE_FREE
-            wait = timedelta(seconds=fate.after_seconds) if free else pause(task.attempt)
-            task.attempt -= free
-            task.sent_at, task.due_at = None, now() + wait
-            task.reason = fate.reason
-            session.flush()
-
-
-def _end_covered(task: Task) -> None:
-    """A table covers all changes before it, so whoever waited for it has waited enough, unless
-    somebody is just now ending the wait."""
-    if task.scope_id is None:
-        return
-    for other in session.scalars(
-        select(Task)
-        .join(Task.operation)
-        .where(
-            Task.scope_id == task.scope_id,
-            Task.finished_at.is_(None),
-            Task.sent_at.is_(None),
-            Task.job == task.job,
-        )
-        .options(contains_eager(Task.operation))
-        .with_for_update(of=(Operation, Task), skip_locked=True)
-        .execution_options(populate_existing=True)
-    ):
-        if not outcomes.fulfilled(other):
-            outcomes.end_task(other, Outcome.DONE)
-
-
-def _reason(task: Task, fate: Fate | None) -> str:
-    """Why it failed, in words for whoever asked for it."""
-    name = task.host.name
-    if fate and fate.attempt is Attempt.REFUSED:
-        return fate.reason
-    if fate and fate.attempt is Attempt.CRASHED:
-        return f"host {name} tried {task.attempt} times; the last time: {fate.reason}"
-    if task.host.dark:
-        return f"host {name} did not answer"
-    if task.attempt == 0:
-        before = session.scalar(
-            select(func.count())
-            .select_from(Task)
-            .where(
-                Task.host_id == task.host_id,
-                Task.finished_at.is_(None),
-                Task.created_at < task.created_at,
-            )
-        )
-        return f"{name} had {before} changes before yours and did not come to it in time"
-    last = f"; the last time: {task.reason}" if task.reason else ""
-    return f"host {name} did not finish it in time{last}"
+    return held

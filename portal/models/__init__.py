@@ -2,7 +2,7 @@
 
 from portal.models.activity import Activity, Idempotency
 from portal.models.boot_log import BootLog
-from portal.models.host import Claim, Host, Resource, Scope
+from portal.models.host import Claim, Host, Resource
 from portal.models.identity import (
     Domain,
     KeyPair,
@@ -15,6 +15,7 @@ from portal.models.identity import (
 )
 from portal.models.image import Flavor, Image, Visibility
 from portal.models.instance import Instance
+from portal.models.lease import Lease
 from portal.models.network import (
     Network,
     Port,
@@ -22,8 +23,10 @@ from portal.models.network import (
     SecurityGroupRule,
     Subnet,
 )
-from portal.models.operation import Lease, Operation, Outcome, Task, TaskLine
+from portal.models.operation import Operation, Outcome
+from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, Status, Tone
+from portal.models.task import Task, TaskLine
 
 __all__ = [
     "Activity",

@@ -4,11 +4,11 @@ import enum
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, now
-from portal.models.operation import Changeable
+from portal.models.machine import Changeable
 
 DARK_AFTER = timedelta(seconds=90)  # unheard for so long, a host is shown as last seen then
 PLACED_UNTIL = timedelta(seconds=45)  # unheard for so long, it gets nothing new
@@ -35,6 +35,7 @@ class Host(Changeable, Base):
 
     heard_at: Mapped[datetime | None]
     boot_id: Mapped[str] = mapped_column(String(64), default="")
+    past_boots: Mapped[list] = mapped_column(default=list, server_default="[]")  # newest first
     sequence: Mapped[int] = mapped_column(BigInteger, default=0)  # of the newest whole sweep
     observed_at: Mapped[datetime | None]  # when that sweep was taken in
     vcpus: Mapped[int] = mapped_column(default=0)
@@ -76,30 +77,3 @@ class Claim(Base):
     amount: Mapped[int]
 
     host: Mapped[Host] = relationship(back_populates="claims")
-
-
-class Scope(Base):
-    """A table as one host holds it: the revision that it shall have, and the one it has."""
-
-    __tablename__ = "scopes"
-    __table_args__ = (
-        UniqueConstraint("host_id", "kind", "target_id"),
-        Index("ix_scopes_target_id", "target_id"),
-        Index(
-            "ix_scopes_unheld",
-            "host_id",
-            postgresql_where=text("held < wanted"),
-            sqlite_where=text("held < wanted"),
-        ),
-    )
-
-    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
-    kind: Mapped[str] = mapped_column(String(32))  # "network" or "firewall"
-    target_id: Mapped[uuid.UUID]  # the network, or the host itself
-    wanted: Mapped[int] = mapped_column(BigInteger, default=0)
-    held: Mapped[int] = mapped_column(BigInteger, default=0)
-    held_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
-    repairs: Mapped[int] = mapped_column(default=0)  # or updates, in a row that did not last
-    repair_at: Mapped[datetime | None]  # not before
-
-    host: Mapped[Host] = relationship()

@@ -9,7 +9,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
-from portal.models.operation import Changeable
+from portal.models.machine import Changeable
 from portal.models.status import ImageStatus
 
 FETCHED = "published_as <> '' AND deleted_at IS NULL"

@@ -3,15 +3,15 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
 from portal.models.host import Host
 from portal.models.identity import Project, User
 from portal.models.image import Image
+from portal.models.machine import Machine
 from portal.models.network import Port
-from portal.models.operation import Changeable
 from portal.models.status import ACTIONS, Power, Status, status
 
 UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
@@ -20,7 +20,7 @@ UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two ar
 )
 
 
-class Instance(Changeable, Base):
+class Instance(Machine, Base):
     """A virtual machine, as its owner wants it and as its host last saw it.
 
     `desired`, `boots` and `generation` are intent: only services write them. What begins with
@@ -55,21 +55,14 @@ class Instance(Changeable, Base):
     user_data: Mapped[str] = mapped_column(default="")
 
     desired: Mapped[Power] = mapped_column(default=Power.RUNNING)
-    generation: Mapped[int] = mapped_column(default=1)
     boots: Mapped[int] = mapped_column(default=1)  # how often it was asked to (re)boot
     grace_seconds: Mapped[int] = mapped_column(default=60)  # from the power button to the plug
 
     observed: Mapped[Power] = mapped_column(default=Power.ABSENT)
-    observed_generation: Mapped[int] = mapped_column(default=0)
     observed_boots: Mapped[int] = mapped_column(default=0)
     observed_reason: Mapped[str] = mapped_column(String(32), default="")
-    observed_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
-    observed_boot_id: Mapped[str] = mapped_column(String(64), default="")
-    observed_at: Mapped[datetime | None]  # when this became so, not when it was last seen
 
     fault: Mapped[str] = mapped_column(default="")  # why its owner has to do something
-    repairs: Mapped[int] = mapped_column(default=0)  # in a row that did not last
-    repair_at: Mapped[datetime | None]  # not before
     launched_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
-from portal.models.operation import Changeable
+from portal.models.machine import Changeable
 
 
 class Network(Changeable, Base):

@@ -1,19 +1,27 @@
 """HTML for people: one blueprint a noun, each view renders the template of its name.
 
-A view asks a service and renders; what the service refuses becomes an error beside a form field
+The path of a file is the path of its URL, of its templates and of its endpoints:
+`pages/admin/hosts.py` holds what lies under /admin/hosts, renders templates/admin/hosts/ and is
+linked as `admin.hosts.show`. What a project has lies under /projects/<id>, which no path repeats.
+
+A view calls a service and renders; what the service refuses becomes an error beside a form field
 (`forms.Form`) or an error page. Navigation and headers are added here, once for all pages.
 """
 
 import functools
 import hashlib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flask import Flask, flash, g, render_template, request, url_for
+from flask import Blueprint, Flask, flash, g, render_template, request, url_for
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from portal import config
+from portal import config, doors
+from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
 from portal.services.activities import record_refusal
@@ -25,12 +33,12 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'"
 )
 THEMES = {"light", "dark"}
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def install(app: Flask) -> None:
-    """Pages have a shell, headers and one way of failing."""
-    app.before_request(_find_project)
+    """Pages have a shell, headers and one way of failing. A path that belongs to no other front
+    door fails like a page."""
+    app.before_request(doors.on_pages(_find_project))
     app.context_processor(_shell)
     app.url_defaults(functools.partial(_name_its_content, app))
     app.after_request(_headers)
@@ -38,11 +46,21 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _old_form)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _broken)
+    for blueprint in blueprints(__name__, __path__):
+        app.register_blueprint(blueprint)
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
     app.jinja_env.filters["deed"] = navigation.deed
     app.jinja_env.filters["size"] = navigation.size
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
+
+
+def blueprints(package: str, path: Iterable[str]) -> Iterator[Blueprint]:
+    """The blueprint of every page in a package of pages, one a noun."""
+    for module in pkgutil.iter_modules(path, f"{package}."):
+        blueprint = getattr(importlib.import_module(module.name), "pages", None)
+        if blueprint is not None:
+            yield blueprint
 
 
 def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
@@ -57,7 +75,7 @@ def _content_sum(path: Path) -> str:
 
 
 def partial() -> bool:
-    """Whether htmx asks for a part of the page; everything else gets the whole."""
+    """Whether htmx wants a part of the page; everything else gets the whole."""
     return request.headers.get("HX-Request-Type") == "partial"
 
 
@@ -71,11 +89,16 @@ def remember_refusal(refused: Refused) -> None:
         targets = [value for key, value in arguments.items() if key != "project_id"]
         record_refusal(
             current_user.actor,
-            request.endpoint or request.path,
+            _action(),
             refused,
             project_id=arguments.get("project_id"),
             target_id=targets[0] if targets and hasattr(targets[0], "hex") else None,
         )
+
+
+def _action() -> str:
+    """What is being done, as the record names it: "hosts.disable", wherever its page lies."""
+    return ".".join((request.endpoint or request.path).split(".")[-2:])
 
 
 def done(sentence: str) -> None:
@@ -98,7 +121,6 @@ def _shell() -> dict:
     shell = {
         "theme": theme if theme in THEMES else None,
         "request_id": g.get("request_id"),
-        "version_query": "",
     }
     if current_user.is_authenticated:
         shell |= navigation.shell(current_user)
@@ -160,7 +182,7 @@ def _broken(error: Exception):
 
     current_app.logger.error("%s %s %s", g.get("request_id"), request.method, request.path)
     current_app.logger.error("it broke", exc_info=error)
-    g._login_user = AnonymousUserMixin()  # this page asks the database nothing: it may be that
+    g._login_user = AnonymousUserMixin()  # no query for this page: the database may be what broke
     return _error_page(500)
 
 

@@ -4,7 +4,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import PasswordField
 
-from portal import auth, config
+from portal import config
+from portal.auth import browser
 from portal.errors import Refused
 from portal.pages import THEMES, done
 from portal.pages.forms import Form
@@ -52,7 +53,7 @@ def session_list():
 @pages.post("/sessions/end")
 def end_sessions():
     sessions.sign_out_everywhere(current_user.actor)
-    auth.sign_out()
+    browser.sign_out()
     done("All your sessions have ended.")
     return redirect(url_for("login.show"), 303)
 
@@ -61,7 +62,7 @@ def end_sessions():
 def theme():
     """Light, dark, or, with anything else, as the system has it."""
     chosen = request.form.get("theme", "")
-    here = redirect(auth.safe_next(request.form.get("next")), 303)
+    here = redirect(browser.safe_next(request.form.get("next")), 303)
     if chosen in THEMES:
         here.set_cookie(
             "theme",

@@ -1,10 +1,11 @@
-"""What a guest wrote to its serial port. No page asks a host: a button has the conductor ask."""
+"""What a guest wrote to its serial port. A button has the conductor fetch it: no page ever does."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 
 from portal.pages import partial
-from portal.services import boot_logs, instances
+from portal.services import instances
+from portal.services.instances import boot_logs
 
 pages = Blueprint(
     "boot_logs", __name__, url_prefix="/projects/<uuid:project_id>/instances/<uuid:instance_id>/log"

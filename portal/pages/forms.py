@@ -2,9 +2,8 @@
 
 import uuid
 
-from flask import g
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
+from wtforms import HiddenField
 
 from portal.errors import Refused
 from portal.pages import remember_refusal
@@ -26,11 +25,15 @@ class Form(FlaskForm):
         csrf = False  # the application checks the token of every POST, with or without a form
 
     status = 422
+    look_again = HiddenField()
 
-    def __init__(self, *arguments, **more):
-        if (kept := g.pop("kept_form", None)) is not None:  # sent when the session had ended
-            more["formdata"] = MultiDict(kept)
-        super().__init__(*arguments, **more)
+    def validate(self, *arguments, **more) -> bool:
+        """Whether it was filled in as far as a service can judge it, and is meant to be carried
+        out. One that came back through a sign-in is shown first."""
+        if self.look_again.data:
+            self.status = 200
+            return False
+        return super().validate(*arguments, **more)
 
     def __enter__(self):
         return self

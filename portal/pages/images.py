@@ -36,7 +36,7 @@ class SettingsForm(Form):
     min_memory_mib = IntegerField("Least memory", default=0)
 
     def wish(self) -> images.NewImage:
-        """What the form asks for."""
+        """What was filled in, as the service takes it."""
         return images.NewImage(
             name=self.name.data or "",
             visibility=Visibility(self.visibility.data),

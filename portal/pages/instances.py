@@ -14,7 +14,7 @@ from wtforms import (
 )
 
 from portal.errors import NotFound
-from portal.pages import done, partial
+from portal.pages import cards, done, partial
 from portal.pages.forms import Form, as_uuid, new_key
 from portal.pages.listing import Listing
 from portal.services import activities, catalog, instances
@@ -55,7 +55,7 @@ class InstanceForm(Form):
     user_data = TextAreaField("User data")
 
     def wish(self, project_id) -> instances.NewInstance:
-        """What the form asks for."""
+        """What was filled in, as the service takes it."""
         return instances.NewInstance(
             project_id=project_id,
             name=self.name.data or "",
@@ -232,7 +232,13 @@ def _form_page(project_id, form: InstanceForm) -> str:
         *(SelectChoice(str(each.id), each.name) for each in menu.key_pairs),
     ]
     return render_template(
-        "instances/new.html", form=form, menu=menu, **_summary(project_id, form, menu)
+        "instances/new.html",
+        form=form,
+        menu=menu,
+        image_cards=[cards.of_image(each) for each in menu.images],
+        flavor_cards=[cards.of_flavor(each, menu) for each in menu.flavors],
+        group_cards=[cards.of_group(each) for each in menu.groups],
+        **_summary(project_id, form, menu),
     )
 
 

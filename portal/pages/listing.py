@@ -11,7 +11,7 @@ SIZE = 50  # rows of a page
 
 @dataclasses.dataclass
 class Listing:
-    """What the URL asks of a list, and the links to its other views."""
+    """A view of a list as the URL has it, and the links to other views of it."""
 
     sorts: tuple[str, ...]
     sort: str  # a column's name, "-" before it for descending

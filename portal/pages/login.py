@@ -1,12 +1,15 @@
 """Signing in and out. What was being sent when the session ended is kept through it."""
 
+from urllib.parse import urlsplit
+
 import flask
-from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from portal import auth, throttle
+from portal import throttle
+from portal.auth import browser
 from portal.errors import Refused
 from portal.pages.forms import Form
 from portal.services import users
@@ -27,7 +30,7 @@ class LoginForm(Form):
 
 @pages.get("/login")
 def show():
-    form = LoginForm(formdata=None, next=auth.safe_next(request.args.get("next")))
+    form = LoginForm(formdata=None, next=browser.safe_next(request.args.get("next")))
     return render_template("login/show.html", form=form)
 
 
@@ -39,35 +42,48 @@ def create():
             user = _verified(form.name.data.strip(), form.password.data)
     if user is None:
         return render_template("login/show.html", form=form, kept=bool(form.kept.data)), form.status
-    auth.sign_in(user)
+    browser.sign_in(user)
     kept = _kept(form.kept.data)
     if kept and not user.must_change_password:
-        return _continue(kept)
-    return redirect(auth.safe_next(form.next.data), 303)
+        return render_template("login/kept.html", **kept)
+    return redirect(browser.safe_next(form.next.data), 303)
 
 
 @pages.post("/logout")
 def delete():
-    auth.sign_out()
+    browser.sign_out()
     return redirect(url_for(".show"), 303)
 
 
-def keep_form():
-    """The login page, with the form that was being sent in its luggage. A file is not kept."""
+@browser.login_manager.unauthorized_handler
+def sign_in_first():
+    """Whoever opened a page comes back to it from the login page; whoever sent a form finds it
+    kept there."""
+    if request.headers.get("HX-Request"):
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = browser.safe_next(f"{here.path}?{here.query}".rstrip("?"))
+        return "", 401, {"HX-Redirect": url_for("login.show", next=back)}
+    if request.method in browser.SAFE_METHODS:
+        back = browser.safe_next(request.full_path.rstrip("?"))
+        return redirect(url_for("login.show", next=back), 303)
+    kept = _keep()
+    form = LoginForm(formdata=None, kept=kept, next="/")
+    return render_template("login/show.html", form=form, kept=bool(kept)), 401
+
+
+def _keep() -> str:
+    """The form that was being sent, signed; "" where it is too large, or brings a file."""
     if request.mimetype == "multipart/form-data":
-        return render_template("login/show.html", form=LoginForm(formdata=None, next="/")), 401
+        return ""
     sent = {
-        "endpoint": request.endpoint,
-        "arguments": {key: str(value) for key, value in request.view_args.items()},
+        "target": request.path,
+        "creates": request.endpoint.endswith(".create"),
         "fields": [
             [key, value] for key, value in request.form.items(multi=True) if key not in NEVER_KEPT
         ],
     }
     kept = _serializer().dumps(sent)
-    if len(kept) > KEPT_LARGEST:
-        kept = ""
-    form = LoginForm(formdata=None, kept=kept, next="/")
-    return render_template("login/show.html", form=form, kept=bool(kept)), 401
+    return kept if len(kept) <= KEPT_LARGEST else ""
 
 
 def _verified(name: str, password: str):
@@ -89,25 +105,8 @@ def _kept(text: str) -> dict | None:
         return None
 
 
-def _continue(kept: dict):
-    """The form that was being sent, filled in, for whoever has just signed in to confirm."""
-    target = url_for(kept["endpoint"], **kept["arguments"])
-    noun = kept["endpoint"].partition(".")[0]
-    page = flask.current_app.view_functions.get(f"{noun}.new")
-    flask.session.modified = True
-    if not kept["endpoint"].endswith(".create") or page is None:
-        return render_template("login/kept.html", target=target, fields=kept["fields"])
-    flask.g.pop("_login_user", None)  # flask-login has looked already, and found nobody
-    adapter = flask.current_app.create_url_adapter(request)
-    _, arguments = adapter.match(target, method="POST")
-    g.kept_form = kept["fields"]
-    request.view_args = arguments
-    flask.flash("You are signed in again. Check what you had filled in, and send it.", "ok")
-    return page(**arguments)
-
-
 def _serializer() -> URLSafeTimedSerializer:
     key = flask.current_app.secret_key
     if not key:
         abort(500)
-    return URLSafeTimedSerializer(key, salt="kept form")
+    return URLSafeTimedSerializer(key, salt="kept forms")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flask import request, url_for
 
-from portal.auth import Person
+from portal.auth.browser import Person
 from portal.db import now, session
 from portal.models import Project
 from portal.services import operations, projects
@@ -22,12 +22,12 @@ PROJECT_PEOPLE = (
     ("Activity", "history", "activities.index", None),
 )
 ADMIN = (
-    ("Hosts", "hard-drive", "hosts.index", "g h"),
-    ("Flavors", "sliders-horizontal", "flavors.index", None),
-    ("Projects", "folder", "admin_projects.index", None),
-    ("Users", "user", "users.index", None),
-    ("Operations", "list-checks", "admin_operations.index", None),
-    ("Audit log", "scroll-text", "audit.index", None),
+    ("Hosts", "hard-drive", "admin.hosts.index", "g h"),
+    ("Flavors", "sliders-horizontal", "admin.flavors.index", None),
+    ("Projects", "folder", "admin.projects.index", None),
+    ("Users", "user", "admin.users.index", None),
+    ("Operations", "list-checks", "admin.operations.index", None),
+    ("Audit log", "scroll-text", "admin.audit.index", None),
 )
 PARTS = {"consoles": "instances", "boot_logs": "instances"}  # nouns without an entry of their own
 ACCOUNT = (
@@ -110,8 +110,7 @@ def deed(action: str) -> str:
 
 
 def _group(title: str, entries: tuple, **values) -> dict:
-    noun = (request.endpoint or "").partition(".")[0]
-    noun = PARTS.get(noun, noun)
+    noun = PARTS.get(request.blueprint, request.blueprint)
     return {
         "title": title,
         "entries": [
@@ -119,7 +118,7 @@ def _group(title: str, entries: tuple, **values) -> dict:
                 "label": label,
                 "icon": icon,
                 "url": url_for(endpoint, **values),
-                "current": endpoint.partition(".")[0] == noun,
+                "current": endpoint.rpartition(".")[0] == noun,
                 "key": key,
             }
             for label, icon, endpoint, key in entries

@@ -25,7 +25,7 @@ def index(project_id):
 
 @pages.get("/under-way")
 def under_way(project_id):
-    """The number in the top bar, which asks again until nothing is under way."""
+    """The number in the top bar, which is fetched anew until nothing is under way."""
     running = navigation.running(current_user, project_id)
     return render_template("_running.html", running_operations=running)
 

@@ -16,9 +16,8 @@ from portal.models import (
     Power,
     SecurityGroup,
 )
-from portal.policies import Actor, authorize
+from portal.policies import Actor, authorize, offered_images
 from portal.services import networks, quotas, security_groups
-from portal.services.images.looks import offered
 from portal.services.quotas import Usage
 
 
@@ -34,48 +33,8 @@ class Menu:
     usage: dict[str, Usage]
     free_name: str
 
-    @property
-    def image_choices(self) -> list[dict]:
-        """Cards for components/form.html."""
-        return [
-            {
-                "value": str(image.id),
-                "title": image.name,
-                "note": f"needs {image.disk_gib} GiB of disk",
-                "icon": "disc",
-            }
-            for image in self.images
-        ]
-
-    @property
-    def flavor_choices(self) -> list[dict]:
-        """Cards; a size that the quota has no room for says so and cannot be chosen."""
-        return [
-            {
-                "value": str(flavor.id),
-                "title": flavor.name,
-                "note": f"{flavor.vcpus} vCPU, {flavor.memory_mib} MiB, {flavor.disk_gib} GiB disk"
-                + ("" if self._fits(flavor) else ": more than the quota has left"),
-                "icon": "cpu",
-                "disabled": not self._fits(flavor),
-            }
-            for flavor in self.flavors
-        ]
-
-    @property
-    def group_choices(self) -> list[dict]:
-        """Cards that may all be chosen."""
-        return [
-            {
-                "value": str(group.id),
-                "title": group.name,
-                "note": group.description,
-                "icon": "shield",
-            }
-            for group in self.groups
-        ]
-
-    def _fits(self, flavor: Flavor) -> bool:
+    def fits(self, flavor: Flavor) -> bool:
+        """Whether the quota has room for one more of this size."""
         return all(
             getattr(flavor, name) <= self.usage[name].left
             for name in ("vcpus", "memory_mib", "disk_gib")
@@ -110,7 +69,7 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
 
 def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
-    query = offered(actor, project_id).where(Image.ready)
+    query = offered_images(actor, project_id).where(Image.ready)
     return list(session.scalars(query.order_by(Image.created_at.desc(), Image.id)))
 
 

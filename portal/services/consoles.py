@@ -48,7 +48,7 @@ def admit(
 
 
 def opened(actor: Actor, instance: Instance) -> None:
-    """That the screen was opened is in the record."""
+    """The record says that the actor opened the screen of the instance."""
     with transaction():
         activities.record(actor, "instances:console", instance)
 

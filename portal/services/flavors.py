@@ -6,10 +6,10 @@ import uuid
 from sqlalchemy import func, select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Conflict, Refused
 from portal.models import Flavor, Instance, Power
 from portal.policies import Actor, authorize
-from portal.services import activities, names
+from portal.services import activities, finding, names
 
 LIMITS = {  # from, to; QEMU's q35 machine takes 288 vCPUs, and one that boots needs 64 MiB
     "vcpus": (1, 288),
@@ -53,13 +53,9 @@ def in_use(actor: Actor) -> dict[str, int]:
     )
 
 
-def find(actor: Actor, flavor_id: uuid.UUID) -> Flavor:
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> Flavor:
     """The flavor. Raises NotFound."""
-    authorize(actor, "cloud:read")
-    flavor = session.get(Flavor, flavor_id)
-    if flavor is None:
-        raise NotFound("There is no such flavor. It may have been deleted.")
-    return flavor
+    return finding.find(actor, Flavor, name_or_id)
 
 
 def create(actor: Actor, new: NewFlavor) -> Flavor:

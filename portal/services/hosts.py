@@ -8,25 +8,28 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal import keys
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Conflict, Refused
 from portal.models import Host, Instance
 from portal.policies import Actor, authorize
-from portal.services import activities
+from portal.services import activities, finding
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 MOST_SHOWN = 500  # instances on the page of a host
 
 
-def add(name: str, *, driver: str = "libvirt") -> str:
-    """The host is known. Returns the key that it needs in its settings; it is shown only here.
-    For the command line: nobody is asked for permission."""
+def add(actor: Actor, name: str, *, driver: str = "libvirt") -> str:
+    """The host is known. Returns the key that it needs in its settings; it is shown only here."""
+    authorize(actor, "hosts:change")
     if not NAME.fullmatch(name):
         raise Refused("A host's name is [a-z0-9-], at most 32, and begins and ends with [a-z0-9].")
     key, sealed = keys.new_host_key()
     with transaction():
         if session.scalar(select(Host.id).where(Host.name == name)):
             raise Conflict(f"There is a host named {name} already.")
-        session.add(Host(name=name, driver=driver, sealed_key=sealed))
+        host = Host(name=name, driver=driver, sealed_key=sealed)
+        session.add(host)
+        session.flush()
+        activities.record(actor, "hosts:create", host, after={"driver": driver})
     return key
 
 
@@ -36,13 +39,9 @@ def every(actor: Actor) -> list[Host]:
     return list(session.scalars(select(Host).order_by(Host.name)))
 
 
-def find(actor: Actor, host_id: uuid.UUID) -> Host:
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> Host:
     """The host. Raises NotFound."""
-    authorize(actor, "hosts:read")
-    host = session.get(Host, host_id)
-    if host is None:
-        raise NotFound("There is no such host.")
-    return host
+    return finding.find(actor, Host, name_or_id)
 
 
 def enable(actor: Actor, host_id: uuid.UUID, *, enabled: bool, reason: str = "") -> Host:

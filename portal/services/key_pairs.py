@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from sqlalchemy import func, select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Conflict, Refused
 from portal.models import KeyPair, User
 from portal.policies import Actor, authorize
-from portal.services import activities, names
+from portal.services import activities, finding, names
 
 KINDS = {  # what sshd(8) takes by default, and what people call it
     "ssh-ed25519": "Ed25519",
@@ -69,13 +69,9 @@ def of_actor(actor: Actor) -> list[KeyPair]:
     )
 
 
-def find(actor: Actor, key_pair_id: uuid.UUID) -> KeyPair:
-    """One of the actor's own keys. Raises NotFound."""
-    authorize(actor, "key_pairs:change")
-    key_pair = session.get(KeyPair, key_pair_id)
-    if key_pair is None or key_pair.user_id != actor.user_id:
-        raise NotFound("There is no such key among yours. It may have been deleted.")
-    return key_pair
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> KeyPair:
+    """The actor's own key. Raises NotFound."""
+    return finding.find(actor, KeyPair, name_or_id)
 
 
 def create(actor: Actor, name: str, text: str) -> KeyPair:

@@ -4,18 +4,21 @@ import ipaddress
 import secrets
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import lazyload, selectinload
 
 from portal import config
+from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
-from portal.errors import Conflict, NotFound, Refused
-from portal.models import Instance, Network, Port, Subnet
+from portal.errors import Conflict, Refused
+from portal.models import Host, Instance, Network, Outcome, Port, Scope, Subnet, Task
 from portal.policies import Actor, authorize
-from portal.services import activities, names, quotas
+from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
 from portal.services.listing import Asked, ordered
-from portal.services.operations import open_operation
+from portal.services.operations import open_operation, table_parts
+from portal.services.scopes import Raised
 
 FIRST_CIDR = "10.0.0.0/24"
 SEGMENTS = 2_000_000  # each has a /31 of 100.64.0.0/10 as its way out
@@ -77,13 +80,9 @@ def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
     return network
 
 
-def find(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> Network:
-    """The network. Raises NotFound if there is none, or none for this actor."""
-    authorize(actor, "networks:read", project_id)
-    network = session.get(Network, network_id)
-    if network is None or network.project_id != project_id or network.deleted_at:
-        raise NotFound("There is no such network in this project. It may have been deleted.")
-    return network
+def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Network:
+    """The network. Raises NotFound, Ambiguous."""
+    return finding.find(actor, Network, name_or_id, project_id=project_id)
 
 
 def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
@@ -167,8 +166,24 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
                 else f"One instance is on the network {network.name}. Delete it first."
             )
         network.deleted_at = now()
-        operation = open_operation(actor, network, "delete")
+        carried = scopes.at([], (Scope.kind == NETWORK_TABLE) & (Scope.target_id == network.id))
+        tables = scopes.want(carried, needed=False)
+        operation = open_operation(
+            actor, network, "delete", table_parts(_answering(tables)), tables=tables
+        )
         activities.record(actor, "networks:delete", network, operation=operation)
+
+
+def bury(network_id: uuid.UUID) -> None:
+    """Nothing is left of a deleted network that no host holds. Called by the conductor, inside
+    its transaction."""
+    tables = select(Scope.id).where(Scope.kind == NETWORK_TABLE, Scope.target_id == network_id)
+    waiting = update(Task).where(Task.scope_id.in_(tables), Task.finished_at.is_(None))
+    session.execute(waiting.values(finished_at=now(), outcome=Outcome.SUPERSEDED))
+    session.execute(update(Task).where(Task.scope_id.in_(tables)).values(scope_id=None))
+    session.execute(delete_rows(Scope).where(Scope.id.in_(tables)))
+    session.execute(delete_rows(Subnet).where(Subnet.network_id == network_id))
+    session.execute(delete_rows(Network).where(Network.id == network_id))
 
 
 def parse_cidr(text: str) -> ipaddress.IPv4Network:
@@ -200,6 +215,13 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network:
     if block.prefixlen < LARGEST:
         raise Refused(f"{block} is too large: the largest is a /{LARGEST}.", field="cidr")
     return block
+
+
+def _answering(tables: list[Raised]) -> list[Raised]:
+    """Those of hosts that answer: nobody waits for a dark one, which hears of it at its return."""
+    hosts = session.scalars(select(Host).where(Host.id.in_({each.host_id for each in tables})))
+    dark = {host.id for host in hosts if host.dark}
+    return [each for each in tables if each.host_id not in dark]
 
 
 def _free_segment() -> int:

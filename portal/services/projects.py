@@ -9,7 +9,15 @@ from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Project, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
-from portal.services import activities, names, networks, security_groups, sessions, users
+from portal.services import (
+    activities,
+    finding,
+    names,
+    networks,
+    security_groups,
+    sessions,
+    users,
+)
 from portal.services.listing import Asked, like, ordered
 
 SORTS = ("name", "created_at")
@@ -39,12 +47,10 @@ def add(name: str) -> Project:
     return project
 
 
-def find(actor: Actor, project_id: uuid.UUID) -> Project:
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> Project:
     """The project. Raises NotFound if there is none, or none for this actor."""
-    authorize(actor, "projects:read", project_id)
-    project = session.get(Project, project_id)
-    if project is None:
-        raise NotFound("There is no such project, or you have no part in it.")
+    project = finding.find(actor, Project, name_or_id)
+    authorize(actor, "projects:read", project.id)
     return project
 
 
@@ -105,7 +111,7 @@ def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
 
 
 def member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment:
-    """One of them. Raises NotFound."""
+    """The role that a user has in the project. Raises NotFound."""
     authorize(actor, "members:read", project_id)
     held = _assignment(project_id, user_id)
     if held is None:

@@ -1,7 +1,7 @@
 """Cloud images that their publishers offer. Only what stands in PUBLISHED is ever fetched.
 
-A host fetches them (`workers.drivers.downloads`), and compares each with the sum that stands in
-its publisher's own list.
+A host fetches them (`workers.drivers.images.fetches`), and compares each with the sum that stands
+in its publisher's own list.
 """
 
 import dataclasses

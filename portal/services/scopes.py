@@ -1,77 +1,94 @@
-"""Which tables of which hosts a change concerns.
+"""Tables of hosts: which shall be there, at which revision.
 
-A table (a network on a host, the filter of a host) is never changed by a step; its `wanted`
-revision is raised in the transaction that alters what it shall say, and the host is sent the
-whole of it.
+A table (a network on a host, the filter of a host) is never changed by a step: whoever alters
+what it shall say raises its `wanted` revision in the same transaction, and the host is sent the
+whole of it. It is never busy. What concerns a noun's tables stands in that noun's own room.
 """
 
+import dataclasses
 import uuid
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, select, tuple_, update
 from sqlalchemy.orm import joinedload
 
-from portal.db import session
-from portal.models import Host, Instance, Network, Port, Scope, SecurityGroupRule
-from portal.models.network import port_groups
+from portal import bell
+from portal.db import after_commit, session
+from portal.models import Scope
 
-FIREWALL, NETWORK = "firewall", "network"
+Place = tuple[uuid.UUID, str, uuid.UUID]  # host, kind, target
 
 
-def want(scope_ids: Collection[uuid.UUID]) -> None:
-    """The hosts shall hold newer revisions of these than any before, and shall be sent them soon.
-    Call it with those that are locked."""
+@dataclasses.dataclass(frozen=True)
+class Raised:
+    """A table that a change concerns, as it is wanted after the change."""
+
+    id: uuid.UUID
+    host_id: uuid.UUID
+    kind: str
+    target_id: uuid.UUID
+    wanted: int
+    held: int
+    needed: bool = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether the host holds it already."""
+        return self.held >= self.wanted if self.needed else self.held == 0
+
+    @property
+    def job(self) -> str:
+        """What brings the host there."""
+        return job_of(self.kind, needed=self.needed)
+
+
+def at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
+    """The tables at these places, and those that `others` find, locked; those that no host was
+    told of yet are made."""
+    found = {}
+    condition = tuple_(Scope.host_id, Scope.kind, Scope.target_id).in_(places)
+    for other in others:
+        condition |= other
+    for row in session.execute(_in_order(select(*_COLUMNS).where(condition))):
+        found[row.host_id, row.kind, row.target_id] = Raised(*row)
+    new = [
+        Raised(uuid.uuid4(), *place, wanted=0, held=0)
+        for place in sorted(set(places) - found.keys(), key=str)
+    ]
+    session.add_all(
+        Scope(id=each.id, host_id=each.host_id, kind=each.kind, target_id=each.target_id)
+        for each in new
+    )
+    session.flush()
+    return [*found.values(), *new]
+
+
+def want(tables: Collection[Raised], *, needed: bool = True) -> list[Raised]:
+    """Their hosts shall hold newer revisions of these than any before, or, unless they are
+    `needed` any more, nothing of them; and they hear of it soon. Call it with what is locked."""
+    if not tables:
+        return []
     session.execute(
         update(Scope)
-        .where(Scope.id.in_(scope_ids))
-        .values(wanted=Scope.wanted + 1, repairs=0, repair_at=None)
+        .where(Scope.id.in_([each.id for each in tables]))
+        .values(wanted=Scope.wanted + 1, needed=needed, repairs=0, repair_at=None)
+        .execution_options(synchronize_session=False)
     )
+    after_commit(bell.ring)
+    return [dataclasses.replace(each, wanted=each.wanted + 1, needed=needed) for each in tables]
 
 
-def of_instances(instances: list[Instance], kinds: Container[str], *, alters: bool) -> list[Scope]:
-    """The tables of these kinds on the instances' own hosts, locked. If what they say `alters`,
-    they are wanted anew, as are the filters of all other hosts that name these instances."""
-    ids = [each.id for each in instances]
-    own = set()
-    if NETWORK in kinds:
-        networks = (
-            select(Instance.host_id, Port.network_id)
-            .join(Port, Port.instance_id == Instance.id)
-            .where(Instance.id.in_(ids))
-            .distinct()
-        )
-        own |= {(host_id, NETWORK, each) for host_id, each in session.execute(networks)}
-    if FIREWALL in kinds:
-        own |= {(each, FIREWALL, each) for each in {each.host_id for each in instances}}
-    place = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
-    concerned = place.in_(own)
-    if alters and FIREWALL in kinds:
-        named = Scope.host_id.in_(_hosts_that_refer_to(ids))
-        concerned = or_(concerned, and_(Scope.kind == FIREWALL, named))
-    columns = select(Scope.id, Scope.host_id, Scope.kind, Scope.target_id)
-    rows = session.execute(_in_order(columns.where(concerned)))
-    found = {scope_id: tuple(at) for scope_id, *at in rows}
-    new = [
-        Scope(id=uuid.uuid4(), host_id=host_id, kind=kind, target_id=target_id, wanted=1)
-        for host_id, kind, target_id in own - set(found.values())
-    ]
-    session.add_all(new)
-    session.flush()
-    if alters:
-        want([*found, *(each.id for each in new)])
-    own_ids = [scope_id for scope_id, at in found.items() if at in own]
-    query = select(Scope).where(Scope.id.in_(own_ids)).execution_options(populate_existing=True)
-    return new + list(session.scalars(query))
+def of_host(host_id: uuid.UUID, target_ids: Collection[uuid.UUID] | None = None) -> list[Scope]:
+    """The tables of a host, all or those of these things, locked."""
+    conditions = [Scope.host_id == host_id]
+    if target_ids is not None:
+        conditions.append(Scope.target_id.in_(target_ids))
+    return _locked(*conditions)
 
 
-def of_network(network: Network) -> list[Scope]:
-    """The network on every host that carries it, locked."""
-    return _locked(Scope.kind == NETWORK, Scope.target_id == network.id)
-
-
-def of_host(host: Host, kinds: Iterable[str] = (FIREWALL, NETWORK)) -> list[Scope]:
-    """The tables of these kinds that a host carries, locked."""
-    return _locked(Scope.host_id == host.id, Scope.kind.in_(kinds))
+def job_of(kind: str, *, needed: bool) -> str:
+    """The job that makes a host hold a table of this kind, or nothing of it."""
+    return f"{kind}.{'apply' if needed else 'remove'}"
 
 
 def lock(scope_ids: Collection[uuid.UUID]) -> None:
@@ -80,20 +97,15 @@ def lock(scope_ids: Collection[uuid.UUID]) -> None:
         session.execute(_in_order(select(Scope.id).where(Scope.id.in_(scope_ids))))
 
 
-def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> Select:
-    """Hosts with a port in a group one of whose rules names a group of these instances."""
-    own = (
-        select(port_groups.c.group_id)
-        .join(Port, Port.id == port_groups.c.port_id)
-        .where(Port.instance_id.in_(instance_ids))
-    )
-    referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
-    return (
-        select(Instance.host_id)
-        .join(Port, Port.instance_id == Instance.id)
-        .join(port_groups, port_groups.c.port_id == Port.id)
-        .where(port_groups.c.group_id.in_(referring))
-    )
+_COLUMNS = (
+    Scope.id,
+    Scope.host_id,
+    Scope.kind,
+    Scope.target_id,
+    Scope.wanted,
+    Scope.held,
+    Scope.needed,
+)
 
 
 def _locked(*conditions: ColumnElement[bool]) -> list[Scope]:

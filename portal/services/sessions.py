@@ -46,7 +46,7 @@ def alive(session_id: uuid.UUID) -> Session | None:
 
 
 def touch(found: Session) -> None:
-    """It was used just now. Written at most once a minute."""
+    """The session was used just now. Written at most once a minute."""
     if now() - found.last_seen < SEEN_WRITTEN:
         return
     with transaction():

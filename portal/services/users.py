@@ -14,7 +14,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
-from portal.services import activities, names, sessions
+from portal.services import activities, finding, names, sessions
 from portal.services.listing import Asked, like, ordered
 
 SORTS = ("name", "created_at")
@@ -158,17 +158,13 @@ def new_password() -> str:
     return "-".join("".join(secrets.choice(READABLE) for _ in range(5)) for _ in range(4))
 
 
-def find(actor: Actor, user_id: uuid.UUID) -> User:
-    """The user, for whoever may see all users. Raises NotFound."""
-    authorize(actor, "users:read")
-    user = session.get(User, user_id)
-    if user is None:
-        raise NotFound("There is no such user.")
-    return user
+def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
+    """The user, for whoever may see all users. Raises NotFound, Ambiguous."""
+    return finding.find(actor, User, name_or_id)
 
 
 def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
-    """The user as somebody who asks, with the roles of this moment."""
+    """The user as an actor, with the roles of this moment."""
     held = session.scalars(select(RoleAssignment).where(RoleAssignment.user_id == user.id)).all()
     return Actor(
         user_id=user.id,
@@ -184,9 +180,22 @@ def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
     )
 
 
+def create_administrator(actor: Actor, name: str, password: str) -> User:
+    """There is one more administrator of the whole cloud, who chooses a password of their own at
+    the first sign-in."""
+    authorize(actor, "users:change")
+    label = names.label(name)
+    with transaction():
+        if session.scalar(select(User.id).where(User.name == label)):
+            raise Conflict(f"There is a user named {label} already.", field="name")
+        user = make_administrator(label, password)
+        activities.record(actor, "users:change", user, after={"role": Role.ADMIN})
+    return user
+
+
 def make_administrator(name: str, password: str, *, must_change: bool = True) -> User:
-    """There is an administrator of the whole cloud with this password. For the command line:
-    nobody is asked for permission. For use inside a change."""
+    """There is an administrator of the whole cloud with this password. For use inside a change:
+    the beginning of an installation, where there is nobody to ask."""
     domain = session.scalar(select(Domain).where(Domain.name == DEFAULT_DOMAIN))
     if domain is None:
         domain = Domain(name=DEFAULT_DOMAIN)

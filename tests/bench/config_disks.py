@@ -19,8 +19,8 @@ import pycdlib
 from tests.bench.figures import Figure
 from tests.bench.portal import Portal
 from tests.web import ROOT
-from workers.drivers import seed
-from workers.specs import ImageSpec, InstanceSpec
+from workers.drivers.disks import seed
+from workers.specs import InstanceSpec
 
 BOOTS, BOOTS_AT_ONCE, BOOT_SECONDS = 50, 10, 180
 READINGS, READINGS_AT_ONCE = 1000, 4
@@ -99,10 +99,7 @@ def _read(number: int) -> bool:
         boots=1,
         vcpus=1,
         memory_mib=128,
-        disk_gib=1,
-        image=ImageSpec(
-            id="", generation=1, sha256="", format="qcow2", size_bytes=0, virtual_size_bytes=0
-        ),
+        disks=(),
         ports=(),
         public_keys=(("laptop", f"ssh-ed25519 AAAA{mark} {name}"),),
         user_data=(CLOUD_CONFIG if number % 2 else SCRIPT).format(mark=mark),

@@ -15,6 +15,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from workers import config as host_config
+from workers import wire
 from workers.__main__ import Rings
 from workers.agent import BEAT_SECONDS, Agent
 from workers.boundary import HostJob, TakesNoCommands
@@ -31,32 +32,29 @@ def main() -> None:
     configs = [host_config.read(file) for file in parser.parse_args().files]
     connection = redis.Redis.from_url(configs[0].redis_url)
     hosts = {each.name: (each, open_host(each)) for each in configs}
+    lengths = wire.SHORT, wire.LONG
+    served = {wire.queue(host, length): host for host in hosts for length in lengths}
 
     class FarmJob(HostJob):
         """Done by the host whose queue it lay in."""
 
         @property
         def config(self):
-            return hosts[_host(self.origin)][0]
+            return hosts[served[self.origin]][0]
 
         @property
         def host(self):
-            return hosts[_host(self.origin)][1]
+            return hosts[served[self.origin]][1]
 
     agents = [Agent(each) for each in configs]
     threading.Thread(target=_beat, args=(agents,), daemon=True).start()
     queues = [
         Queue(name, connection=connection, serializer=JSONSerializer, job_class=FarmJob)
-        for host in hosts
-        for name in (f"host-{host}", f"host-{host}:long")
+        for name in served
     ]
     FarmWorker(queues, connection=connection, serializer=JSONSerializer, job_class=FarmJob).work(
         logging_level="WARNING"
     )
-
-
-def _host(queue: str) -> str:
-    return queue.removeprefix("host-").removesuffix(":long")
 
 
 def _beat(agents: list[Agent]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from portal import config, db
 from portal.db import session
 from portal.models import Flavor, Host, Image, Operation, Outcome
+from portal.policies import COMMAND_LINE
 from portal.services import hosts, networks
 from tests.bench.figures import Figure, milliseconds, p95
 from tests.bench.portal import refusal
@@ -26,7 +27,7 @@ from tests.web import ROOT, SignedIn, WebServer
 HOSTS, FARMS = 50, 2
 CLIENTS, CREATES_EACH = 8, 25
 CREATES, AT_ONCE = 1000, 20
-GOAL_ANSWER_SECONDS, GOAL_PER_SECOND = 0.2, 20
+GOAL_ANSWER_SECONDS, GOAL_PER_SECOND = 0.2, 30
 LONGEST_SECONDS = 300
 PLENTY = 10**6
 
@@ -179,7 +180,7 @@ def _host(directory: Path, name: str, redis_url: str) -> str:
     state = directory / name
     lines = {
         "name": name,
-        "key": hosts.add(name, driver="fake"),
+        "key": hosts.add(COMMAND_LINE, name, driver="fake"),
         "redis_url": redis_url,
         "state_directory": state,
         "runtime_directory": state,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 
-SECONDS = 20
-GOAL_MIB, GOAL_CORE = 300, 0.01
+SECONDS = 40
+GOAL_MIB, GOAL_CORE = 260, 0.005
 GONE = (FileNotFoundError, ProcessLookupError)  # a fork that did its one job
 
 
-def measure(pid: int) -> list[Figure]:
+def measure(pid: int, when: str) -> list[Figure]:
     """Memory (PSS) and processor time of a process manager and everything below it, but libvirt's
-    daemons."""
+    daemons. `when` says in the table what was before."""
     before = _ticks_of_all(pid)
     time.sleep(SECONDS)
     after = _ticks_of_all(pid)
@@ -20,11 +20,16 @@ def measure(pid: int) -> list[Figure]:
     used = sum(after[each] - before[each] for each in lasting) / 100 / SECONDS
     mib = sum(_pss_kib(each) for each in lasting) / 1024
     return [
-        Figure("control plane idle, PSS", f"{mib:.0f} MiB", f"<= {GOAL_MIB} MiB", mib <= GOAL_MIB),
         Figure(
-            "control plane idle, processor",
-            f"{used:.1%} of a core",
-            f"<= {GOAL_CORE:.0%}",
+            f"control plane idle {when}, PSS",
+            f"{mib:.0f} MiB",
+            f"<= {GOAL_MIB} MiB",
+            mib <= GOAL_MIB,
+        ),
+        Figure(
+            f"control plane idle {when}, processor",
+            f"{used:.2%} of a core",
+            f"<= {GOAL_CORE:.1%}",
             used <= GOAL_CORE,
         ),
     ]

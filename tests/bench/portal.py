@@ -1,7 +1,9 @@
 """The portal as a client with a stopwatch sees it, over HTTP and from beside its database."""
 
+import dataclasses
 import re
 import time
+import uuid
 
 import requests
 from sqlalchemy import Select, func, select
@@ -12,46 +14,64 @@ from portal.models import Instance
 LOOK_SECONDS = 0.01
 
 
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """What instances are made on, and from: a path, and ids as a form sends them."""
+
+    project: str  # /projects/<id>
+    image_id: str
+    flavor_id: str
+    network_id: str
+
+
 class Portal:
-    """A person who is signed in, and quick."""
+    """An administrator of the cloud who is signed in, and quick. Instances are made on `ground`
+    (`tests.bench.ground`)."""
+
+    ground: Ground
 
     def __init__(self, url: str, name: str, password: str):
         self.url, self.http = url.rstrip("/"), requests.Session()
         self.send("/login", {"name": name, "password": password})
-        start = self.http.get(f"{self.url}/").url
-        if "/projects/" not in start:
-            raise SystemExit(f"bench: {name} cannot sign in, or has to change the password first")
-        self.project = start.removeprefix(self.url).rstrip("/")
+        if not self.http.get(f"{self.url}/admin/projects").url.endswith("/admin/projects"):
+            raise SystemExit(
+                f"bench: {name} cannot sign in, has to change the password first, or does not "
+                "administer the cloud"
+            )
+
+    @property
+    def project(self) -> str:
+        return self.ground.project
 
     def send(self, path: str, fields: dict, *, page: str | None = None) -> requests.Response:
         """POST a form with the token of its page."""
         token = _first(r'name="csrf_token" value="([^"]+)"', self.get(page or path))
-        form = {**fields, "csrf_token": token}
-        return self.http.post(f"{self.url}{path}", data=form, allow_redirects=False)
+        return self._post(path, {**fields, "csrf_token": token})
 
     def get(self, path: str) -> str:
         return self.http.get(f"{self.url}{path}").text
 
     def form(self, name: str, count: int = 1) -> dict:
-        """What the form for a new instance would send as it stands."""
+        """What the form for a new instance sends when its own ground has been chosen."""
         page = self.get(f"{self.project}/instances/new")
-        chosen = {
-            field: _first(rf'name="{field}"[^>]*value="([^"]+)"[^>]*checked', page)
-            for field in ("image_id", "flavor_id")
+        return {
+            "csrf_token": _first(r'name="csrf_token" value="([^"]+)"', page),
+            "key": _first(r'name="key"[^>]*value="(\w+)"', page),
+            "name": name,
+            "count": count,
+            "image_id": self.ground.image_id,
+            "flavor_id": self.ground.flavor_id,
+            "network_id": self.ground.network_id,
+            "group_ids": re.findall(r'name="group_ids"[^>]*value="([^"]+)"[^>]*checked', page),
         }
-        network = _first(r'name="network_id".*?<option[^>]*value="([0-9a-f-]{36})"', page)
-        key = _first(r'name="key"[^>]*value="(\w+)"', page)
-        groups = re.findall(r'name="group_ids"[^>]*value="([^"]+)"[^>]*checked', page)
-        token = _first(r'name="csrf_token" value="([^"]+)"', page)
-        asked = {"csrf_token": token, "key": key, "name": name, "count": count}
-        return chosen | asked | {"network_id": network, "group_ids": groups}
 
     def create(self, form: dict) -> None:
         """Send what `form` gave."""
-        place = f"{self.url}{self.project}/instances"
-        answer = self.http.post(place, data=form, allow_redirects=False)
-        if answer.status_code != 303:
-            raise SystemExit(f"bench: the portal refused: {refusal(answer.text)}")
+        _accept(self._post(f"{self.project}/instances", form))
+
+    def change(self, path: str, fields: dict, *, page: str | None = None) -> None:
+        """POST a form with the token of its page, and have it accepted."""
+        _accept(self.send(path, fields, page=page))
 
     def instances(self, name: str) -> dict[str, str]:
         """Path of each instance whose name contains `name`, and the word on its pill."""
@@ -59,15 +79,20 @@ class Portal:
         rows = re.findall(r'<tr id="instance-.*?</tr>', page, flags=re.DOTALL)
         return {_first(r'<a href="([^"]+)"', row): _word(row) for row in rows}
 
+    def newest_id(self, name: str) -> uuid.UUID:
+        """Of the instance of this name that was made last."""
+        named = self._named(select(Instance.id), name)
+        return session.scalar(named.order_by(Instance.created_at.desc()).limit(1))
+
     def wait_until_running(self, name: str, count: int, *, seconds: float) -> float:
         """Return when so many instances of this name had been observed to run, which their list
         says afterwards, by `time.perf_counter`. The database is asked: to fetch a page every few
         milliseconds would take a quarter of a small machine from what is measured."""
         deadline = time.perf_counter() + seconds
-        named = select(func.count()).where(Instance.name.startswith(name))
+        named = self._named(select(func.count()), name)
         while _count(named.where(Instance.launched_at.is_not(None))) < count:
-            if _count(named.where(Instance.fault != "")):
-                raise SystemExit(f"bench: {name} could not be built")
+            if fault := self._fault(name):
+                raise SystemExit(f"bench: {name} could not be built: {fault}")
             if time.perf_counter() > deadline:
                 raise SystemExit(f"bench: {name} did not run within {seconds} s")
             time.sleep(LOOK_SECONDS)
@@ -77,14 +102,38 @@ class Portal:
             raise SystemExit(f"bench: of {count} {name} the list says {words}")
         return moment
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str = "") -> None:
         """Delete every instance whose name contains `name`, and wait until they are gone."""
-        for path in self.instances(name):
-            known = _first(r"<title>(?:Delete )?([^ ?]+)", self.get(f"{path}/delete"))
-            self.send(f"{path}/delete", {"confirm": known})
         deadline = time.perf_counter() + 120
-        while self.instances(name) and time.perf_counter() < deadline:
+        while (found := self.instances(name)) and time.perf_counter() < deadline:
+            for path, word in found.items():  # a page of them
+                if word != "Deleting":
+                    known = _first(r"<title>(?:Delete )?([^ ?]+)", self.get(f"{path}/delete"))
+                    self.send(f"{path}/delete", {"confirm": known})
             time.sleep(0.2)
+
+    def _fault(self, name: str) -> str | None:
+        return session.scalar(
+            self._named(select(Instance.fault).where(Instance.fault != ""), name).limit(1)
+        )
+
+    def _named(self, query: Select, name: str) -> Select:
+        """Of what is in the project and begins with `name`."""
+        return query.where(
+            Instance.name.startswith(name),
+            Instance.project_id == uuid.UUID(self.project.rpartition("/")[2]),
+            Instance.deleted_at.is_(None),
+        )
+
+    def _post(self, path: str, form: dict) -> requests.Response:
+        return self.http.post(f"{self.url}{path}", data=form, allow_redirects=False)
+
+
+def _accept(answer: requests.Response) -> None:
+    """Return when it was not refused."""
+    if answer.status_code != 303:
+        said = refusal(answer.text) or answer.status_code
+        raise SystemExit(f"bench: the portal refused {answer.request.path_url}: {said}")
 
 
 def _word(row: str) -> str:
@@ -94,7 +143,7 @@ def _word(row: str) -> str:
 
 def _count(query: Select) -> int:
     session.rollback()
-    return session.scalar(query.where(Instance.deleted_at.is_(None)))
+    return session.scalar(query)
 
 
 def _first(pattern: str, text: str) -> str:

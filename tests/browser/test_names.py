@@ -79,4 +79,9 @@ def test_a_name_is_text_on_every_page(site, window, caged):
         if "project_id" in route.arguments:
             assert CANARY in page.title(), path
             assert CANARY in text, path
-    assert {"users.index", "flavors.index", "key_pairs.index", "audit.index"} <= set(shown)
+    assert {
+        "admin.users.index",
+        "admin.flavors.index",
+        "key_pairs.index",
+        "admin.audit.index",
+    } <= set(shown)

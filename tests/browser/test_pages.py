@@ -29,7 +29,7 @@ def states(site) -> Iterator[list[str]]:
     broken = cloud.running("broken")
     assert broken.fault
     ada, project_id = cloud.actor("ada"), cloud.project("red").id
-    cloud.hosts["kvm-1"].fail("ensure_download", NO_PUBLISHER, permanent=True)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", NO_PUBLISHER, permanent=True)
     missed = images.fetch(ada, project_id, "debian-13")
     cloud.settle()
     assert cloud.see(missed).fault

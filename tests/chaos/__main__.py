@@ -100,13 +100,13 @@ def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     story.run(arguments.operations, say)
     clicked = time.monotonic() - began
     say("Letting everything settle")
-    settled = settle(story.ledger)
+    settled = settle(stack, story.ledger)
     findings = Verdict(stack, story).findings()
     say("Deleting everything")
     story.delete_instances()
-    settled += settle(story.ledger, looks=0)
+    settled += settle(stack, story.ledger, looks=0)
     story.delete_networks()
-    settled += settle(story.ledger, looks=2)  # the first may have begun before the end
+    settled += settle(stack, story.ledger, looks=2)  # the first may have begun before the end
     emptied = Verdict(stack, story)
     findings += [
         Finding(f"afterwards: {each.rule}", each.looked_at, each.wrong)
@@ -121,19 +121,22 @@ def tell(stack: Stack, arguments: argparse.Namespace) -> bool:
     return not any(each.wrong for each in findings)
 
 
-def settle(ledger: Ledger, *, looks: int = 1) -> list[str]:
-    """The cloud is at rest, and each host has said since so often what it holds; or: what is
-    still going on a minute after the last deadline."""
+def settle(stack: Stack, ledger: Ledger, *, looks: int = 1) -> list[str]:
+    """The cloud is at rest, and each host, asked so often, has said since what it holds; or: what
+    is still going on a minute after the last deadline."""
     limit = time.monotonic() + LONGEST_SECONDS
     last = datetime.now(UTC)
-    rest_since, looked = datetime.now(UTC), 0
+    rest_since, looked, asked = datetime.now(UTC), 0, False
     while time.monotonic() < limit:
         if unfinished := ledger.unfinished():
-            rest_since, looked = datetime.now(UTC), 0
+            rest_since, looked, asked = datetime.now(UTC), 0, False
         elif looked == looks:
             return []
+        elif not asked:
+            stack.ask_hosts()
+            asked = True
         elif not ledger.rows(UNSEEN, rest_since.strftime("%Y-%m-%d %H:%M:%S.%f")):
-            rest_since, looked = datetime.now(UTC), looked + 1
+            rest_since, looked, asked = datetime.now(UTC), looked + 1, False
         last = max(last, ledger.latest_deadline() or last)
         if unfinished and datetime.now(UTC) > last + timedelta(seconds=AGAIN_SECONDS):
             break

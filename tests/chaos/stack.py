@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
+import redis
 import requests
 
 from tests.chaos import guests
+from workers import wire
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "seven quiet storms at sea"
@@ -112,6 +115,16 @@ class Stack:
             self.supervisor.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self.supervisor.kill()
+
+    def ask_hosts(self) -> None:
+        """Every host that has been heard is asked at once what it holds, as after an event."""
+        url = self.environment["PORTICO_REDIS_URL"]
+        with redis.Redis.from_url(url) as connection, connection.pipeline() as pipeline:
+            for host in self.hosts:
+                if connection.exists(wire.beat(host)):
+                    pipeline.hset(wire.beat(host), wire.BEAT_EVENTS, uuid.uuid4().hex)
+            wire.ring(pipeline)
+            pipeline.execute()
 
     def _settings(self, host: str) -> Path:
         return self.directory / f"{host}.ini"

@@ -60,7 +60,7 @@ class Verdict:
     def _look(self, stack: Stack, host: str) -> Reality:
         if not stack.real:
             return fake_reality.look(stack, host)
-        scopes = [row for row in self._ledger.rows(SCOPES) if row["kind"] == "network"]
+        scopes = [row for row in self._ledger.rows(SCOPES) if row["kind"] == "networks"]
         return reality.look(
             stack,
             host,
@@ -145,7 +145,7 @@ class Verdict:
         for host, held in self.held.items():
             rows = [row for row in self._ledger.rows(SCOPES) if row["host"] == host]
             looked_at += len(rows)
-            wanted = {row["target_id"] for row in rows if row["kind"] == "network"}
+            wanted = {row["target_id"] for row in rows if row["kind"] == "networks"}
             if held.networks != wanted:
                 wrong.append(f"{host} holds {sorted(held.networks)}, wanted {sorted(wanted)}")
             wrong += [

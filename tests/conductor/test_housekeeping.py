@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from portal.conductor import drift, housekeeping
 from portal.db import session
-from portal.models import Activity, Idempotency, Operation, Session, Task, User
+from portal.models import Activity, Idempotency, Operation, Outcome, Session, Task, User
 from portal.services import instances, sessions
 
 
@@ -19,13 +19,22 @@ def count(model) -> int:
     return session.scalar(select(func.count()).select_from(model))
 
 
-def test_updates_that_went_well_are_forgotten_and_what_people_did_is_not(two_hosts):
+def tables_sent() -> list[Outcome]:
+    """How the tables that were sent for nobody's change have ended."""
+    session.rollback()
+    return list(session.scalars(select(Task.outcome).where(Task.operation_id.is_(None))))
+
+
+def test_tables_that_are_held_are_forgotten_and_what_people_did_is_not(two_hosts):
     two_hosts.create("second", group_ids=(two_hosts.default_group(),))
     two_hosts.settle()
-    assert actions() == {"create", "update"}
+    assert tables_sent() == [Outcome.DONE]
     housekeeping.tidy()
-    assert actions() == {"create", "update"}
+    assert tables_sent() == [Outcome.DONE]
     activities = count(Activity)
+    two_hosts.clock.forward(hours=2)
+    housekeeping.tidy()
+    assert tables_sent() == []
     two_hosts.clock.forward(days=300)
     housekeeping.tidy()
     assert actions() == {"create"}
@@ -35,15 +44,18 @@ def test_updates_that_went_well_are_forgotten_and_what_people_did_is_not(two_hos
     assert count(Activity) == activities
 
 
-def test_an_update_that_failed_stays_to_be_seen(two_hosts):
+def test_a_table_that_could_not_be_sent_stays_to_be_seen_for_a_day(two_hosts):
     two_hosts.hosts["kvm-1"].fail("ensure_firewall", "nft: no such file", permanent=True)
     two_hosts.create("second", group_ids=(two_hosts.default_group(),))
     for _ in range(5):
         two_hosts.turn()
         drift.mend()
-    two_hosts.clock.forward(days=2)
+    two_hosts.clock.forward(hours=23)
     housekeeping.tidy()
-    assert "update" in actions()
+    assert tables_sent() == [Outcome.FAILED]
+    two_hosts.clock.forward(hours=2)
+    housekeeping.tidy()
+    assert tables_sent() == []
 
 
 @pytest.mark.parametrize("tidied", [True, False])

@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal.conductor import queue, tick
-from portal.db import session
+from portal.conductor import outcomes, tick
+from portal.conductor import wire as conductor_wire
+from portal.db import session, transaction
 from portal.errors import Conflict
-from portal.models import Outcome, Power, Status, Task
+from portal.models import Host, Outcome, Power, Status, Task, TaskLine
 from portal.services import instances
 from tests.cloud import host_row
+from workers import wire
+from workers.specs import Guest, Observation
 
 
 def test_a_created_instance_runs_on_its_host(cloud):
@@ -175,11 +178,11 @@ def stage_two(cloud, made) -> list[Task]:
 
 
 def test_a_job_that_a_worker_took_and_died_with_is_sent_again_soon(cloud, monkeypatch):
-    monkeypatch.setattr(queue, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(conductor_wire, "SILENT_SECONDS", 0.2)
     instance = cloud.create("web")
     tick.tick(cloud.wire)
-    for name in (queue.SHORT, queue.LONG):
-        cloud.redis.delete(f"rq:queue:{queue.queue_name('kvm-1', name)}")
+    for name in (wire.SHORT, wire.LONG):
+        cloud.redis.delete(f"rq:queue:{wire.queue('kvm-1', name)}")
     began = cloud.clock()
     while not cloud.see(instance).settled:
         cloud.turn()
@@ -239,25 +242,61 @@ def test_an_undefined_guest_is_made_anew(cloud):
     assert cloud.see(instance).status is Status.RUNNING
 
 
+def seen(host, instance, *, boot_id: str, sequence: int, **changes) -> None:
+    """The host reports one guest, running unless it is said otherwise."""
+    guest = Guest(
+        **{
+            "id": str(instance.id),
+            "power": "running",
+            "generation": instance.generation,
+            "boots": instance.boots,
+            **changes,
+        }
+    )
+    with transaction():
+        outcomes.take(host, Observation(boot_id=boot_id, sequence=sequence, guests=(guest,)))
+
+
 def test_old_news_never_replaces_newer(cloud):
     instance = cloud.running()
-    from portal.conductor import outcomes
-    from portal.db import transaction
-    from workers.specs import Guest, Observation
-
-    guest = Guest(id=str(instance.id), power="stopped", generation=1, boots=1)
-    with transaction():
-        outcomes.take(host_row(), Observation(boot_id="x", sequence=1, guests=(guest,)))
+    boot_id = host_row().boot_id
+    seen(host_row(), instance, boot_id=boot_id, sequence=1, power="stopped")
     assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_what_was_seen_in_a_boot_that_has_passed_is_not_news(cloud):
+    instance = cloud.running()
+    before = host_row().boot_id
+    seen(host_row(), instance, boot_id="the next", sequence=1)
+    seen(host_row(), instance, boot_id=before, sequence=10**6, power="stopped")
+    assert cloud.see(instance).status is Status.RUNNING
+
+
+def test_a_host_that_counts_anew_is_heard_at_once(cloud):
+    """Seen: with a lost state directory, a host was not believed until it had counted so far."""
+    instance = cloud.running()
+    for _ in range(20):
+        cloud.look()
+    seen(host_row(), instance, boot_id="another", sequence=1, power="stopped", reason="crashed")
+    assert cloud.see(instance).observed is Power.STOPPED
+
+
+def test_no_host_says_anything_of_a_guest_that_lives_on_another(bare_cloud):
+    for name in ("kvm-1", "kvm-2"):
+        bare_cloud.add_host(name)
+    instance = bare_cloud.running()
+    [other] = session.scalars(select(Host).where(Host.id != instance.host_id))
+    seen(other, instance, boot_id=other.boot_id, sequence=10**6, power="stopped")
+    assert bare_cloud.see(instance).status is Status.RUNNING
+    instances.delete(bare_cloud.actor("alice"), instance.project_id, instance.id)
+    gone = Observation(boot_id=other.boot_id, sequence=10**6 + 1, absent=(str(instance.id),))
+    with transaction():
+        outcomes.take(session.get(Host, other.id), gone)
+    assert bare_cloud.see(instance).deleted_at is None
 
 
 def test_what_hosts_say_is_on_the_operation(cloud):
     instance = cloud.running()
-    from sqlalchemy import select
-
-    from portal.db import session
-    from portal.models import TaskLine
-
     lines = session.scalars(select(TaskLine.text)).all()
     assert "The guest is running." in lines
     assert instance.status is Status.RUNNING

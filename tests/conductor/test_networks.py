@@ -4,8 +4,8 @@ from sqlalchemy import select
 
 from portal.conductor import drift
 from portal.db import session
-from portal.models import Network, Outcome, Port, Task
-from portal.services import instances, networks
+from portal.models import Network, Outcome, Port, Status, Task
+from portal.services import instances, networks, operations
 from tests.cloud import host_row
 
 
@@ -40,14 +40,26 @@ def test_a_host_forgets_no_lease_because_its_guest_lived_elsewhere(bare_cloud):
     assert leases(bare_cloud.hosts["kvm-1"]) == addresses(*by_host["kvm-1"])
 
 
+def sent_by_themselves(host: str) -> list[Task]:
+    """Tables that were sent to a host for nobody's change, oldest first."""
+    session.rollback()
+    return list(
+        session.scalars(
+            select(Task)
+            .where(Task.operation_id.is_(None), Task.host_id == host_row(host).id)
+            .order_by(Task.created_at)
+        )
+    )
+
+
 def members(host, group_id) -> set[str]:
     """The addresses that the filter of a fake host takes for members of a group."""
     [table] = host.every("firewall").values()
     return {
-        address
+        member["address"]
         for group in table["groups"]
         if group["id"] == str(group_id)
-        for address in group["members"]
+        for member in group["members"]
     }
 
 
@@ -81,24 +93,88 @@ def test_a_host_learns_of_members_while_a_change_hangs_on_it(two_hosts):
     for _ in range(5):
         two_hosts.turn()
         drift.mend()
-    updates = [each for each in two_hosts.operations(host_row("kvm-1")) if not each.user_id]
-    assert [each.action for each in updates] == ["update"]
+    assert [each.job for each in sent_by_themselves("kvm-1")] == ["firewall.apply"]
 
 
 def test_a_network_that_a_host_will_not_give_up_is_asked_for_less_and_less(bare_cloud):
     bare_cloud.add_host("kvm-1")
     alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
     network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
-    instances.delete(alice, instance.project_id, instance.id)
-    bare_cloud.settle()
     bare_cloud.hosts["kvm-1"].fail("remove_network", "no", times=10**6, permanent=True)
+    instances.delete(alice, instance.project_id, instance.id)
+    for _ in range(5):
+        bare_cloud.turn()
     networks.delete(alice, instance.project_id, network_id)
     for _ in range(60):
         bare_cloud.turn()
         drift.mend()
         bare_cloud.clock.forward(seconds=1)
-    deletes = bare_cloud.operations(session.get(Network, network_id))
-    assert [each.outcome for each in deletes] == [Outcome.FAILED] * 3  # at once, and after 30 s
+    [delete] = bare_cloud.operations(session.get(Network, network_id))
+    assert delete.outcome is Outcome.FAILED
+    again = [
+        each.outcome
+        for each in sent_by_themselves("kvm-1")
+        if each.job == "networks.remove" and each.created_at > delete.created_at
+    ]
+    assert again == [Outcome.FAILED] * 2  # at once, and after 30 s
+
+
+def test_a_host_gives_up_a_network_with_its_last_guest_and_serves_it_again(bare_cloud):
+    """Seen: a host kept the namespaces and the dnsmasq of every network that it ever carried."""
+    bare_cloud.add_host("kvm-1")
+    alice, host = bare_cloud.actor("alice"), bare_cloud.hosts["kvm-1"]
+    first, second = bare_cloud.running("first"), bare_cloud.running("second")
+    instances.delete(alice, first.project_id, first.id)
+    bare_cloud.settle()
+    assert leases(host) == addresses(second)
+    instances.delete(alice, second.project_id, second.id)
+    bare_cloud.settle()
+    assert host.every("network") == {}
+    third = bare_cloud.running("third")
+    assert leases(host) == addresses(third)
+    bare_cloud.look()
+    bare_cloud.settle()
+    assert sent_by_themselves("kvm-1") == []
+
+
+def test_a_guest_that_comes_while_the_last_one_goes_keeps_its_network(bare_cloud):
+    bare_cloud.add_host("kvm-1")
+    alice, host = bare_cloud.actor("alice"), bare_cloud.hosts["kvm-1"]
+    first = bare_cloud.running("first")
+    instances.delete(alice, first.project_id, first.id)
+    second = bare_cloud.create("second")
+    bare_cloud.settle()
+    assert bare_cloud.see(second).status is Status.RUNNING
+    assert leases(host) == addresses(second)
+
+
+def test_a_dark_host_gives_up_a_deleted_network_when_it_returns(two_hosts):
+    alice, first = two_hosts.actor("alice"), two_hosts.first
+    second = two_hosts.running("second")
+    assert second.host_id != first.host_id
+    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == first.id))
+    for host in two_hosts.hosts.values():
+        host.fail("remove_network", "no", times=1)
+    for each in (first, second):
+        instances.delete(alice, each.project_id, each.id)
+    for _ in range(3):
+        two_hosts.turn()
+    two_hosts.silent.add("kvm-1")
+    two_hosts.observe()
+    two_hosts.clock.forward(minutes=6)
+    for _ in range(5):
+        two_hosts.turn()
+        two_hosts.observe()
+    networks.delete(alice, first.project_id, network_id)
+    for _ in range(5):
+        two_hosts.turn()
+    [delete] = two_hosts.operations(session.get(Network, network_id))
+    assert delete.outcome is Outcome.DONE
+    assert operations.spread(delete) == operations.Spread(hosts=2, held=1, waiting=["kvm-1"])
+    two_hosts.silent.clear()
+    two_hosts.settle()
+    assert two_hosts.hosts["kvm-1"].every("network") == {}
+    assert session.get(Network, network_id) is None
 
 
 def test_what_waits_for_a_table_of_a_network_ends_with_it(bare_cloud):
@@ -106,11 +182,11 @@ def test_what_waits_for_a_table_of_a_network_ends_with_it(bare_cloud):
     bare_cloud.add_host("kvm-1")
     alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
     network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
-    bare_cloud.hosts["kvm-1"].fail("ensure_network", "no", times=1)
+    bare_cloud.hosts["kvm-1"].fail("remove_network", "no", times=1)
     instances.delete(alice, instance.project_id, instance.id)
     bare_cloud.turn()
     bare_cloud.turn()
-    pauses = select(Task).where(Task.job == "networks.apply", Task.finished_at.is_(None))
+    pauses = select(Task).where(Task.job == "networks.remove", Task.finished_at.is_(None))
     assert session.scalars(pauses.where(Task.attempt == 1, Task.sent_at.is_(None))).one()
     networks.delete(alice, instance.project_id, network_id)
     bare_cloud.settle()
@@ -122,7 +198,7 @@ def test_whatever_changes_meanwhile_a_host_is_sent_one_table(two_hosts):
     wish = two_hosts.new_instance("more", group_ids=(two_hosts.default_group(),), count=10)
     more = instances.create(two_hosts.actor("alice"), wish)
     two_hosts.settle()
-    [update] = [each for each in two_hosts.operations(host_row("kvm-1")) if not each.user_id]
-    assert (update.action, update.outcome) == ("update", Outcome.DONE)
+    [update] = sent_by_themselves("kvm-1")
+    assert (update.job, update.outcome) == ("firewall.apply", Outcome.DONE)
     expected = addresses(two_hosts.first, *more)
     assert members(two_hosts.hosts["kvm-1"], two_hosts.default_group()) == expected

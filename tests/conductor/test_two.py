@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.conductor import lead, tick
 from portal.conductor.__main__ import Conductor
-from portal.conductor.queue import Wire
+from portal.conductor.wire import Wire
 from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Outcome, Power, Task
@@ -41,7 +41,7 @@ class Watched(Wire):
     def send(self, messages):
         listed = list(messages)
         self._pass("send")
-        self.sent += [message.sent.id for message in listed if message.job != "hosts.observe"]
+        self.sent += [message.receipt.id for message in listed if message.job != "hosts.observe"]
         super().send(listed)
 
     def forget(self, ids):

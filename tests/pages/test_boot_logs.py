@@ -3,7 +3,8 @@
 import pytest
 
 from portal.errors import TooMany
-from portal.services import boot_logs, instances
+from portal.services import instances
+from portal.services.instances import boot_logs
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_host_that_does_not_answer_is_named_and_the_older_log_stays(
 
 def test_redis_flushed_meanwhile_loses_no_question(alice, place, cloud):
     alice.send(place)
-    cloud.boot_logs.listen()
+    cloud.questions.listen(cloud.ear.listen())
     cloud.redis.flushall()
     answered(cloud)
     answered(cloud)

@@ -89,7 +89,7 @@ def test_the_page_leads_to_the_operation_and_its_log(ada, images, fetch, cloud):
 
 def test_what_failed_says_why_and_is_tried_again_by_one_click(ada, alice, images, fetch, cloud):
     reason = "cloud.debian.org cannot be reached from host kvm-1"
-    cloud.hosts["kvm-1"].fail("ensure_download", reason, permanent=True)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", reason, permanent=True)
     fetch()
     cloud.settle()
     place = f"{images}/{image().id}"
@@ -117,7 +117,7 @@ def test_one_that_is_being_fetched_can_be_deleted(ada, images, fetch, cloud):
     assert ada.open(f"{place}/row").text == ""
     assert "<button" in offer(ada, images)
     cloud.settle()
-    assert cloud.hosts["kvm-1"].every("download") == {}
+    assert cloud.hosts["kvm-1"].every("fetch") == {}
 
 
 def test_no_host_that_answers_is_said_at_once(fetch, cloud):

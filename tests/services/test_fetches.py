@@ -8,17 +8,18 @@ from rq import Queue
 from sqlalchemy import select
 
 from portal.conductor import outcomes, tick
-from portal.conductor.queue import LONG, queue_name
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from portal.models import Flavor, Image, ImageStatus, Outcome, Visibility
+from portal.policies import COMMAND_LINE
 from portal.services import catalog, hosts, images, instances
 from portal.services.images import NewImage, store
 from tests.cloud import host_row
 from tests.crowd import at_once
 from tests.services.image_files import qcow2
 from tests.test_flat import statements
-from workers.specs import Download, Observation
+from workers import wire
+from workers.specs import Fetched, Observation
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_it_is_fetched_once(cloud, fetch):
     cloud.settle()
     with pytest.raises(Conflict, match="Debian 13 is there already"):
         fetch()
-    assert len(cloud.hosts["kvm-1"].every("download")) == 1
+    assert len(cloud.hosts["kvm-1"].every("fetch")) == 1
 
 
 def test_of_many_clicks_at_once_one_fetches(any_cloud):
@@ -116,7 +117,7 @@ def test_a_host_in_maintenance_is_not_asked(cloud, fetch):
     hosts.enable(ada, host_row("kvm-1").id, enabled=False, reason="a new disk")
     fetch()
     cloud.settle()
-    assert cloud.hosts["kvm-2"].every("download")
+    assert cloud.hosts["kvm-2"].every("fetch")
     hosts.enable(ada, host_row("kvm-2").id, enabled=False, reason="a new disk")
     with pytest.raises(Unavailable, match="Every host that answers is in maintenance, so none can"):
         fetch("debian-12")
@@ -133,7 +134,7 @@ def test_what_is_offered_is_read_at_once_with_what_is_under_way(cloud, fetch, pl
 
 
 def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch, place):
-    cloud.hosts["kvm-1"].fail("ensure_download", "the image store is full", permanent=True)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", "the image store is full", permanent=True)
     image = fetch()
     cloud.settle()
     image = cloud.see(image)
@@ -150,7 +151,7 @@ def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch,
 
 
 def test_its_life_is_the_same_on_either_database(any_cloud):
-    any_cloud.add_host("kvm-1").fail("ensure_download", "no room", permanent=True)
+    any_cloud.add_host("kvm-1").fail("ensure_fetch", "no room", permanent=True)
     place = any_cloud.actor("ada"), any_cloud.project().id
     image = images.fetch(*place, "debian-13")
     any_cloud.settle()
@@ -168,18 +169,18 @@ def test_its_life_is_the_same_on_either_database(any_cloud):
 
 def test_a_retry_asks_another_host(cloud, fetch, place):
     cloud.add_host("kvm-2")
-    cloud.hosts["kvm-1"].fail("ensure_download", "no image store", permanent=True)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", "no image store", permanent=True)
     image = fetch()
     cloud.settle()
     assert cloud.see(image).fault == "no image store"
     images.retry(*place, image.id)
     cloud.settle()
     assert cloud.see(image).status is ImageStatus.READY
-    assert cloud.hosts["kvm-2"].every("download")
+    assert cloud.hosts["kvm-2"].every("fetch")
 
 
 def test_a_publisher_that_fails_for_a_moment_is_asked_again(cloud, fetch):
-    cloud.hosts["kvm-1"].fail("ensure_download", "the line was cut", times=4)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", "the line was cut", times=4)
     image = fetch()
     cloud.settle()
     assert cloud.see(image).status is ImageStatus.READY
@@ -193,7 +194,7 @@ def test_a_delete_ends_the_fetching_and_makes_room_for_another(cloud, fetch, pla
     cloud.settle()
     fetching, deleting = cloud.operations(image)
     assert (fetching.outcome, deleting.outcome) == (Outcome.SUPERSEDED, Outcome.DONE)
-    assert list(cloud.hosts["kvm-1"].every("download")) == [str(again.id)]
+    assert list(cloud.hosts["kvm-1"].every("fetch")) == [str(again.id)]
     assert cloud.see(image).sha256 == ""
     assert cloud.see(again).status is ImageStatus.READY
 
@@ -201,11 +202,11 @@ def test_a_delete_ends_the_fetching_and_makes_room_for_another(cloud, fetch, pla
 def test_a_job_that_comes_after_the_delete_fetches_nothing(cloud, fetch, place):
     image = fetch()
     tick.tick(cloud.wire)
-    assert len(Queue(queue_name("kvm-1", LONG), connection=cloud.redis)) == 1
+    assert len(Queue(wire.queue("kvm-1", wire.LONG), connection=cloud.redis)) == 1
     images.delete(*place, image.id)
     cloud.settle()
     assert cloud.operations(image)[-1].outcome is Outcome.DONE
-    assert cloud.hosts["kvm-1"].every("download") == {}
+    assert cloud.hosts["kvm-1"].every("fetch") == {}
 
 
 def test_a_host_that_was_dark_is_told_to_stop_when_it_answers_again(any_cloud):
@@ -213,25 +214,25 @@ def test_a_host_that_was_dark_is_told_to_stop_when_it_answers_again(any_cloud):
     place = any_cloud.actor("ada"), any_cloud.project().id
     image = images.fetch(*place, "debian-13")
     tick.tick(any_cloud.wire)
-    kvm.put("download", str(image.id), {"sha256": "f" * 64})  # it has begun, and falls silent
+    kvm.put("fetch", str(image.id), {"sha256": "f" * 64})  # it has begun, and falls silent
     any_cloud.silent.add("kvm-1")
     images.delete(*place, image.id)
     for _ in range(3):
         any_cloud.clock.forward(minutes=6)
         any_cloud.settle()
     assert _ends(any_cloud, image) == [Outcome.SUPERSEDED, Outcome.FAILED]
-    assert kvm.every("download")
+    assert kvm.every("fetch")
     any_cloud.silent.clear()
     any_cloud.settle()
     any_cloud.clock.forward(minutes=6)
     any_cloud.settle()
     assert _ends(any_cloud, image) == [Outcome.SUPERSEDED, Outcome.FAILED, Outcome.DONE]
-    assert kvm.every("download") == {}
+    assert kvm.every("fetch") == {}
 
 
 def test_a_host_that_cannot_stop_fetching_is_told_again_later_and_later(cloud, fetch, place):
     image = fetch()
-    cloud.hosts["kvm-1"].fail("remove_download", "the disk is broken", times=2, permanent=True)
+    cloud.hosts["kvm-1"].fail("remove_fetch", "the disk is broken", times=2, permanent=True)
     images.delete(*place, image.id)
     cloud.settle()
     assert _ends(cloud, image)[1:] == [Outcome.FAILED]
@@ -249,16 +250,16 @@ def test_a_host_that_cannot_stop_fetching_is_told_again_later_and_later(cloud, f
 def test_what_a_host_says_of_a_deleted_image_changes_nothing(cloud, fetch, place):
     image = fetch()
     images.delete(*place, image.id)
-    found = Download(
+    found = Fetched(
         id=str(image.id), sha256="f" * 64, format="qcow2", size_bytes=1, virtual_size_bytes=1
     )
     with transaction():
-        outcomes.take(host_row(), Observation(boot_id="x", sequence=10**6, downloads=(found,)))
+        outcomes.take(host_row(), Observation(boot_id="x", sequence=10**6, fetches=(found,)))
     assert cloud.see(image).sha256 == ""
 
 
 def test_nothing_starts_from_what_is_not_there_yet(cloud, fetch):
-    cloud.hosts["kvm-1"].fail("ensure_download", "the image store is full", permanent=True)
+    cloud.hosts["kvm-1"].fail("ensure_fetch", "the image store is full", permanent=True)
     image = fetch()
     ada = cloud.actor("ada")
     assert image.id not in {each.id for each in catalog.images(ada, cloud.project().id)}
@@ -279,10 +280,10 @@ def test_what_is_not_there_yet_is_shown_to_who_may_fetch_it_alone(cloud, fetch):
     assert images.find(cloud.actor("alice"), cloud.project().id, image.id)
 
 
-def test_a_file_that_a_host_has_just_put_there_is_no_stray(cloud, fetch, place):
+def test_a_file_that_a_host_has_just_put_there_is_no_stranger(cloud, fetch, place):
     image = fetch()
     sha256 = note(cloud, image)
-    assert images.strays() == set()
+    assert images.strangers() == set()
     images.delete(*place, image.id)
     assert not store.place(sha256).exists()
     assert store.fetched() == {}
@@ -306,17 +307,17 @@ def test_half_of_a_note_is_none(cloud, fetch):
     note(cloud, image)
     (cloud.directory / "images" / f"{image.id}.note").write_text('{"sha2')
     assert store.fetched() == {}
-    assert images.strays() == {"e" * 64}
+    assert images.strangers() == {"e" * 64}
 
 
-def test_notes_of_images_that_are_gone_go_with_the_strays(cloud, fetch, place):
+def test_notes_of_images_that_are_gone_go_with_the_strangers(cloud, fetch, place):
     gone, there = fetch(), fetch("debian-12")
     images.delete(*place, gone.id)
     note(cloud, there)
     for image_id in (gone.id, uuid.uuid4()):
         (cloud.directory / "images" / f"{image_id}.note").write_text("{}")
         (cloud.directory / "images" / f"{image_id}.note.new").write_text("")
-    assert images.remove_strays([]) == set()
+    assert images.remove_strangers(COMMAND_LINE, []) == set()
     assert store.noted() == {there.id}
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from portal.db import session, transaction
 from portal.errors import Conflict, OverQuota, Refused
 from portal.models import Image, Quota, Visibility
+from portal.policies import COMMAND_LINE
 from portal.services import images
 from portal.services.images import NewImage, store
 from tests.services.image_files import MIB, bootable, qcow2
@@ -99,11 +100,11 @@ def test_what_a_crash_left_is_swept_up_and_what_is_being_written_is_not(cloud):
 
 
 def test_a_file_that_no_image_names_is_known(cloud):
-    assert images.strays() == set()
+    assert images.strangers() == set()
     image = upload(cloud)
     (cloud.directory / "images" / ("0" * 64)).write_bytes(b"")
-    assert images.strays() == {"0" * 64}
-    assert image.sha256 not in images.strays()
+    assert images.strangers() == {"0" * 64}
+    assert image.sha256 not in images.strangers()
 
 
 def test_deleting_one_while_the_same_content_comes_in_keeps_the_file(cloud):
@@ -142,7 +143,7 @@ def test_an_instance_that_is_not_built_yet_needs_its_image(cloud):
 def test_a_file_of_this_machine_becomes_an_image_of_the_cloud_once(cloud, tmp_path):
     path = tmp_path / "demo.img"
     path.write_bytes(bootable(b""))
-    one, two = (images.register(path, name="Demo", login_user="demo") for _ in "12")
+    one, two = (images.register(COMMAND_LINE, path, name="Demo", login_user="demo") for _ in "12")
     assert one.id == two.id
     assert (one.format, one.project_id, one.size_bytes) == ("raw", None, MIB)
     assert images.find(cloud.actor("charlie"), cloud.project("blue").id, one.id)

@@ -6,17 +6,21 @@ import subprocess
 import pytest
 
 from portal.errors import Refused
-from portal.services.images.inspection import Disk, Judge
+from portal.services.images.inspection import HEAD_USUAL, SECTOR, Disk, Judge
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
 from tests.services.image_files import GIB, MIB, bootable, qcow2
 
 CANARY = "canary-7d1f0c"
 FILES = HOSTILE | STRANGE
+HEAD_BYTES = HEAD_USUAL + SECTOR
 
 
 def judge(file: bytes, piece: int = 65_536, most: int = 500 * GIB) -> Disk:
-    chunks = (file[at : at + piece] for at in range(0, len(file), piece))
+    """`piece` is how much comes at a time, beyond the head at least a sector."""
+    head = range(0, min(len(file), HEAD_BYTES), piece)
+    tail = range(head.stop, len(file), max(piece, SECTOR - 1))
+    chunks = [file[at : min(at + each.step, each.stop)] for each in (head, tail) for at in each]
     judge = Judge(chunks, most_virtual_bytes=most)
     assert b"".join(judge) == file
     return judge.verdict(io.BytesIO(file))

@@ -1,6 +1,7 @@
 """A libvirt host and a demo image, made once for all the tests that need them."""
 
 import dataclasses
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -16,8 +17,9 @@ from tests.workers import libvirt_host as private
 from tests.workers.publisher_server import PublisherServer
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers.libvirt import LibvirtHypervisor
-from workers.drivers.qcow2 import Qcow2Storage
+from workers.drivers.disks.files import FileDisks
+from workers.drivers.images.cache import ImageCache
+from workers.drivers.libvirt.guests import LibvirtHypervisor
 from workers.errors import Busy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +41,9 @@ def demo_image():
     """The demo image as a file, built when it is not there or its script is newer."""
     image = ROOT / ".test" / "demo.qcow2"
     image.parent.mkdir(exist_ok=True)
-    subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
+    with open(image.with_suffix(".lock"), "w") as turn:  # another worker may be building it
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run([ROOT / "scripts" / "build-demo-image", image], check=True)
     return image
 
 
@@ -66,12 +70,23 @@ def config(tmp_path):
     )
 
 
+@pytest.fixture
+def full_disk(config):
+    """A host whose disk has 1 MiB."""
+    config.state_directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", config.state_directory]
+    subprocess.run(mount, check=True)
+    yield
+    subprocess.run(["umount", config.state_directory], check=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """A host under test: its drivers, and what a job or the conductor would do with them."""
 
     config: HostConfig
-    storage: Qcow2Storage
+    images: ImageCache
+    disks: FileDisks
     hypervisor: LibvirtHypervisor
     store: Path
 
@@ -87,13 +102,13 @@ class Machine:
             size_bytes=path.stat().st_size,
             virtual_size_bytes=virtual_size_bytes,
         )
-        self.storage.ensure_image(image, lambda done, total: None)
+        self.images.ensure_image(image, lambda done, total: None)
         return image
 
     def apply_once(self, spec: specs.InstanceSpec) -> None:
         """One job. Raises `Busy` as a job does."""
-        self.storage.ensure_disk(spec)
-        self.storage.ensure_seed(spec)
+        self.disks.ensure_disk(spec)
+        self.disks.ensure_seed(spec)
         self.hypervisor.ensure_domain(spec)
         self.hypervisor.ensure_power(spec)
 
@@ -110,7 +125,7 @@ class Machine:
 
     def remove(self, instance_id: str) -> None:
         self.hypervisor.remove_domain(instance_id)
-        self.storage.remove_instance(instance_id)
+        self.disks.remove_disks(instance_id)
 
     def wait_for_boot_log(self, spec: specs.InstanceSpec, text: str, *, times: int = 1) -> str:
         """The boot log, once `text` is in it that often."""
@@ -138,10 +153,16 @@ def machine(libvirt_host, request):
         image_store=store,
         accelerator="qemu",
     )
-    storage = Qcow2Storage(config)
-    machine = Machine(config, storage, LibvirtHypervisor(config, storage), store)
+    disks = FileDisks(config)
+    machine = Machine(
+        config=config,
+        images=ImageCache(config),
+        disks=disks,
+        hypervisor=LibvirtHypervisor(config, disks),
+        store=store,
+    )
     yield machine
-    for instance_id in storage.observe_instances():
+    for instance_id in disks.observe_disks():
         machine.remove(instance_id)
 
 
@@ -168,8 +189,7 @@ def new_instance():
             "boots": 1,
             "vcpus": 1,
             "memory_mib": 128,
-            "disk_gib": 1,
-            "image": image or some_image(),
+            "disks": (root_disk(image or some_image()),),
         }
         return specs.InstanceSpec(**(fields | changes))
 
@@ -200,3 +220,7 @@ def some_image(**changes) -> specs.ImageSpec:
         "virtual_size_bytes": 1 << 20,
     }
     return specs.ImageSpec(**(fields | changes))
+
+
+def root_disk(image: specs.ImageSpec, *, gib: int = 1) -> specs.DiskSpec:
+    return specs.DiskSpec(id="root", kind=specs.ROOT, gib=gib, image=image)

@@ -47,4 +47,4 @@ class FilteredHost(NetworkHost):
 def default(*members: Guest) -> GroupSpec:
     """Everything out, in only from each other."""
     inward = opening("", remote_group="default")
-    return group("default", OUT, inward, members=[each.address for each in members])
+    return group("default", OUT, inward, members=[each.member() for each in members])

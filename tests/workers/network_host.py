@@ -19,15 +19,17 @@ import uuid
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers import dnsmasq, names, namespaces, network_records, nft
-from workers.drivers.netlink import NetlinkNetwork
-from workers.drivers.nftables import NftFirewall
+from workers.drivers import names, nft
+from workers.drivers.filter.nftables import NftFirewall
+from workers.drivers.network import dnsmasq, namespaces, records
+from workers.drivers.network.netlink import NetlinkNetwork
 from workers.specs import (
     FilteredPortSpec,
     FirewallSpec,
     GroupSpec,
     Held,
     LeaseSpec,
+    MemberSpec,
     NetworkSpec,
     RuleSpec,
 )
@@ -76,7 +78,7 @@ class NetworkHost:
         return self
 
     def __exit__(self, *raised):
-        for network_id in {*network_records.ids(self.config), *dnsmasq.running(self.config)}:
+        for network_id in {*records.ids(self.config), *dnsmasq.running(self.config)}:
             dnsmasq.remove(self.config, network_id)
         for process in self.processes:
             process.kill()
@@ -111,7 +113,7 @@ class NetworkHost:
         for guest in self.guests:
             guest.end()
         self.guests.clear()
-        for network_id in network_records.ids(self.config):
+        for network_id in records.ids(self.config):
             self.network.remove_network(network_id)
 
     def without_filter(self) -> contextlib.AbstractContextManager:
@@ -184,6 +186,9 @@ class Guest:
             groups=groups,
         )
 
+    def member(self) -> MemberSpec:
+        return MemberSpec(segment_id=self.spec.segment_id, address=self.address)
+
     def lease(self, hostname: str) -> LeaseSpec:
         return LeaseSpec(mac=self.mac, address=self.address, hostname=hostname)
 
@@ -232,9 +237,18 @@ class Guest:
         return connects(self.namespace, address, port, seconds=seconds)
 
     def pings(self, address: str, *, source: str = "") -> bool:
-        words = ["busybox", "ping", "-c", "2", "-i", "0.2", "-W", "1", "-q"]
+        """Whether one of two pings is answered. The first answer is waited for, not the rest."""
+        words = ["busybox", "ping", "-c", "2", "-i", "0.2", "-W", "1"]
         words += ["-I", source] if source else []
-        return self.run(*words, address, check=False).returncode == 0
+
+        def begin() -> subprocess.Popen:
+            out = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            return subprocess.Popen([*words, address], text=True, **out)
+
+        with inside(self.namespace, begin) as ping:
+            answered = any(" bytes from " in line for line in ping.stdout)
+            ping.kill()
+        return answered
 
     def send_frame(self, frame: bytes, *, times: int = 3) -> None:
         """These bytes leave eth0, whatever they are."""
@@ -299,7 +313,7 @@ def network(segment: int, cidr: str = "10.0.0.0/24", **changes) -> NetworkSpec:
 
 def held(spec: NetworkSpec) -> Held:
     """What a host says that holds the table."""
-    return Held(kind="network", id=spec.id, generation=spec.generation)
+    return Held(kind="networks", id=spec.id, generation=spec.generation)
 
 
 def firewall(generation: int, ports, *groups: GroupSpec) -> FirewallSpec:

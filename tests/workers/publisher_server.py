@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from workers.specs import DownloadSpec
+from workers.specs import FetchSpec
 
 NAME = "mirror.example"
 IMAGE_ID = "66666666-6666-6666-6666-666666666666"
@@ -41,7 +41,7 @@ class PublisherServer(http.server.ThreadingHTTPServer):
     def folder(self) -> str:
         return f"https://{self.server_address[0]}:{self.server_address[1]}/images/"
 
-    def offer(self, file: bytes, *, sums: str | None = None, **changes) -> DownloadSpec:
+    def offer(self, file: bytes, *, sums: str | None = None, **changes) -> FetchSpec:
         """It publishes `file`."""
         self.files["/images/disk.qcow2"] = file
         listed = f"{hashlib.sha512(file).hexdigest()}  disk.qcow2\n" if sums is None else sums
@@ -55,7 +55,7 @@ class PublisherServer(http.server.ThreadingHTTPServer):
             "most_bytes": 2**30,
             "most_virtual_bytes": 2**30,
         }
-        return DownloadSpec(**(fields | changes))
+        return FetchSpec(**(fields | changes))
 
     def stop(self) -> None:
         if self.held:

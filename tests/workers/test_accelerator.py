@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workers.config import HostConfig
-from workers.drivers import accelerator
+from workers.drivers.libvirt import accelerator
 
 EMULATOR = "/usr/bin/qemu-system-x86_64"
 

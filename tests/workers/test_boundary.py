@@ -12,10 +12,10 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from tests.cloud import Worker
-from workers import bell, specs
+from workers import specs, wire
 from workers.boundary import HostJob, Rejected, perform
 from workers.config import HostConfig
-from workers.drivers.fake import FakeHost
+from workers.drivers.fake import FakeHost, drivers_of
 from workers.errors import Failed
 
 KEY, FOREIGN = Fernet.generate_key(), Fernet.generate_key()
@@ -35,7 +35,7 @@ def config(tmp_path, redis_url):
 
 @pytest.fixture
 def host(tmp_path):
-    return FakeHost(tmp_path).drivers()
+    return drivers_of(FakeHost(tmp_path))
 
 
 def sealed(key: bytes = KEY, **changes) -> str:
@@ -99,7 +99,7 @@ def test_what_may_work_next_time_travels_as_the_sentence_that_it_is(tmp_path, co
 
         observe_host = observe_guests
 
-    unlucky = dataclasses.replace(FakeHost(tmp_path).drivers(), hypervisor=Unlucky())
+    unlucky = dataclasses.replace(drivers_of(FakeHost(tmp_path)), hypervisor=Unlucky())
     answer = perform(unlucky, config, JOB, "kvm-1-t-1", sealed())
     letter = specs.unpack(Fernet(KEY).decrypt(answer.encode()))
     assert letter["failed"] == "the publisher does not answer"
@@ -151,9 +151,9 @@ def test_the_conductor_is_rung_for_with_the_outcome(name, redis_url, host, confi
     connection = redis.Redis.from_url(redis_url)
     queue = Queue("host-kvm-1", connection=connection, serializer=JSONSerializer)
     queue.enqueue(name, sealed(), job_id="kvm-1-t-1")
-    assert not connection.exists(bell.KEY)
+    assert not connection.exists(wire.BELL)
     _work(connection, host, config)
-    assert connection.llen(bell.KEY) == 1
+    assert connection.llen(wire.BELL) == 1
 
 
 def _work(connection, host, config) -> None:

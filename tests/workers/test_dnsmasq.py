@@ -11,7 +11,8 @@ import pytest
 
 from tests.workers.network_host import WORLD_ADDRESS, NetworkHost, network, run
 from workers import specs
-from workers.drivers import dnsmasq, names, namespaces, resolvers
+from workers.drivers import names
+from workers.drivers.network import dnsmasq, namespaces, resolvers
 from workers.specs import LeaseSpec
 
 LEASES = (
@@ -75,9 +76,7 @@ def test_a_resolver_on_loopback_is_asked_at_the_end_of_the_transit(resolver_file
     assert resolvers.loopback() == "127.0.0.1"
 
 
-def test_a_network_has_its_own_resolvers_or_none(resolver_files):
-    own = network(5, resolvers=("192.0.2.1", "192.0.2.2"))
-    assert resolvers.upstream(own) == ("--no-resolv", "--server=192.0.2.1", "--server=192.0.2.2")
+def test_a_network_without_a_way_out_has_no_resolvers(resolver_files):
     assert resolvers.upstream(network(5, nat=False)) == ("--no-resolv",)
     assert resolvers.upstream(network(5)) == ("--no-resolv",), "a host without any"
 
@@ -173,7 +172,8 @@ def test_it_goes_on_when_everything_that_started_it_is_killed(host):
     spec = network(5, leases=LEASES)
     starts = (
         "import sys; from tests.workers.network_host import network; "
-        "from workers.drivers.netlink import NetlinkNetwork; from workers import specs, config; "
+        "from workers.drivers.network.netlink import NetlinkNetwork; "
+        "from workers import specs, config; "
         "from pathlib import Path; import json, time; "
         "spec = specs.load(specs.NetworkSpec, json.loads(sys.argv[1])); "
         "config = config.HostConfig(name='ptest', key='', redis_url='', "
@@ -226,7 +226,8 @@ def test_nothing_is_started_again_for_a_network_that_was_removed(host, shop):
 
 
 @pytest.mark.real
-def test_one_that_hangs_is_replaced(host, shop):
+def test_one_that_hangs_is_replaced(host, shop, monkeypatch):
+    monkeypatch.setattr(dnsmasq, "STOP_SECONDS", 0.2)  # it will not end by itself
     hung = pid(host, shop)
     os.kill(hung, signal.SIGSTOP)
     host.network.ensure_network(dataclasses.replace(shop, generation=2, leases=LEASES[:1]))

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.workers.conftest import root_disk
 from workers import specs
-from workers.drivers.domain_xml import (
+from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
     GuestFiles,
     Mark,
@@ -36,9 +37,17 @@ SPEC = specs.InstanceSpec(
     boots=3,
     vcpus=2,
     memory_mib=256,
-    disk_gib=1,
-    image=specs.ImageSpec(
-        id="i", generation=1, sha256="a" * 64, format="raw", size_bytes=1, virtual_size_bytes=1
+    disks=(
+        root_disk(
+            specs.ImageSpec(
+                id="i",
+                generation=1,
+                sha256="a" * 64,
+                format="raw",
+                size_bytes=1,
+                virtual_size_bytes=1,
+            )
+        ),
     ),
     ports=tuple(
         specs.PortSpec(
@@ -46,10 +55,10 @@ SPEC = specs.InstanceSpec(
             network_id="n",
             segment_id=4000 + number,
             mac=f"52:54:00:00:00:0{number}",
-            address=f"10.0.0.{number}",
-            prefix_length=24,
-            gateway="10.0.0.1",
             mtu=1450,
+            addresses=(
+                specs.AddressSpec(address=f"10.0.0.{number}", prefix_length=24, gateway="10.0.0.1"),
+            ),
         )
         for number in (1, 2)
     ),

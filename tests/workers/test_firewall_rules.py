@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.drivers import conntrack, firewall_rules
-from workers.drivers.conntrack import Flow, Judge
+from workers.drivers.filter import conntrack, firewall_rules
+from workers.drivers.filter.conntrack import Flow, Judge
 from workers.errors import Permanent
-from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
+from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
 
 WEB = FilteredPortSpec(
     id="11111111-aaaa-4000-8000-000000000001",
@@ -20,7 +20,11 @@ WEB = FilteredPortSpec(
 DEFAULT = GroupSpec(
     id="default",
     rules=(RuleSpec(direction="egress"), RuleSpec(direction="ingress", remote_group="default")),
-    members=("10.0.0.12", "10.0.0.11"),
+    members=(
+        MemberSpec(segment_id=70_000, address="10.0.0.12"),
+        MemberSpec(segment_id=70_000, address="10.0.0.11"),
+        MemberSpec(segment_id=8, address="10.0.0.11"),
+    ),
 )
 SSH = GroupSpec(
     id="ssh", rules=(RuleSpec(direction="ingress", protocol="tcp", port_min=22, port_max=22),)
@@ -58,20 +62,21 @@ ZONES_OF_ONE = """\
 """
 GROUPS = """\
     set members_default {
-        type ipv4_addr
+        type ifname . ipv4_addr
         elements = {
-            10.0.0.11,
-            10.0.0.12
+            "pbr70000" . 10.0.0.11,
+            "pbr70000" . 10.0.0.12,
+            "pbr8" . 10.0.0.11
         }
     }
     chain in_default {
-        ip saddr @members_default goto sealed
+        iifname . ip saddr @members_default goto sealed
     }
     chain out_default {
         goto sealed
     }
     set members_ssh {
-        type ipv4_addr
+        type ifname . ipv4_addr
     }
     chain in_ssh {
         tcp dport 22 goto sealed
@@ -142,7 +147,7 @@ def test_an_empty_table_lets_nothing_pass():
             RuleSpec(
                 direction="ingress", protocol="tcp", port_min=1, port_max=1, remote_group="a-b"
             ),
-            "ip saddr @members_a_b tcp dport 1",
+            "iifname . ip saddr @members_a_b tcp dport 1",
         ),
     ],
 )
@@ -175,7 +180,12 @@ BAD = {
     "two groups with one id": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, SSH)),
     "a group with a space": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, GroupSpec(id="a b"))),
     "a member that is no address": dataclasses.replace(
-        TABLE, groups=(DEFAULT, SSH, GroupSpec(id="a", members=("10.0.0.1, 10.0.0.2",)))
+        TABLE,
+        groups=(
+            DEFAULT,
+            SSH,
+            GroupSpec(id="a", members=(MemberSpec(segment_id=1, address="10.0.0.1, 10.0.0.2"),)),
+        ),
     ),
     "a rule to nowhere": changed_rule(direction="sideways"),
     "a protocol with rules in it": changed_rule(protocol="tcp accept"),
@@ -231,13 +241,16 @@ rules = st.builds(
     direction=st.sampled_from(["ingress", "egress"]),
     remote_group=st.sampled_from(["a", "b"]),
 )
+members = st.builds(
+    MemberSpec, segment_id=st.sampled_from([1, 65_536]), address=st.sampled_from(ADDRESSES)
+)
 groups = st.tuples(
     *(
         st.builds(
             GroupSpec,
             id=st.just(name),
             rules=st.lists(rules, max_size=3, unique=True).map(tuple),
-            members=st.lists(st.sampled_from(ADDRESSES), max_size=4, unique=True).map(tuple),
+            members=st.lists(members, max_size=4, unique=True).map(tuple),
         )
         for name in ("a", "b")
     )
@@ -290,6 +303,15 @@ def test_every_table_that_can_be_applied_is_ascii_without_surprises(table):
     text = firewall_rules.ruleset(table)
     assert text.isascii()
     assert text.count("{") == text.count("}")
+
+
+def test_a_connection_from_a_members_address_on_another_network_is_none_of_a_members():
+    elsewhere = dataclasses.replace(WEB, id="2" * 32, number=8, segment_id=8)
+    table = dataclasses.replace(TABLE, ports=(WEB, elsewhere), groups=(DEFAULT, SSH))
+    zones = firewall_rules.zones_of([70_000, 8])
+    flow = Flow(zone=zones[8], protocol=6, source="10.0.0.12", destination="10.0.0.11", port=80)
+    assert not Judge(table).allows(flow)
+    assert Judge(table).allows(dataclasses.replace(flow, zone=zones[70_000]))
 
 
 def test_a_connection_is_read_from_both_its_halves():

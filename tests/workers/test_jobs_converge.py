@@ -4,8 +4,10 @@ import threading
 
 import pytest
 
+from tests.strangers import leave, stranger
+from tests.workers.conftest import root_disk
 from workers import specs
-from workers.drivers.fake import FakeHost, PulledPlug
+from workers.drivers.fake import FakeHost, PulledPlug, drivers_of
 from workers.errors import Busy, Superseded
 from workers.jobs import JOBS
 
@@ -27,8 +29,7 @@ INSTANCE = specs.InstanceSpec(
     boots=2,
     vcpus=1,
     memory_mib=128,
-    disk_gib=1,
-    image=IMAGE,
+    disks=(root_disk(IMAGE),),
 )
 NETWORK = specs.NetworkSpec(
     id="33333333-3333-3333-3333-333333333333",
@@ -41,7 +42,7 @@ NETWORK = specs.NetworkSpec(
     dhcp_address="10.0.0.254",
     dns_domain="internal",
 )
-DOWNLOAD = specs.DownloadSpec(
+FETCH = specs.FetchSpec(
     id="55555555-5555-5555-5555-555555555555",
     generation=2,
     url="https://publisher.example/images/disk.qcow2",
@@ -52,12 +53,13 @@ DOWNLOAD = specs.DownloadSpec(
 )
 FIREWALL = specs.FirewallSpec(id="44444444-4444-4444-4444-444444444444", generation=5)
 LOST = "55555555-5555-5555-5555-555555555555"
-LEFTOVER = f"namespace pnet-{NETWORK.id}"
+NAMESPACE = stranger(f"namespace pnet-{NETWORK.id}", NETWORK.id)
+BRIDGE = stranger("bridge pbr7", "7")
 
 SPECS = {
     "hosts.observe": specs.ObserveSpec(id=FIREWALL.id, generation=1),
-    "downloads.apply": DOWNLOAD,
-    "downloads.remove": DOWNLOAD,
+    "fetches.apply": FETCH,
+    "fetches.remove": FETCH,
     "images.apply": IMAGE,
     "instances.apply": INSTANCE,
     "instances.remove": INSTANCE,
@@ -65,15 +67,15 @@ SPECS = {
     "networks.apply": NETWORK,
     "networks.remove": NETWORK,
     "firewall.apply": FIREWALL,
-    "orphans.remove": specs.OrphansSpec(
+    "strangers.remove": specs.StrangersSpec(
         id=FIREWALL.id,
         generation=1,
         strangers=(
-            f"guest {INSTANCE.id}",
-            f"network {NETWORK.id}",
-            f"disks {LOST}",
-            LEFTOVER,
-            "bridge pbr7",
+            stranger(f"guest {INSTANCE.id}"),
+            stranger(f"network {NETWORK.id}"),
+            stranger(f"disks {LOST}"),
+            NAMESPACE,
+            BRIDGE,
         ),
     ),
 }
@@ -90,8 +92,8 @@ def make_host(tmp_path):
         host.put("network", NETWORK.id, {"generation": 1})
         host.put("firewall", FIREWALL.id, {"generation": 1})
         host.put("disk", LOST, {"gib": 1, "image": IMAGE.sha256})
-        for leftover in (LEFTOVER, "bridge pbr7"):
-            host.put("leftover", leftover, {})
+        for each in (NAMESPACE, BRIDGE):
+            leave(host, str(each), each.owner)
         return host
 
     return make
@@ -104,7 +106,7 @@ def guest(power: str, *, boots: int) -> dict:
 def run(host: FakeHost, job: str) -> dict:
     """What the job answers, but for the number that differs each time."""
     function, _ = JOBS[job]
-    answer = specs.dump(function(host.drivers(), SPECS[job]))
+    answer = specs.dump(function(drivers_of(host), SPECS[job]))
     return {key: value for key, value in answer.items() if key not in ("sequence", "boot_id")}
 
 
@@ -158,7 +160,7 @@ def test_an_older_spec_changes_nothing(make_host):
     late = specs.load(
         specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": 2, "power": specs.STOPPED}
     )
-    answer = JOBS["instances.apply"][0](host.drivers(), late)
+    answer = JOBS["instances.apply"][0](drivers_of(host), late)
     assert answer.guests[0].generation == INSTANCE.generation
     assert host.state == before
 
@@ -166,18 +168,31 @@ def test_an_older_spec_changes_nothing(make_host):
 def test_what_was_removed_is_not_brought_back_by_a_late_spec(make_host):
     host = make_host("gone")
     run(host, "instances.remove")
-    later = specs.load(specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": 99})
-    answer = JOBS["instances.apply"][0](host.drivers(), later)
-    assert answer.absent == (INSTANCE.id,)
-    assert not host.every("guest")
+    for late in (INSTANCE.generation - 1, INSTANCE.generation):
+        before = specs.load(specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": late})
+        answer = JOBS["instances.apply"][0](drivers_of(host), before)
+        assert answer.absent == (INSTANCE.id,)
+        assert not host.every("guest")
+
+
+def test_what_was_removed_comes_back_with_a_newer_spec_and_no_late_removal_ends_it(make_host):
+    """Seen: a guest that had left a host could never return there."""
+    host = make_host("returned")
+    run(host, "instances.remove")
+    newer = INSTANCE.generation + 1
+    later = specs.load(specs.InstanceSpec, specs.dump(INSTANCE) | {"generation": newer})
+    answer = JOBS["instances.apply"][0](drivers_of(host), later)
+    assert [guest.generation for guest in answer.guests] == [newer]
+    late = run(host, "instances.remove")
+    assert [guest["generation"] for guest in late["guests"]] == [newer]
 
 
 def test_a_running_job_leaves_when_something_newer_arrives(make_host):
     host = make_host("superseded")
-    drivers = host.drivers()
+    drivers = drivers_of(host)
     with drivers.locks.hold(INSTANCE.id, INSTANCE.generation) as lock:
         lock.check()
-        with pytest.raises(Busy), host.drivers().locks.hold(INSTANCE.id, 99, gone=True):
+        with pytest.raises(Busy), drivers_of(host).locks.hold(INSTANCE.id, 99, gone=True):
             pass
         with pytest.raises(Superseded):
             lock.check()
@@ -187,34 +202,38 @@ def test_a_stranger_that_does_not_go_stands_in_the_way_of_no_other(make_host):
     host = make_host("stubborn")
     host.fail("remove_domain", "libvirt does not answer")
     with pytest.raises(OSError, match="libvirt does not answer"):
-        run(host, "orphans.remove")
+        run(host, "strangers.remove")
     assert not host.every("network")
-    assert not host.every("leftover")
+    assert not host.every("stranger")
     assert list(host.every("disk")) == list(host.every("guest")) == [INSTANCE.id]
-    assert run(host, "orphans.remove")["host"]["strangers"] == ()
+    assert run(host, "strangers.remove")["host"]["strangers"] == ()
     assert not host.every("disk")
 
 
 def test_of_what_is_on_a_host_only_the_named_strangers_go(make_host):
     host = make_host("choosy")
     before = host.state
-    spec = specs.OrphansSpec(
-        id=FIREWALL.id, generation=1, strangers=(f"disks {LOST}", "leg pgate7")
+    spec = specs.StrangersSpec(
+        id=FIREWALL.id,
+        generation=1,
+        strangers=(stranger(f"disks {LOST}"), stranger("leg pgate7", "7")),
     )
-    JOBS["orphans.remove"][0](host.drivers(), spec)
+    JOBS["strangers.remove"][0](drivers_of(host), spec)
     assert before.keys() - host.state.keys() == {("disk", LOST)}
 
 
 def test_the_disks_of_a_guest_are_no_strangers(make_host):
     host = make_host("careful")
     before = host.state
-    spec = specs.OrphansSpec(id=FIREWALL.id, generation=1, strangers=(f"disks {INSTANCE.id}",))
-    JOBS["orphans.remove"][0](host.drivers(), spec)
+    spec = specs.StrangersSpec(
+        id=FIREWALL.id, generation=1, strangers=(stranger(f"disks {INSTANCE.id}"),)
+    )
+    JOBS["strangers.remove"][0](drivers_of(host), spec)
     assert host.state == before
 
 
 def test_no_late_spec_brings_a_removed_stranger_back(make_host):
     host = make_host("for-ever")
-    run(host, "orphans.remove")
+    run(host, "strangers.remove")
     assert run(host, "instances.apply")["absent"] == (INSTANCE.id,)
     assert run(host, "networks.apply")["absent"] == (NETWORK.id,)

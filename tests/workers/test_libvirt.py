@@ -14,9 +14,11 @@ import libvirt
 import pytest
 from lxml import etree
 
+from tests.strangers import words
 from tests.workers.conftest import wait_until
 from workers import specs
-from workers.drivers import libvirt_events, names
+from workers.drivers import names
+from workers.drivers.libvirt import events
 from workers.errors import Busy, Permanent
 from workers.specs import RUNNING, STOPPED, Guest
 
@@ -52,7 +54,7 @@ def test_a_guest_lives_from_its_first_boot_to_nothing(machine, demo_image, new_i
     machine.wait_for_boot_log(spec, "said by web-1 with 1 key")
 
     spec = change(spec, boots=2, hostname="web-two")
-    machine.storage.ensure_seed(spec)
+    machine.disks.ensure_seed(spec)
     machine.hypervisor.ensure_domain(spec)
     still = machine.hypervisor.observe_guest(spec.id)
     assert (still.generation, still.boots) == (2, 1), "newly defined, not yet booted"
@@ -237,10 +239,8 @@ def test_a_port_is_plugged_into_the_bridge_of_its_network(machine, deaf, libvirt
         network_id=str(uuid.uuid4()),
         segment_id=4001,
         mac="52:54:00:00:00:01",
-        address="10.0.0.5",
-        prefix_length=24,
-        gateway="10.0.0.1",
         mtu=1450,
+        addresses=(specs.AddressSpec(address="10.0.0.5", prefix_length=24, gateway="10.0.0.1"),),
     )
     spec = dataclasses.replace(deaf, ports=(port,))
     with pytest.raises(libvirt.libvirtError, match="pbr4001"):
@@ -280,7 +280,7 @@ def test_what_bears_our_name_and_not_our_mark_is_a_stranger(machine, deaf):
     (machine.config.state_directory / "instances" / lost).mkdir()
     try:
         machine.apply(deaf)
-        assert machine.hypervisor.observe_host().strangers == (
+        assert words(machine.hypervisor.observe_host().strangers) == (
             f"disks {lost}",
             f"domain {stranger.name()}",
         )
@@ -293,7 +293,7 @@ def test_who_watches_is_called_for_each_change_and_again_after_libvirtd_was_away
     machine, deaf, libvirt_host
 ):
     calls = threading.Semaphore(0)
-    libvirt_events.watch(libvirt_host.uri, calls.release)
+    events.watch(libvirt_host.uri, calls.release)
     assert calls.acquire(timeout=30), "once after the connection"
     machine.apply(deaf)
     assert calls.acquire(timeout=30), "the guest started"

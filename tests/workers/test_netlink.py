@@ -18,15 +18,10 @@ from tests.workers.network_host import (
     run,
 )
 from workers import specs
-from workers.drivers import (
-    dnsmasq,
-    leftovers,
-    names,
-    namespaces,
-    nat_rules,
-    nft,
-)
-from workers.drivers.netlink import NetlinkNetwork
+from workers.drivers import names, nft
+from workers.drivers.network import dnsmasq, namespaces, strangers
+from workers.drivers.network.netlink import NetlinkNetwork
+from workers.drivers.router import nat_rules
 from workers.errors import Busy, Permanent
 
 pytestmark = pytest.mark.real
@@ -261,7 +256,6 @@ BAD = {
     "a group MAC": {"gateway_mac": "01:00:00:00:00:01"},
     "two with one address": {"dhcp_address": "10.0.0.1"},
     "a domain with a line in it": {"dns_domain": "a\ndhcp-script=/bin/sh"},
-    "a resolver with an option in it": {"resolvers": ("1.1.1.1#53",)},
     "a host name with a comma": {
         "leases": (specs.LeaseSpec(mac="0a:00:00:00:00:01", address="10.0.0.9", hostname="a,b"),)
     },
@@ -273,4 +267,4 @@ def test_a_table_that_contradicts_itself_is_refused_before_anything_is_made(host
     spec = dataclasses.replace(network(5), **BAD[why])
     with pytest.raises(Permanent):
         NetlinkNetwork(host.config).ensure_network(spec)
-    assert leftovers.observe(host.config) == ()
+    assert strangers.observe(host.config) == ()

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from tests.strangers import words
+from tests.workers.conftest import root_disk
 from tests.workers.network_host import (
     WORLD,
     WORLD_ADDRESS,
@@ -15,16 +17,9 @@ from tests.workers.network_host import (
     run,
 )
 from workers import specs
-from workers.drivers import (
-    dnsmasq,
-    leftovers,
-    names,
-    namespaces,
-    network_records,
-    nft,
-    sequence,
-)
-from workers.specs import InstanceSpec, PortSpec
+from workers.drivers import names, nft, sequence
+from workers.drivers.network import dnsmasq, namespaces, records, strangers
+from workers.specs import AddressSpec, InstanceSpec, PortSpec
 
 pytestmark = pytest.mark.real
 
@@ -117,10 +112,8 @@ def _instance(spec, guest):
         network_id=spec.id,
         segment_id=spec.segment_id,
         mac=guest.mac,
-        address=guest.address,
-        prefix_length=24,
-        gateway=spec.gateway,
         mtu=spec.mtu,
+        addresses=(AddressSpec(address=guest.address, prefix_length=24, gateway=spec.gateway),),
     )
     image = specs.ImageSpec(
         id="image", generation=1, sha256="", format="qcow2", size_bytes=1, virtual_size_bytes=1
@@ -135,8 +128,7 @@ def _instance(spec, guest):
         boots=1,
         vcpus=1,
         memory_mib=64,
-        disk_gib=1,
-        image=image,
+        disks=(root_disk(image),),
         ports=(port,),
     )
 
@@ -196,33 +188,33 @@ def test_killed_anywhere_and_run_again_it_ends_in_the_same_place(host, verb):
             guest.end()
             host.guests.clear()
         host.network.remove_network(spec.id)
-        assert leftovers.observe(host.config) == ()
+        assert strangers.observe(host.config) == ()
         assert set(namespaces.names()) == {WORLD}
 
 
 def test_what_was_held_before_a_reboot_is_not_held_after_it(host, shop, monkeypatch):
     spec, *_ = shop
-    monkeypatch.setattr(network_records, "kernel_boot_id", lambda: "another boot")
+    monkeypatch.setattr(records, "kernel_boot_id", lambda: "another boot")
     assert host.network.observe_networks() == ()
     host.network.ensure_network(spec)
     assert host.network.observe_networks() == (held(spec),)
-    assert network_records.kernel_boot_id() != sequence.kernel_boot_id()
+    assert records.kernel_boot_id() != sequence.kernel_boot_id()
 
 
 def test_what_belongs_to_no_network_is_named_and_left_alone(host, shop):
     spec, *_ = shop
-    assert leftovers.observe(host.config) == tuple(
+    assert words(strangers.observe(host.config)) == tuple(
         sorted(f"tap {guest.tap}" for guest in host.guests)
     ), "a tap in no table of the filter"
     run("ip", "link", "add", "pbr77", "type", "bridge")
     namespaces.ensure("pnet-00000000-0000-0000-0000-000000000000")
-    named = leftovers.observe(host.config)
+    named = words(strangers.observe(host.config))
     assert "bridge pbr77" in named
     assert "namespace pnet-00000000-0000-0000-0000-000000000000" in named
-    network_records.remove(host.config, spec.id)
-    named = leftovers.observe(host.config)
+    records.remove(host.config, spec.id)
+    named = words(strangers.observe(host.config))
     assert {"bridge pbr5", "leg pdhcp5", "leg pgate5", "leg pout5"} <= set(named)
     assert f"dnsmasq {spec.id}" in named
-    network_records.write(host.config, network_records.Record(spec=spec))
+    records.write(host.config, records.Record(spec=spec))
     run("ip", "link", "delete", "pbr77")
     namespaces.remove("pnet-00000000-0000-0000-0000-000000000000")

@@ -15,9 +15,11 @@ from tests.workers.network_host import (
     opening,
     run,
 )
-from workers.drivers import firewall_rules, nft
-from workers.drivers.nftables import NftFirewall
+from workers.drivers import nft
+from workers.drivers.filter import firewall_rules
+from workers.drivers.filter.nftables import NftFirewall
 from workers.errors import Permanent
+from workers.specs import MemberSpec
 
 pytestmark = pytest.mark.real
 
@@ -250,7 +252,7 @@ TAMPERING = {
     "a rule was deleted": "flush chain bridge portico ipv4_from_guests",
     "a rule was added": "insert rule inet portico to_guests accept",
     "an element was deleted": "flush set inet portico members_default",
-    "an element was added": "add element inet portico members_default { 10.0.0.99 }",
+    "an element was added": 'add element inet portico members_default { "pbr5" . 10.0.0.99 }',
     "half of it is gone": "delete table inet portico",
     "the guard is gone": "delete table bridge portico_guard",
 }
@@ -296,7 +298,7 @@ def test_connections_on_two_networks_are_kept_apart(host, pair):
         web2.port(3, "default"),
         db2.port(4, "default"),
     ]
-    host.apply(ports, default(web, db))
+    host.apply(ports, default(web, db, web2, db2))
     for client, server in ((web, db), (web2, db2)):
         with server.listen(80) as waiting:
             near = client.open(lambda: socket.socket())
@@ -308,6 +310,28 @@ def test_connections_on_two_networks_are_kept_apart(host, pair):
     assert {f"zone={zone}" for zone in firewall_rules.zones_of([5, 6]).values()} == {
         word for word in listed.split() if word.startswith("zone=")
     }
+    host.network.remove_network(twin.id)
+
+
+def test_an_address_is_a_members_on_its_own_network_alone(host, pair):
+    web, db = pair
+    twin = network(6)
+    host.network.ensure_network(twin)
+    web2, imposter = host.guest(twin, web.address), host.guest(twin, db.address)
+    ports = [
+        web.port(1, "default"),
+        db.port(2, "default"),
+        web2.port(3, "default"),
+        imposter.port(4, "out"),
+    ]
+    groups = default(web, db, web2), group("out", OUT)
+    with web.listen(80), web2.listen(80):
+        host.apply(ports, *groups)
+        assert db.connects(web.address, 80)
+        assert not imposter.connects(web2.address, 80), "its address is a member's of the other"
+        assert not imposter.pings(web2.address)
+        host.apply(ports, default(web, db, web2, imposter), group("out", OUT))
+        assert imposter.connects(web2.address, 80), "which it is once it belongs to the group"
     host.network.remove_network(twin.id)
 
 
@@ -324,5 +348,7 @@ def test_a_large_table_is_applied_and_compared(host):
         )
         for number in range(1, 1001)
     ]
-    members = tuple(port.addresses[0] for port in ports)
+    members = tuple(
+        MemberSpec(segment_id=port.segment_id, address=port.addresses[0]) for port in ports
+    )
     host.apply(ports, dataclasses.replace(default(), members=members))

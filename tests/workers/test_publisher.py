@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from tests.workers.publisher_server import NAME, PublisherServer
-from workers.drivers.publisher import Publisher
+from workers.drivers.images.publisher import Publisher
 from workers.errors import Failed, Permanent
 
 PUBLIC, SILENT = "198.41.0.4", "192.33.4.12"  # of the Internet's root servers

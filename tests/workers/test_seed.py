@@ -8,7 +8,7 @@ import pycdlib
 import pytest
 
 from workers import specs
-from workers.drivers import seed
+from workers.drivers.disks import seed
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfakefakefake alice@laptop"
 
@@ -26,10 +26,10 @@ def spec(new_instance):
                 network_id="n-1",
                 segment_id=4001,
                 mac="52:54:00:00:00:01",
-                address="10.0.0.5",
-                prefix_length=24,
-                gateway="10.0.0.1",
                 mtu=1450,
+                addresses=(
+                    specs.AddressSpec(address="10.0.0.5", prefix_length=24, gateway="10.0.0.1"),
+                ),
             ),
         ),
     )

@@ -10,9 +10,9 @@ import pytest
 from tests.services.image_files import qcow2
 from tests.workers.publisher_server import IMAGE_ID
 from workers.config import HostConfig
-from workers.drivers.publisher import Publisher
-from workers.drivers.qcow2 import Qcow2Storage
-from workers.drivers.store import Owner, acting
+from workers.drivers.images.fetches import StoreFetches
+from workers.drivers.images.publisher import Publisher
+from workers.drivers.images.store import Owner, acting
 from workers.errors import Permanent
 
 pytestmark = pytest.mark.real
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def storage(tmp_path, folder):
+def fetching(tmp_path, folder):
     config = HostConfig(
         name="kvm-1",
         key="",
@@ -41,7 +41,7 @@ def storage(tmp_path, folder):
         state_directory=tmp_path / "state",
         image_store=folder,
     )
-    return Qcow2Storage(config, publisher=Publisher("kvm-1", private_too=True))
+    return StoreFetches(config, publisher=Publisher("kvm-1", private_too=True))
 
 
 @pytest.fixture
@@ -53,45 +53,45 @@ def secret(tmp_path):
     return secret
 
 
-def test_everything_in_the_store_belongs_to_whom_the_store_belongs(folder, storage, publisher):
+def test_everything_in_the_store_belongs_to_whom_the_store_belongs(folder, fetching, publisher):
     rights = os.getresuid(), os.getresgid(), os.getgroups()
-    storage.ensure_download(publisher.offer(qcow2()), ignore)
-    assert storage.observe_download(IMAGE_ID)
+    fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
+    assert fetching.observe_fetch(IMAGE_ID)
     assert len(os.listdir(folder)) == 3
     for name in os.listdir(folder):
         there = (folder / name).stat()
         assert (there.st_uid, there.st_gid) == PORTAL, name
-    storage.remove_download(IMAGE_ID)
-    assert storage.observe_download(IMAGE_ID) is None
+    fetching.remove_fetch(IMAGE_ID)
+    assert fetching.observe_fetch(IMAGE_ID) is None
     assert (os.getresuid(), os.getresgid(), os.getgroups()) == rights
 
 
 @pytest.mark.parametrize("name", ["lock", f"{IMAGE_ID}.note.new", f"{IMAGE_ID}.note"])
 def test_a_link_in_the_store_never_leads_root_to_a_file_of_its_own(
-    folder, storage, publisher, secret, name
+    folder, fetching, publisher, secret, name
 ):
     before = _seen(secret)
     (folder / name).symlink_to(secret)
     for job in (
-        lambda: storage.ensure_download(publisher.offer(qcow2()), ignore),
-        lambda: storage.remove_download(IMAGE_ID),
+        lambda: fetching.ensure_fetch(publisher.offer(qcow2()), ignore),
+        lambda: fetching.remove_fetch(IMAGE_ID),
     ):
         with contextlib.suppress(OSError):
             job()
         assert _seen(secret) == before
 
 
-def test_a_note_that_leads_to_a_file_of_roots_is_not_read(folder, storage, secret):
+def test_a_note_that_leads_to_a_file_of_roots_is_not_read(folder, fetching, secret):
     (folder / f"{IMAGE_ID}.note").symlink_to(secret)
     with pytest.raises(PermissionError):
-        storage.observe_download(IMAGE_ID)
+        fetching.observe_fetch(IMAGE_ID)
 
 
-def test_a_lock_that_is_a_link_is_followed_nowhere(folder, storage):
+def test_a_lock_that_is_a_link_is_followed_nowhere(folder, fetching):
     (folder / "other").touch()
     (folder / "lock").symlink_to(folder / "other")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
-        storage.remove_download(IMAGE_ID)
+        fetching.remove_fetch(IMAGE_ID)
 
 
 def test_rights_are_given_back_after_a_failure():
@@ -103,7 +103,7 @@ def test_rights_are_given_back_after_a_failure():
     assert (os.getresuid(), os.getresgid(), os.getgroups()) == rights
 
 
-def test_a_strangers_file_is_read_without_a_way_back_to_root(storage, publisher, monkeypatch):
+def test_a_strangers_file_is_read_without_a_way_back_to_root(fetching, publisher, monkeypatch):
     """A program in qemu-img's place, where its user may pass, says what rights it has."""
     with tempfile.TemporaryDirectory(prefix="portico-qemu-img-") as programs:
         os.chmod(programs, 0o755)
@@ -112,7 +112,7 @@ def test_a_strangers_file_is_read_without_a_way_back_to_root(storage, publisher,
         program.chmod(0o755)
         monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
         with pytest.raises(Permanent, match="is damaged") as error:
-            storage.ensure_download(publisher.offer(qcow2()), ignore)
+            fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
     lines = [line.split() for line in str(error.value).splitlines()]
     status = {name: values for name, *values in lines}
     assert status["Uid:"] == ["12345"] * 4

@@ -6,8 +6,8 @@ again, and both may run twice at once. `observe_` only looks. A driver raises
 `workers.errors.Permanent` for what can never work, `Busy` for what must wait, and lets any other
 error out: the job is then tried again.
 
-`libvirt`, `qcow2`, `downloads`, `netlink`, `nftables` and `dnsmasq` drive a real host; `fake` keeps
-all of it in one SQLite file.
+A folder a concern: `images`, `disks`, `libvirt`, `network` with `router`, and `filter` drive a real
+host; `fake` keeps all of it in one SQLite file.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.specs import (
-    Download,
-    DownloadSpec,
+    Fetched,
+    FetchSpec,
     FirewallSpec,
     Guest,
     Held,
@@ -27,6 +27,7 @@ from workers.specs import (
     ImageSpec,
     InstanceSpec,
     NetworkSpec,
+    Stranger,
 )
 
 Progress = Callable[[int, int], None]  # bytes done, in all (0: unknown); Superseded to stop
@@ -47,47 +48,56 @@ class Locks(Protocol):
     def hold(
         self, thing_id: str, generation: int, *, gone: bool = False
     ) -> AbstractContextManager[Lock]:
-        """Note `generation` (and, when `gone`, that the thing shall not exist), then wait.
+        """Note `generation` and, when `gone`, that the thing shall not exist at it; then wait.
 
         The note is written before waiting, so that whoever holds the lock sees it at its next
-        `check`. Raises `Busy` when the lock is not free within 5 s."""
+        `check`. That a thing is gone forbids the generations before, and that one; a newer one
+        brings it back. Raises `Busy` when the lock is not free within 5 s."""
 
 
-class Storage(Protocol):
-    """Images in the store and in the cache, disks of guests."""
-
-    def ensure_download(self, spec: DownloadSpec, progress: Progress) -> None:
-        """The image store, which the portal shares, holds the published file, whose sum is the
-        one that its publisher's list names and which is a qcow2 disk whole in itself; and a note
-        of it. Raises `Permanent` when it is not that, or there is no room; `Failed` when its
-        publisher cannot be reached."""
-
-    def remove_download(self, image_id: str) -> None:
-        """There is no note of this download. The file stays: what no image names is the
-        portal's to remove."""
-
-    def observe_download(self, image_id: str) -> Download | None:
-        """What the note of this download says, or None unless its file is there too."""
+class Images(Protocol):
+    """Images in the cache of this host, which its guests are made of."""
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         """The cache holds `image`, and its SHA-256 is what the spec says. Raises `Permanent`
-        when the content at its source is another."""
+        when the content in the image store is another."""
+
+    def observe_images(self) -> tuple[str, ...]:
+        """SHA-256 of each image in the cache."""
+
+
+class Fetches(Protocol):
+    """Images on their way from a publisher into the image store, which the portal shares."""
+
+    def ensure_fetch(self, spec: FetchSpec, progress: Progress) -> None:
+        """The image store holds the published file, whose sum is the one that its publisher's
+        list names and which is a qcow2 disk whole in itself; and a note of it. Raises
+        `Permanent` when it is not that, or there is no room; `Failed` when its publisher cannot
+        be reached."""
+
+    def remove_fetch(self, image_id: str) -> None:
+        """There is no note of this fetch. The file stays: what no image names is the portal's to
+        remove."""
+
+    def observe_fetch(self, image_id: str) -> Fetched | None:
+        """What the note of this fetch says, or None unless its file is there too."""
+
+
+class Disks(Protocol):
+    """Disks of guests."""
 
     def ensure_disk(self, spec: InstanceSpec) -> None:
-        """The guest's root disk exists: a copy-on-write overlay of its image, `disk_gib` large
-        or as large as the image if that is larger. An existing disk is left as it is."""
+        """The guest's root disk exists: a copy-on-write overlay of its image, as large as
+        the spec says or as the image if that is larger. An existing disk is left as it is."""
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         """The guest's config disk (an ISO 9660 volume `config-2` in OpenStack's layout) says
         what the spec says."""
 
-    def remove_instance(self, instance_id: str) -> None:
+    def remove_disks(self, instance_id: str) -> None:
         """Nothing of this guest is left on the disks: root disk, seed, boot log."""
 
-    def observe_images(self) -> tuple[str, ...]:
-        """SHA-256 of each image in the cache."""
-
-    def observe_instances(self) -> tuple[str, ...]:
+    def observe_disks(self) -> tuple[str, ...]:
         """Id of each guest that has files on the disks."""
 
     def observe_capacity(self) -> tuple[int, int]:
@@ -143,7 +153,8 @@ class Network(Protocol):
         """Which table of which network this host holds; a damaged one is not reported."""
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
-        """The same of one network, cheaper."""
+        """Which table of this network the host holds, if any; a damaged one is not reported. Costs
+        the same however many other networks there are."""
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
         """What on this machine, not being ours, would drop the packets of guests, and the command
@@ -152,12 +163,12 @@ class Network(Protocol):
     def observe_remembered(self) -> tuple[str, ...]:
         """Id of each network that this host was told of, whether or not it holds its table."""
 
-    def observe_leftovers(self) -> tuple[str, ...]:
-        """The kind and name of each thing that bears our names and belongs to no network or
-        guest that this host was told of: "bridge pbr7"."""
+    def observe_strangers(self) -> tuple[Stranger, ...]:
+        """Each thing that bears our names and belongs to no network or guest that this host was
+        told of."""
 
-    def remove_leftover(self, leftover: str) -> None:
-        """This one of `observe_leftovers` is gone; what is none, or none any more, is left."""
+    def remove_stranger(self, stranger: Stranger) -> None:
+        """This one of `observe_strangers` is gone; what is none, or none any more, is left."""
 
 
 class Firewall(Protocol):
@@ -185,7 +196,9 @@ class HostDrivers:
 
     locks: Locks
     sequence: Sequence
-    storage: Storage
+    images: Images
+    fetches: Fetches
+    disks: Disks
     hypervisor: Hypervisor
     network: Network
     firewall: Firewall

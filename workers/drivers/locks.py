@@ -28,9 +28,9 @@ class FileLock:
     @property
     def newest(self) -> bool:
         seen = _read(self._note)
-        if seen["gone"] and not self._gone:
-            return False  # what was deleted stays deleted, whatever arrives late
-        return seen["generation"] <= self._generation
+        if seen["generation"] == self._generation:
+            return self._gone or not seen["gone"]  # what was removed is not made by the same wish
+        return seen["generation"] < self._generation
 
     def check(self) -> None:
         if not self.newest:
@@ -49,12 +49,11 @@ class FileLocks:
         note = self._directory / f"{thing_id}.note"
         with _locked(self._directory / f"{thing_id}.guard", wait_seconds=self._wait_seconds):
             seen = _read(note)
-            newer = {
-                "generation": max(seen["generation"], generation),
-                "gone": seen["gone"] or gone,
-            }
-            if newer != seen:
-                _write(note, newer)
+            wish = {"generation": generation, "gone": gone}
+            if generation > seen["generation"]:
+                _write(note, wish)  # also of something that comes back after it was gone
+            elif generation == seen["generation"] and gone and not seen["gone"]:
+                _write(note, wish)
         with _locked(self._directory / f"{thing_id}.lock", wait_seconds=self._wait_seconds):
             yield FileLock(note, generation, gone=gone)
 

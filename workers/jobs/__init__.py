@@ -5,22 +5,22 @@ do steps, it makes things so: run twice it changes nothing, killed anywhere and 
 in the same place. One law-test proves it for everything listed here.
 """
 
-from workers.jobs import downloads, firewall, hosts, images, instances, networks, orphans
+from workers.jobs import fetches, firewall, hosts, images, instances, networks, strangers
 from workers.specs import (
     BootLogSpec,
-    DownloadSpec,
+    FetchSpec,
     FirewallSpec,
     ImageSpec,
     InstanceSpec,
     NetworkSpec,
     ObserveSpec,
-    OrphansSpec,
+    StrangersSpec,
 )
 
 JOBS = {
     "hosts.observe": (hosts.observe, ObserveSpec),
-    "downloads.apply": (downloads.apply, DownloadSpec),
-    "downloads.remove": (downloads.remove, DownloadSpec),
+    "fetches.apply": (fetches.apply, FetchSpec),
+    "fetches.remove": (fetches.remove, FetchSpec),
     "images.apply": (images.apply, ImageSpec),
     "instances.apply": (instances.apply, InstanceSpec),
     "instances.remove": (instances.remove, InstanceSpec),
@@ -28,5 +28,5 @@ JOBS = {
     "networks.apply": (networks.apply, NetworkSpec),
     "networks.remove": (networks.remove, NetworkSpec),
     "firewall.apply": (firewall.apply, FirewallSpec),
-    "orphans.remove": (orphans.remove, OrphansSpec),
+    "strangers.remove": (strangers.remove, StrangersSpec),
 }

@@ -3,7 +3,7 @@
 import dataclasses
 
 from workers.drivers import HostDrivers
-from workers.specs import Observation, Spec
+from workers.specs import Observation, Spec, Stranger
 
 
 def observe(host: HostDrivers, spec: Spec) -> Observation:
@@ -14,15 +14,19 @@ def observe(host: HostDrivers, spec: Spec) -> Observation:
     held = {network.id for network in networks}
     strangers = (
         *facts.strangers,
-        *host.network.observe_leftovers(),
-        *(f"network {each}" for each in host.network.observe_remembered() if each not in held),
+        *host.network.observe_strangers(),
+        *(
+            Stranger(kind="network", name=each, owner=each)
+            for each in host.network.observe_remembered()
+            if each not in held
+        ),
     )
     return Observation(
         boot_id=host.sequence.boot_id,
         sequence=sequence,
         guests=host.hypervisor.observe_guests(),
         held=networks + host.firewall.observe_firewall(),
-        images=host.storage.observe_images(),
+        images=host.images.observe_images(),
         everything=True,
         host=dataclasses.replace(
             facts,

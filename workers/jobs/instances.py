@@ -13,14 +13,17 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
-            host.storage.ensure_image(spec.image, lambda done, total: lock.check())
+            host.images.ensure_image(spec.root.image, lambda done, total: lock.check())
+            host.say("The image is there.")
             lock.check()
-            host.storage.ensure_disk(spec)
-            host.say(f"The root disk is there, {spec.disk_gib} GiB.")
+            host.disks.ensure_disk(spec)
+            host.say(f"The root disk is there, {spec.root.gib} GiB.")
             lock.check()
-            host.storage.ensure_seed(spec)
+            host.disks.ensure_seed(spec)
+            host.say("The config disk is there.")
             lock.check()
             host.network.ensure_ports(spec)
+            host.say("The ports are there.")
             lock.check()
             host.hypervisor.ensure_domain(spec)
             host.say("The guest is defined.")
@@ -31,13 +34,14 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
 
 
 def remove(host: HostDrivers, spec: InstanceSpec) -> Observation:
-    """Nothing of this guest is left here, and no spec that comes late brings it back."""
-    with host.locks.hold(spec.id, spec.generation, gone=True):
-        host.hypervisor.remove_domain(spec.id)
-        host.network.remove_ports(spec)
-        host.say("The guest is gone.")
-        host.storage.remove_instance(spec.id)
-        host.say("Its disks are gone.")
+    """Nothing of this guest is left here, and no spec from before brings it back."""
+    with host.locks.hold(spec.id, spec.generation, gone=True) as lock:
+        if lock.newest:
+            host.hypervisor.remove_domain(spec.id)
+            host.network.remove_ports(spec)
+            host.say("The guest is gone.")
+            host.disks.remove_disks(spec.id)
+            host.say("Its disks are gone.")
         return observe(host, spec.id)
 
 

@@ -13,9 +13,11 @@ def apply(host: HostDrivers, spec: NetworkSpec) -> Observation:
 
 
 def remove(host: HostDrivers, spec: NetworkSpec) -> Observation:
-    """Nothing of the network is left on this host, and no late table brings it back."""
-    with host.locks.hold(spec.id, spec.generation, gone=True):
-        host.network.remove_network(spec.id)
+    """Nothing of the network is left on this host, and no table from before brings it back. A
+    newer one does."""
+    with host.locks.hold(spec.id, spec.generation, gone=True) as lock:
+        if lock.newest:
+            host.network.remove_network(spec.id)
         return _observe(host, spec.id)
 
 

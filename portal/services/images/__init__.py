@@ -13,10 +13,10 @@ from portal.services.images.changes import (
     create,
     delete,
     register,
-    remove_strays,
+    remove_strangers,
 )
-from portal.services.images.fetches import fetch, published, retry
-from portal.services.images.looks import SORTS, find, listed, may, require, strays, used_by
+from portal.services.images.fetches import fetch, published, retry, stop_fetching
+from portal.services.images.looks import SORTS, find, listed, may, require, strangers, used_by
 
 __all__ = [
     "MOST_MEMORY_MIB",
@@ -31,9 +31,10 @@ __all__ = [
     "may",
     "published",
     "register",
-    "remove_strays",
+    "remove_strangers",
     "require",
     "retry",
-    "strays",
+    "stop_fetching",
+    "strangers",
     "used_by",
 ]

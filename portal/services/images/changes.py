@@ -13,18 +13,18 @@ from sqlalchemy import select
 from portal import config
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden, Refused
-from portal.models import Image, Instance, Operation, Power, Visibility
+from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
 from portal.services.images import store
+from portal.services.images.fetches import stop_fetching
 from portal.services.images.looks import find, named, require, there, unnamed
-from portal.services.operations import open_operation
 
 GIB = 2**30
 MOST_MEMORY_MIB = 2**20
 LOGIN_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8)
 CHUNK = 2**20  # bytes
-STRAY_AFTER = timedelta(hours=1)  # a younger file may be about to be named
+STRANGER_AFTER = timedelta(hours=1)  # a younger file may be about to be named
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,28 +63,24 @@ def create(
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)
             image = _row(received, fields, project_id=project_id, user_id=actor.user_id)
-            activities.record(
-                actor,
-                "images:create",
-                image,
-                after={
-                    "visibility": image.visibility.value,
-                    "format": image.format,
-                    "size": f"{image.size_bytes:,} bytes",
-                    "sha256": image.sha256,
-                },
-            )
+            _record_new(actor, image)
             if key:
                 idempotency.remember(project_id, key, "images:create", body, [image.id])
     return image
 
 
 def register(
-    path: Path, *, name: str, min_disk_gib: int = 0, min_memory_mib: int = 0, login_user: str = ""
+    actor: Actor,
+    path: Path,
+    *,
+    name: str,
+    min_disk_gib: int = 0,
+    min_memory_mib: int = 0,
+    login_user: str = "",
 ) -> Image:
     """There is a public image with the content of a file of this machine, which is copied. One of
-    this name and content that is there already is answered with instead. For the command line:
-    nobody is asked for permission."""
+    this name and content that is there already is answered with instead."""
+    authorize(actor, "images:publish")
     new = NewImage(
         name=name,
         visibility=Visibility.PUBLIC,
@@ -92,7 +88,7 @@ def register(
         min_memory_mib=min_memory_mib,
         login_user=login_user,
     )
-    fields = _checked(None, new)
+    fields = _checked(actor, new)
     most, too_large = _largest()
     with (
         open(path, "rb") as file,
@@ -108,11 +104,15 @@ def register(
                 Image.deleted_at.is_(None),
             )
         )
-        return same or _row(received, fields, project_id=None, user_id=None)
+        if same:
+            return same
+        image = _row(received, fields, project_id=None, user_id=None)
+        _record_new(actor, image)
+    return image
 
 
 def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
-    """It is called so, is for these, and needs so much from now on."""
+    """The image has the name, the visibility and the needs of `new` from now on."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
@@ -129,8 +129,8 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
 
 
 def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """It can no longer be chosen, and its bytes are gone unless another image has the same. One
-    that is being fetched is fetched no further.
+    """The image can no longer be chosen, and its bytes are gone unless another image has the same.
+    One that is being fetched is fetched no further.
 
     Instances that have started go on from the copy of their host. One that has not may still
     need the bytes, so it stands against it.
@@ -154,7 +154,10 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
                     "them, or delete them."
                 )
             image.deleted_at = now()
-            operation = None if image.ready else _stop_fetching(actor, project_id, image)
+            operation = None
+            if not image.ready:
+                image.generation += 1
+                operation = stop_fetching(actor, image, project_id)
             activities.record(
                 actor, "images:delete", image, before={"sha256": image.sha256}, operation=operation
             )
@@ -164,28 +167,22 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
             _drop_unnamed(sha256)
 
 
-def _stop_fetching(actor: Actor, project_id: uuid.UUID, image: Image) -> Operation:
-    """The hosts that were asked to fetch the image are told to let it be."""
-    image.generation += 1
-    return open_operation(actor, image, "delete", project_id=project_id)
-
-
-def remove_strays(listed: Iterable[str]) -> set[str]:
+def remove_strangers(actor: Actor, listed: Iterable[str]) -> set[str]:
     """Of the files `listed`, by their SHA-256, those that no image names and that have lain there
-    for an hour are gone. Returns which. With them go all notes of images that there are not. For
-    the command line."""
+    for an hour are gone. Returns which. With them go all notes of images that there are not."""
+    authorize(actor, "hosts:clean")
     with store.turn():
-        strays = {
+        strangers = {
             each
             for each in unnamed().intersection(listed)
-            if now() - store.written_at(each) > STRAY_AFTER
+            if now() - store.written_at(each) > STRANGER_AFTER
         }
-        for each in strays:
+        for each in strangers:
             store.remove(each)
         noted = store.noted()
         for image_id in noted - there(noted):
             store.forget(image_id)
-    return strays
+    return strangers
 
 
 def _found(actor: Actor, verb: str, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
@@ -227,6 +224,20 @@ def _row(received: store.Received, fields: dict, **whose) -> Image:
     return image
 
 
+def _record_new(actor: Actor, image: Image) -> None:
+    activities.record(
+        actor,
+        "images:create",
+        image,
+        after={
+            "visibility": image.visibility.value,
+            "format": image.format,
+            "size": f"{image.size_bytes:,} bytes",
+            "sha256": image.sha256,
+        },
+    )
+
+
 def _room(project_id: uuid.UUID) -> tuple[int, str]:
     """How many bytes may come in, and what is said about one more. Raises OverQuota when there
     is no room for any."""
@@ -253,10 +264,10 @@ def _chunks(file) -> Iterator[bytes]:
         yield chunk
 
 
-def _checked(actor: Actor | None, new: NewImage) -> dict:
+def _checked(actor: Actor, new: NewImage) -> dict:
     """The columns that `new` comes to. Raises Refused."""
     public = Visibility.PUBLIC
-    if actor and public is new.visibility and not actor.may("images:publish"):
+    if public is new.visibility and not actor.may("images:publish"):
         raise Forbidden(
             "Only administrators of the cloud make images public. Share it with the project.",
             field="visibility",

@@ -2,19 +2,21 @@
 
 import dataclasses
 import uuid
+from collections import Counter
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from portal import db
+from portal.changes.images import FETCH, NO_FETCH
 from portal.db import session, transaction
-from portal.errors import Conflict
-from portal.models import Image, ImageStatus, Operation, Visibility
+from portal.errors import Conflict, Unavailable
+from portal.models import Host, Image, ImageStatus, Operation, Task, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, publishers, quotas
 from portal.services.images import store
 from portal.services.images.looks import find
-from portal.services.operations import open_operation
+from portal.services.operations import Part, open_operation
 from portal.services.publishers import Published
 
 
@@ -66,7 +68,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
         )
         session.add(image)
         session.flush()
-        operation = open_operation(actor, image, "fetch", project_id=project_id)
+        operation = _open(actor, image, project_id)
         activities.record(
             actor, "images:fetch", image, after={"url": wanted.url}, operation=operation
         )
@@ -88,9 +90,50 @@ def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation
         publishers.find(image.published_as)
         image.generation += 1
         image.fault = ""
-        operation = open_operation(actor, image, "fetch", project_id=project_id)
+        operation = _open(actor, image, project_id)
         activities.record(actor, "images:retry", image, operation=operation)
     return operation
+
+
+def stop_fetching(actor: Actor | None, image: Image, project_id: uuid.UUID | None) -> Operation:
+    """The hosts that were told to fetch a deleted image are told to let it be. For use inside a
+    change."""
+    told = [Part(host_id, image.id) for host_id in _told(image)]
+    return open_operation(actor, image, "delete", {NO_FETCH.job: told}, project_id=project_id)
+
+
+def _open(actor: Actor, image: Image, project_id: uuid.UUID) -> Operation:
+    part = Part(_fetcher(image).id, image.id)
+    return open_operation(actor, image, "fetch", {FETCH.job: [part]}, project_id=project_id)
+
+
+def _fetcher(image: Image) -> Host:
+    """Of the hosts that answer and are not in maintenance, the one that was told least often to
+    fetch this image: a retry takes another, should one have no way to the publisher, or not share
+    the image store."""
+    told = _told(image)
+    hosts = [host for host in session.scalars(select(Host).order_by(Host.name)) if host.placeable]
+    if not hosts:
+        raise Unavailable(
+            f"No host answers, so none can fetch {image.name}. Start one: its worker and its "
+            "agent. `flask doctor` says which are known."
+        )
+    if not any(host.enabled for host in hosts):
+        raise Unavailable(
+            f"Every host that answers is in maintenance, so none can fetch {image.name}. Take one "
+            "out of maintenance on its page."
+        )
+    return min((host for host in hosts if host.enabled), key=lambda host: told.get(host.id, 0))
+
+
+def _told(image: Image) -> Counter:
+    """How often each host was told to fetch the image, by its id."""
+    hosts = session.scalars(
+        select(Task.host_id)
+        .join(Task.operation)
+        .where(Operation.target_id == image.id, Operation.action == "fetch")
+    )
+    return Counter(hosts)
 
 
 def _refuse_second(wanted: Published) -> None:

@@ -4,6 +4,7 @@ Two judges have to agree: our own reading of the header, and the format inspecto
 which knows the foreign formats and files that are several formats at once.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from oslo_utils.imageutils.format_inspector import (
 )
 
 from portal.errors import Refused
-from portal.services.images import qcow2
+from workers import qcow2
 
 HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
 HEAD_USUAL = 2**16  # bytes: enough to tell everything else
@@ -83,7 +84,8 @@ class Judge:
         self._judge_head(whole=True)
         self._ask_oslo()
         if self._header:
-            qcow2.check_tables(file, self._header, self._size)
+            with _translated(self._most_virtual_bytes):
+                qcow2.check_tables(file, self._header, self._size)
             return Disk("qcow2", self._header.virtual_size_bytes)
         self._check_raw()
         return Disk("raw", self._size)
@@ -109,7 +111,8 @@ class Judge:
                 "This is a tar archive, not a disk. Unpack it, and send the disk inside."
             )
         if head.startswith(qcow2.MAGIC):
-            self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
+            with _translated(self._most_virtual_bytes):
+                self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
 
     def _ask_oslo(self) -> None:
         found = {str(each): each for each in self._wrapper.formats or ()}
@@ -152,6 +155,27 @@ class Judge:
                 "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
                 "sector bears no boot signature."
             )
+
+
+@contextlib.contextmanager
+def _translated(most_virtual_bytes: int) -> Iterator[None]:
+    """What the reader says against a file becomes a refusal."""
+    try:
+        yield
+    except qcow2.WrongSize as wrong:
+        if wrong.size_bytes < 1:
+            raise _refused("This qcow2 file holds an empty disk.") from None
+        raise _refused(
+            f"This disk is {_gib(wrong.size_bytes)} GiB large when unpacked; "
+            f"{_gib(most_virtual_bytes)} GiB is the largest that is taken."
+        ) from None
+    except qcow2.Harmful as harmful:
+        reason = harmful.of("this qcow2 file")
+        raise _refused(f"{reason[0].upper()}{reason[1:]}. {harmful.way_out}") from None
+
+
+def _gib(size: int) -> str:
+    return f"{-(-size // 2**30):,}"
 
 
 def _way_out(words: str) -> str:

@@ -2,13 +2,13 @@
 
 import uuid
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import selectinload
 
 from portal.db import session
-from portal.errors import NotFound
 from portal.models import Image, Instance, Power, Visibility
-from portal.policies import Actor, authorize, visible
+from portal.policies import Actor, authorize, offered_images
+from portal.services import finding
 from portal.services.images import store
 from portal.services.listing import Asked, like, ordered
 
@@ -16,20 +16,16 @@ SORTS = ("name", "created_at", "size_bytes")
 STATES = {each.value: Image.visibility == each for each in Visibility}
 
 
-def find(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
-    """The image. Raises NotFound if there is none, or none for this actor in this project."""
-    authorize(actor, "images:read", project_id)
-    image = session.scalar(offered(actor, project_id).where(Image.id == image_id))
-    if image is None:
-        raise NotFound("There is no such image in this project. It may have been deleted.")
-    return image
+def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Image:
+    """The image, if the project has it or everybody is offered it. Raises NotFound, Ambiguous."""
+    return finding.find(actor, Image, name_or_id, project_id=project_id)
 
 
 def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Image], int]:
     """A page of the images that instances of the project can start from, and how many there
     are. `asked.query` is a part of a name, `asked.state` a visibility."""
     authorize(actor, "images:read", project_id)
-    query = offered(actor, project_id)
+    query = offered_images(actor, project_id)
     if asked.query:
         query = query.where(Image.name.ilike(like(asked.query), escape="\\"))
     if asked.state in STATES:
@@ -38,18 +34,6 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
     rows = ordered(query, asked, columns).options(selectinload(Image.open_operation))
     return list(session.scalars(rows)), total
-
-
-def offered(actor: Actor, project_id: uuid.UUID) -> Select:
-    """The query for images that the project has or everybody is offered, as this actor may see
-    them. What is not there yet is shown to those who may fetch it, and to nobody else."""
-    query = select(Image).where(
-        (Image.project_id == project_id) | (Image.visibility == Visibility.PUBLIC),
-        Image.deleted_at.is_(None),
-    )
-    if not actor.may("images:publish"):
-        query = query.where(Image.ready)
-    return visible(actor, query, Image)
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:
@@ -71,7 +55,7 @@ def used_by(image: Image) -> int:
     )
 
 
-def strays() -> set[str]:
+def strangers() -> set[str]:
     """Files of the store, by their SHA-256, that no image names: what a crash has left. One that
     a host has just fetched for an image is none, though its row does not name it yet. For the
     command line."""
@@ -80,13 +64,13 @@ def strays() -> set[str]:
 
 
 def unnamed() -> set[str]:
-    """The same, for who has the `turn` of the store already."""
+    """Files of the store, by their SHA-256, that no image names. Call it in a turn of the store."""
     held = store.held()
     return held - named(held)
 
 
 def named(files: set[str]) -> set[str]:
-    """Those of these files, by their SHA-256, that belong to an image. Call it in a turn of the
+    """Which of these files, by their SHA-256, belong to an image. Call it in a turn of the
     store."""
     fetched = {image: sha256 for image, sha256 in store.fetched().items() if sha256 in files}
     rows = session.execute(
@@ -98,7 +82,7 @@ def named(files: set[str]) -> set[str]:
 
 
 def there(image_ids: set[uuid.UUID]) -> set[uuid.UUID]:
-    """Those that are images, and not deleted."""
+    """Which of these ids are those of images that have not been deleted."""
     query = select(Image.id).where(Image.id.in_(image_ids), Image.deleted_at.is_(None))
     return set(session.scalars(query))
 

@@ -4,7 +4,7 @@ A file appears under its name whole or not at all, and is never written again, s
 it. The invariant is that every image has its file: a file is put in its place before the row of
 its image is committed, and removed after the last row is gone. Both happen in a `turn`, so that
 nobody removes what somebody else is about to name. A crash in between leaves a file that no image
-names, never an image without a file; `strays` finds it.
+names, never an image without a file; `strangers` finds it.
 
 A host that fetches an image puts its file here too, in a turn of its own, and before it a note,
 `<image id>.note`, since the row is written only when the host's answer has come. The note names the

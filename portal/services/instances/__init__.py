@@ -2,14 +2,21 @@
 
 from portal.services.instances.changes import (
     delete,
-    failed,
     force_stop,
     reboot,
     rename,
+    repair,
     retry,
     start,
     stop,
+)
+from portal.services.instances.ends import (
+    bury,
+    ended,
+    may_come_back,
+    shut_itself_down,
     stopped_itself,
+    went_down,
 )
 from portal.services.instances.looks import SORTS, STATES, counts, find, find_whole, listed
 from portal.services.instances.new import MOST_AT_ONCE, NewInstance, create
@@ -19,18 +26,23 @@ __all__ = [
     "SORTS",
     "STATES",
     "NewInstance",
+    "bury",
     "counts",
     "create",
     "delete",
-    "failed",
+    "ended",
     "find",
     "find_whole",
     "force_stop",
     "listed",
+    "may_come_back",
     "reboot",
     "rename",
+    "repair",
     "retry",
+    "shut_itself_down",
     "start",
     "stop",
     "stopped_itself",
+    "went_down",
 ]

@@ -2,19 +2,23 @@
 
 import uuid
 
-from portal.db import now, session, transaction
+from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
 from portal.services.instances.looks import find
+from portal.services.instances.parts import parts
+from portal.services.instances.tables import of as tables_of
+from portal.services.instances.tables import raise_for_gone
 from portal.services.operations import open_operation
+from portal.services.scopes import Raised
 
 GRACE_SECONDS = 60
 
 
 def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
-    """It bears this name. The guest's own hostname stays what it was at its creation."""
+    """The instance bears this name. The guest's own hostname stays what it was at its creation."""
     label = names.label(name)
     with transaction():
         instance = _change(actor, "rename", project_id, instance_id)
@@ -30,26 +34,26 @@ def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: st
 
 
 def start(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall run."""
+    """The instance shall run."""
     return _ask(actor, "start", project_id, instance_id, desired=Power.RUNNING)
 
 
 def stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off: by the power button, and by the plug 60 s later."""
+    """The instance shall be off: by the power button, and by the plug 60 s later."""
     return _ask(
         actor, "stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=GRACE_SECONDS
     )
 
 
 def force_stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall be off at once, as if the plug were pulled."""
+    """The instance shall be off at once, as if the plug were pulled."""
     return _ask(
         actor, "force_stop", project_id, instance_id, desired=Power.STOPPED, grace_seconds=0
     )
 
 
 def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """It shall have been booted once more than before: down by the power button, up again."""
+    """The instance shall be booted once more: down by the power button, and up again."""
     return _ask(
         actor,
         "reboot",
@@ -68,14 +72,15 @@ def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operat
         instance.generation += 1
         instance.fault = ""
         action = "repair" if instance.launched_at else "create"
-        operation = open_operation(actor, instance, action)
+        operation = _open(actor, instance, action)
         activities.record(actor, "instances:retry", instance, operation=operation)
     return operation
 
 
 def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation | None:
-    """It shall be gone. Possible in every state; ends whatever else is under way. Its name and
-    its share of the quota are free at once, its address when the host has reported it gone."""
+    """The instance shall be gone. Possible in every state; ends whatever else is under way. Its
+    name and its share of the quota are free at once, its address when the host has reported it
+    gone."""
     with transaction():
         quotas.lock(project_id)  # who is being created meanwhile may share a group with it
         instance = _change(actor, "delete", project_id, instance_id)
@@ -84,29 +89,16 @@ def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Opera
         before = instance.intent
         instance.desired = Power.ABSENT
         instance.generation += 1
-        operation = open_operation(actor, instance, "delete")
+        operation = _open(actor, instance, "delete", tables=raise_for_gone(instance))
         activities.record(actor, "instances:delete", instance, before=before, operation=operation)
     return operation
 
 
-def stopped_itself(instance: Instance) -> None:
-    """The guest shut itself down, so its owner wants it off: intent follows fact. Called by the
-    conductor, inside its transaction."""
-    instance.desired = Power.STOPPED
-    instance.generation = max(instance.generation, instance.observed_generation)
-
-
-def failed(instance: Instance, operation: Operation, reason: str) -> None:
-    """The change did not succeed: what it replaced is wanted again, or, for a creation, its
-    owner is told. Called by the conductor, inside its transaction."""
-    if operation.before is not None:
-        instance.desired = Power(operation.before["desired"])
-        instance.grace_seconds = operation.before["grace_seconds"]
-        instance.boots = operation.before["boots"]
-        instance.generation += 1
-        instance.repair_at = now()
-    elif operation.action in ("create", "repair"):
-        instance.fault = reason
+def repair(instance: Instance) -> Operation:
+    """What the instance's host lost, or has not done yet, is being done. Called by the conductor,
+    inside its transaction."""
+    action = "delete" if instance.desired is Power.ABSENT else "repair"
+    return _open(None, instance, action)
 
 
 def _ask(
@@ -127,7 +119,7 @@ def _ask(
         instance.generation += 1
         if grace_seconds is not None:
             instance.grace_seconds = grace_seconds
-        operation = open_operation(actor, instance, action, before=before)
+        operation = _open(actor, instance, action, before=before)
         activities.record(
             actor,
             f"instances:{action}",
@@ -137,6 +129,20 @@ def _ask(
             operation=operation,
         )
     return operation
+
+
+def _open(
+    actor: Actor | None,
+    instance: Instance,
+    action: str,
+    *,
+    before: dict | None = None,
+    tables: list[Raised] | None = None,
+) -> Operation:
+    """The change is under way. `tables` are those that it altered, if it did."""
+    concerned = tables_of(instance) if tables is None else tables
+    [own] = parts([instance], concerned)
+    return open_operation(actor, instance, action, own, before=before, tables=tables or ())
 
 
 def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:

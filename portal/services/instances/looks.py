@@ -6,9 +6,9 @@ from sqlalchemy import String, case, cast, exists, func, or_, select
 from sqlalchemy.orm import joinedload, lazyload, load_only, selectinload
 
 from portal.db import session
-from portal.errors import NotFound
 from portal.models import Instance, Operation, Port, Power
 from portal.policies import Actor, authorize
+from portal.services import finding
 from portal.services.listing import Asked, like, ordered
 
 SORTS = ("name", "created_at", "memory_mib", "vcpus")
@@ -20,30 +20,21 @@ STATES = {
 }
 
 
-def find(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
-    """The instance. Raises NotFound if there is none, or none for this actor."""
-    authorize(actor, "instances:read", project_id)
-    instance = session.get(Instance, instance_id)
-    if instance is None or instance.project_id != project_id or instance.deleted_at:
-        raise NotFound("There is no such instance in this project. It may have been deleted.")
-    return instance
+def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Instance:
+    """The instance. Raises NotFound, Ambiguous."""
+    return finding.find(actor, Instance, name_or_id, project_id=project_id)
 
 
-def find_whole(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
-    """The same, with everything that its page shows."""
-    find(actor, project_id, instance_id)
-    return session.execute(
-        select(Instance)
-        .where(Instance.id == instance_id)
-        .options(
-            joinedload(Instance.image),
-            joinedload(Instance.host),
-            joinedload(Instance.user),
-            joinedload(Instance.open_operation),
-            selectinload(Instance.ports),
-        )
-        .execution_options(populate_existing=True)
-    ).scalar_one()
+def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Instance:
+    """The instance, with everything that its page shows. Raises NotFound, Ambiguous."""
+    options = (
+        joinedload(Instance.image),
+        joinedload(Instance.host),
+        joinedload(Instance.user),
+        joinedload(Instance.open_operation),
+        selectinload(Instance.ports),
+    )
+    return finding.find(actor, Instance, name_or_id, project_id=project_id, options=options)
 
 
 def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Instance], int]:

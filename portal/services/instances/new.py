@@ -21,9 +21,11 @@ from portal.models import (
     Resource,
     SecurityGroup,
 )
-from portal.policies import Actor, authorize, visible
+from portal.policies import Actor, authorize, visible_images
 from portal.services import activities, addresses, idempotency, names, placement, quotas
-from portal.services.operations import open_creates
+from portal.services.instances.parts import parts as parts_of
+from portal.services.instances.tables import raise_for_new
+from portal.services.operations import open_first
 
 MOST_AT_ONCE = 20
 USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
@@ -96,7 +98,9 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
             for each, host in zip(names.numbered(name, new.count), hosts, strict=True)
         ]
         ports = _reserve(instances, parts)
-        operations = open_creates(actor, instances)
+        tables = raise_for_new(instances, [parts.network.id])
+        made = zip(instances, parts_of(instances, tables), strict=True)
+        operations = open_first(actor, "create", made, tables=tables)
         for instance, port, operation in zip(instances, ports, operations, strict=True):
             _record(actor, instance, port=port, operation=operation, parts=parts)
         if key:
@@ -110,7 +114,7 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
     if not flavor or not flavor.enabled:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
     image = new.image_id and session.scalar(
-        visible(actor, select(Image), Image)
+        visible_images(actor, select(Image))
         .where(Image.id == new.image_id, Image.deleted_at.is_(None))
         .with_for_update(read=True, key_share=True)  # whoever deletes it waits, and sees us
     )

@@ -5,14 +5,7 @@ It keeps every promise of the protocols, runs under the real forking worker, can
 laws, work on pages, and trying the product on any laptop.
 """
 
-from workers.drivers.fake.drivers import FakeFirewall, FakeHypervisor, FakeNetwork, FakeStorage
+from workers.drivers.fake.drivers import drivers_of
 from workers.drivers.fake.state import FakeHost, PulledPlug
 
-__all__ = [
-    "FakeFirewall",
-    "FakeHost",
-    "FakeHypervisor",
-    "FakeNetwork",
-    "FakeStorage",
-    "PulledPlug",
-]
+__all__ = ["FakeHost", "PulledPlug", "drivers_of"]

@@ -1,16 +1,18 @@
-"""The four concerns of a fake host; what each method promises stands in `workers.drivers`."""
+"""The concerns of a fake host; what each method promises stands in `workers.drivers`."""
 
 import dataclasses
 import hashlib
 
-from workers.drivers import Progress
+from workers.drivers import HostDrivers, Progress
 from workers.drivers.fake.state import FakeHost
+from workers.drivers.locks import FileLocks
+from workers.drivers.sequence import FileSequence
 from workers.errors import Busy
 from workers.specs import (
     RUNNING,
     STOPPED,
-    Download,
-    DownloadSpec,
+    Fetched,
+    FetchSpec,
     FirewallSpec,
     Guest,
     Held,
@@ -18,20 +20,52 @@ from workers.specs import (
     ImageSpec,
     InstanceSpec,
     NetworkSpec,
+    Stranger,
 )
 
 VCPUS, MEMORY_MIB, DISK_GIB = 64, 262_144, 4000
 PUBLISHED_BYTES = 2**29  # of whatever is fetched
 
 
-class FakeStorage:
-    """Images and disks are rows."""
+def drivers_of(host: FakeHost) -> HostDrivers:
+    """What a job gets to see of this host."""
+    return HostDrivers(
+        locks=FileLocks(host.directory / "locks", wait_seconds=host.wait_seconds),
+        sequence=FileSequence(host.directory / "sequence", host.get("host", "boot")["id"]),
+        images=FakeImages(host),
+        fetches=FakeFetches(host),
+        disks=FakeDisks(host),
+        hypervisor=FakeHypervisor(host),
+        network=FakeNetwork(host),
+        firewall=FakeFirewall(host),
+        say=lambda line: None,
+    )
+
+
+class FakeImages:
+    """Cached images are rows."""
 
     def __init__(self, host: FakeHost):
         self._host = host
 
-    def ensure_download(self, spec: DownloadSpec, progress: Progress) -> None:
-        self._host.call("ensure_download")
+    def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
+        self._host.call("ensure_image")
+        progress(image.size_bytes, image.size_bytes)
+        self._host.put("image", image.sha256, {"format": image.format})
+
+    def observe_images(self) -> tuple[str, ...]:
+        self._host.call("observe_images")
+        return tuple(self._host.every("image"))
+
+
+class FakeFetches:
+    """Fetched images are rows. Whatever is fetched has PUBLISHED_BYTES, at once."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
+
+    def ensure_fetch(self, spec: FetchSpec, progress: Progress) -> None:
+        self._host.call("ensure_fetch")
         progress(PUBLISHED_BYTES, PUBLISHED_BYTES)
         value = {
             "sha256": hashlib.sha256(spec.url.encode()).hexdigest(),
@@ -39,26 +73,28 @@ class FakeStorage:
             "size_bytes": PUBLISHED_BYTES,
             "virtual_size_bytes": 4 * PUBLISHED_BYTES,
         }
-        self._host.put("download", spec.id, value)
+        self._host.put("fetch", spec.id, value)
 
-    def remove_download(self, image_id: str) -> None:
-        self._host.call("remove_download")
-        self._host.drop("download", image_id)
+    def remove_fetch(self, image_id: str) -> None:
+        self._host.call("remove_fetch")
+        self._host.drop("fetch", image_id)
 
-    def observe_download(self, image_id: str) -> Download | None:
-        self._host.call("observe_download")
-        note = self._host.get("download", image_id)
-        return note and Download(id=image_id, **note)
+    def observe_fetch(self, image_id: str) -> Fetched | None:
+        self._host.call("observe_fetch")
+        note = self._host.get("fetch", image_id)
+        return note and Fetched(id=image_id, **note)
 
-    def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
-        self._host.call("ensure_image")
-        progress(image.size_bytes, image.size_bytes)
-        self._host.put("image", image.sha256, {"format": image.format})
+
+class FakeDisks:
+    """Disks are rows."""
+
+    def __init__(self, host: FakeHost):
+        self._host = host
 
     def ensure_disk(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_disk")
         if self._host.get("disk", spec.id) is None:
-            value = {"image": spec.image.sha256, "gib": spec.disk_gib}
+            value = {"image": spec.root.image.sha256, "gib": spec.root.gib}
             self._host.put("disk", spec.id, value)
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
@@ -66,17 +102,13 @@ class FakeStorage:
         value = {"hostname": spec.hostname, "user_data": spec.user_data}
         self._host.put("seed", spec.id, value)
 
-    def remove_instance(self, instance_id: str) -> None:
-        self._host.call("remove_instance")
+    def remove_disks(self, instance_id: str) -> None:
+        self._host.call("remove_disks")
         for kind in ("disk", "seed"):
             self._host.drop(kind, instance_id)
 
-    def observe_images(self) -> tuple[str, ...]:
-        self._host.call("observe_images")
-        return tuple(self._host.every("image"))
-
-    def observe_instances(self) -> tuple[str, ...]:
-        self._host.call("observe_instances")
+    def observe_disks(self) -> tuple[str, ...]:
+        self._host.call("observe_disks")
         return tuple(self._host.every("disk"))
 
     def observe_capacity(self) -> tuple[int, int]:
@@ -142,7 +174,9 @@ class FakeHypervisor:
             accelerator_reason="This host is a fake: its guests are rows in a file.",
             versions={"driver": "fake"},
             strangers=tuple(
-                f"disks {each}" for each in self._host.every("disk") if each not in guests
+                Stranger(kind="disks", name=each, owner=each)
+                for each in self._host.every("disk")
+                if each not in guests
             ),
         )
 
@@ -182,12 +216,12 @@ class FakeNetwork:
 
     def observe_networks(self) -> tuple[Held, ...]:
         self._host.call("observe_networks")
-        return _held("network", self._host.every("network"))
+        return _held("networks", self._host.every("network"))
 
     def observe_network(self, network_id: str) -> tuple[Held, ...]:
         self._host.call("observe_network")
         table = self._host.get("network", network_id)
-        return _held("network", {network_id: table} if table else {})
+        return _held("networks", {network_id: table} if table else {})
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
         self._host.call("observe_obstacles")
@@ -197,13 +231,13 @@ class FakeNetwork:
         self._host.call("observe_remembered")
         return tuple(self._host.every("network"))
 
-    def observe_leftovers(self) -> tuple[str, ...]:
-        self._host.call("observe_leftovers")
-        return tuple(self._host.every("leftover"))
+    def observe_strangers(self) -> tuple[Stranger, ...]:
+        self._host.call("observe_strangers")
+        return tuple(Stranger(**each) for each in self._host.every("stranger").values())
 
-    def remove_leftover(self, leftover: str) -> None:
-        self._host.call("remove_leftover")
-        self._host.drop("leftover", leftover)
+    def remove_stranger(self, stranger: Stranger) -> None:
+        self._host.call("remove_stranger")
+        self._host.drop("stranger", str(stranger))
 
 
 class FakeFirewall:

@@ -7,9 +7,6 @@ import time
 import uuid
 from pathlib import Path
 
-from workers.drivers import HostDrivers
-from workers.drivers.locks import FileLocks
-from workers.drivers.sequence import FileSequence
 from workers.errors import Permanent
 
 TABLES = """
@@ -29,32 +26,13 @@ class FakeHost:
 
     def __init__(self, directory: Path, *, wait_seconds: float = 5.0):
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory, self._wait_seconds = directory, wait_seconds
+        self.directory, self.wait_seconds = directory, wait_seconds
         self.calls = 0  # driver calls made through this object
         self.fuse: int | None = None
         with self._connect() as connection:
             connection.executescript(TABLES)
         if self.get("host", "boot") is None:
             self.put("host", "boot", {"id": str(uuid.uuid4())})
-
-    def drivers(self) -> HostDrivers:
-        """What a job gets to see of this host."""
-        from workers.drivers.fake.drivers import (
-            FakeFirewall,
-            FakeHypervisor,
-            FakeNetwork,
-            FakeStorage,
-        )
-
-        return HostDrivers(
-            locks=FileLocks(self._directory / "locks", wait_seconds=self._wait_seconds),
-            sequence=FileSequence(self._directory / "sequence", self.get("host", "boot")["id"]),
-            storage=FakeStorage(self),
-            hypervisor=FakeHypervisor(self),
-            network=FakeNetwork(self),
-            firewall=FakeFirewall(self),
-            say=lambda line: None,
-        )
 
     # accidents
 
@@ -134,7 +112,7 @@ class FakeHost:
     @contextlib.contextmanager
     def _connect(self):
         """A connection a call: a worker forks, and SQLite connections do not survive that."""
-        connection = sqlite3.connect(self._directory / "host.db", timeout=10)
+        connection = sqlite3.connect(self.directory / "host.db", timeout=10)
         try:
             connection.execute("PRAGMA synchronous = OFF")
             with connection:

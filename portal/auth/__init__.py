@@ -1,0 +1,3 @@
+"""Who somebody is. The module of each front door makes an `Actor` of what comes in there: `browser`
+of a session's cookie. What lies behind the doors sees the actor alone.
+"""

@@ -1,0 +1,115 @@
+"""People with a browser: its session becomes an `Actor`, and whoever has none has to sign in.
+
+Every page needs a signed-in person but those listed in OPEN, so that a new view cannot forget it.
+How somebody is led to signing in is said by the page for it: Flask-Login's `unauthorized_handler`.
+"""
+
+import secrets
+
+import flask
+from flask import Flask, g, redirect, request, url_for
+from flask_login import LoginManager, UserMixin, current_user
+from flask_wtf import CSRFProtect
+from werkzeug.exceptions import Forbidden
+
+from portal import doors
+from portal.models import Session, User
+from portal.policies import Actor
+from portal.services import sessions, users
+
+OPEN = {"login.show", "login.create", "static", "health.show", "health.hosts"}
+FIRST_PASSWORD = {"account.password", "account.change_password", "login.delete", "account.theme"}
+COOKIE_FIELD = "sid"  # where Flask's signed cookie holds the session's secret
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+login_manager = LoginManager()
+
+
+class Person(UserMixin):
+    """Whoever is signed in."""
+
+    def __init__(self, user: User, session: Session, actor: Actor):
+        self.user, self.session, self.actor = user, session, actor
+
+    @property
+    def name(self) -> str:
+        return self.user.name
+
+    def get_id(self) -> str:
+        return str(self.user.id)
+
+    def may(self, permission: str, project_id=None) -> bool:
+        return self.actor.may(permission, project_id)
+
+
+def install(app: Flask) -> None:
+    """Every request has a number. One for a page comes from a form of this site if it changes
+    something, and from a person if the page is not open to all."""
+    login_manager.init_app(app)
+    tokens = CSRFProtect(app)
+    app.before_request(_number)
+    for check in (_refuse_other_sites, lambda: tokens.protect(True), _let_nobody_else_in):
+        app.before_request(doors.on_pages(check))
+
+
+def sign_in(user: User) -> None:
+    """This browser is signed in as `user`, with a session and form tokens that are new."""
+    flask.session.clear()
+    flask.session[COOKIE_FIELD] = sessions.open_session(
+        user,
+        address=request.remote_addr or "",
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+
+
+def sign_out() -> None:
+    """This browser's session has ended on the server too."""
+    if secret := flask.session.get(COOKIE_FIELD):
+        sessions.sign_out(secret)
+    flask.session.clear()
+
+
+def safe_next(target: str | None) -> str:
+    """`target` if it is a path of this site, else "/". Refuses //evil, /\\evil and the like."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    if any(ord(character) < 33 or character == "\\" for character in target):
+        return "/"
+    return target
+
+
+@login_manager.request_loader
+def _person(_request) -> Person | None:
+    secret = flask.session.get(COOKIE_FIELD) if doors.is_page() else None
+    found = sessions.find(secret) if secret else None
+    if found is None:
+        return None
+    sessions.touch(found)
+    actor = users.actor_of(found.user, address=request.remote_addr or "", request_id=g.request_id)
+    return Person(found.user, found, actor)
+
+
+def _number() -> None:
+    g.request_id = f"req-{secrets.token_hex(8)}"
+
+
+def _refuse_other_sites() -> None:
+    """A second wall behind the form token: the browser itself says where a request comes from
+    (W3C Fetch Metadata; Origin, RFC 6454)."""
+    if request.method in SAFE_METHODS:
+        return
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("This form was sent from another site.")
+    origin = request.headers.get("Origin")
+    if origin not in (None, "null") and origin != request.host_url.rstrip("/"):
+        raise Forbidden("This form was sent from another site.")
+
+
+def _let_nobody_else_in():
+    if request.endpoint in OPEN or request.endpoint is None:
+        return None
+    if not current_user.is_authenticated:
+        return login_manager.unauthorized()
+    if current_user.user.must_change_password and request.endpoint not in FIRST_PASSWORD:
+        return redirect(url_for("account.password"), 303)
+    return None

@@ -1,0 +1,33 @@
+"""What changes of an instance consist of."""
+
+from datetime import timedelta
+
+from portal.changes.change import OWN_WORK, Change, Step
+from portal.changes.images import COPY
+from portal.changes.networks import FILTER, TABLE, TABLE_GONE
+
+NOUN = "instances"
+
+MAKE = Step("instances.apply", "Set up the guest")
+GONE = Step("instances.remove", "Remove the guest")
+
+BUILD = ((COPY, TABLE, FILTER), (MAKE,))
+POWER = frozenset({"start", "stop", "force_stop", "reboot"})
+
+CHANGES = {
+    "create": Change(stages=BUILD, deadline=timedelta(minutes=30)),  # an image may be copied first
+    "start": Change(stages=((TABLE, FILTER), (MAKE,)), deadline=timedelta(minutes=5)),
+    "stop": Change(stages=((MAKE,),), deadline=timedelta(minutes=5)),
+    "force_stop": Change(
+        stages=((MAKE,),),
+        deadline=timedelta(minutes=3),
+        supersedes=OWN_WORK | {"stop", "reboot"},
+    ),
+    "reboot": Change(stages=((TABLE, FILTER), (MAKE,)), deadline=timedelta(minutes=6)),
+    "repair": Change(stages=BUILD, deadline=timedelta(minutes=30)),
+    "delete": Change(
+        stages=((GONE,), (TABLE, TABLE_GONE, FILTER)),
+        deadline=timedelta(minutes=5),
+        supersedes=OWN_WORK | POWER | {"create"},
+    ),
+}

@@ -1,0 +1,57 @@
+"""Boot logs: what hosts are to tell of their guests' serial ports when somebody wants to know."""
+
+import uuid
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+
+from portal.conductor.noun import Beats, Noun, Question
+from portal.conductor.wire import Address, Fate
+from portal.db import now, session
+from portal.models import BootLog, Host, Instance
+from portal.models.boot_log import PATIENCE
+from portal.services.instances import boot_logs
+from workers.specs import BootLogSpec
+
+
+def spec(instance_id: uuid.UUID) -> BootLogSpec:
+    """Has a host say what the guest wrote to its serial port."""
+    return BootLogSpec(id=str(instance_id), generation=1)
+
+
+def _questions(_beats: Beats) -> Iterable[Question]:
+    """What somebody waits for, the oldest wish first."""
+    rows = session.execute(
+        select(BootLog, Host)
+        .join(Instance, Instance.id == BootLog.instance_id)
+        .join(Host, Host.id == Instance.host_id)
+        .where(BootLog.wanted_at <= now())
+        .order_by(BootLog.wanted_at)
+        .options(defer(BootLog.text))
+        .execution_options(populate_existing=True)
+    )
+    for log, host in rows:
+        yield Question(
+            about=log.id,
+            host=Address.of(host),
+            job="instances.observe_log",
+            spec=spec(log.instance_id),
+            mark=log.wanted_at,
+            until=log.wanted_at + PATIENCE,
+        )
+
+
+def _answered(question: Question, fate: Fate) -> None:
+    """Written down, unless the instance is gone or somebody has wanted another since."""
+    log = session.get(BootLog, question.about, populate_existing=True)
+    if log is None or log.wanted_at != question.mark:
+        return
+    answer = fate.observation and fate.observation.boot_log
+    if answer and answer.id == str(log.instance_id):
+        boot_logs.keep(log, answer.text)
+    else:
+        boot_logs.give_up(log, fate.reason or "the host's answer is about something else")
+
+
+NOUN = Noun(name="boot_logs", specs={}, questions=_questions, answered=_answered)

@@ -1,0 +1,109 @@
+"""Filters: one table a host, of all its guests' ports and of the groups that guard them."""
+
+import uuid
+from collections.abc import Collection
+
+from sqlalchemy import or_, select
+
+from portal.changes.networks import FILTER, FILTER_TABLE
+from portal.conductor.noun import Noun
+from portal.db import session
+from portal.models import Instance, Network, Port, Power, SecurityGroupRule, Task
+from portal.models.network import port_groups
+from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
+
+
+def _spec(task: Task) -> FirewallSpec:
+    """The whole filter of the task's host."""
+    host_id = task.scope.host_id
+    ports = session.execute(
+        select(Port.id, Port.mac, Port.address, Network.segment_id)
+        .join(Network, Network.id == Port.network_id)
+        .join(Instance, Instance.id == Port.instance_id)
+        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+        .order_by(Port.created_at, Port.id)
+    ).all()
+    worn = _groups_of(host_id)
+    rules = _rules(set().union(*worn.values()))
+    members = _members(rules.keys())
+    return FirewallSpec(
+        id=str(host_id),
+        generation=task.scope.wanted,
+        ports=tuple(
+            FilteredPortSpec(
+                id=str(port.id),
+                number=number,
+                segment_id=port.segment_id,
+                mac=port.mac,
+                addresses=(port.address,),
+                groups=tuple(sorted(str(each) for each in worn.get(port.id, ()))),
+            )
+            for number, port in enumerate(ports, start=1)
+        ),
+        groups=tuple(
+            GroupSpec(
+                id=str(group_id),
+                rules=tuple(_rule(rule) for rule in rules[group_id]),
+                members=members.get(group_id, ()),
+            )
+            for group_id in sorted(rules)
+        ),
+    )
+
+
+def _groups_of(host_id: uuid.UUID) -> dict[uuid.UUID, set[uuid.UUID]]:
+    """The groups of each port on a host that has any."""
+    worn: dict[uuid.UUID, set[uuid.UUID]] = {}
+    for port_id, group_id in session.execute(
+        select(port_groups.c.port_id, port_groups.c.group_id)
+        .join(Port, Port.id == port_groups.c.port_id)
+        .join(Instance, Instance.id == Port.instance_id)
+        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+    ):
+        worn.setdefault(port_id, set()).add(group_id)
+    return worn
+
+
+def _rules(worn: set[uuid.UUID]) -> dict[uuid.UUID, list[SecurityGroupRule]]:
+    """The rules of these groups, and of those that their rules name."""
+    column = SecurityGroupRule.group_id
+    named = select(SecurityGroupRule.remote_group_id).where(column.in_(worn))
+    rules: dict[uuid.UUID, list[SecurityGroupRule]] = {group_id: [] for group_id in worn}
+    for rule in session.scalars(
+        select(SecurityGroupRule)
+        .where(or_(column.in_(worn), column.in_(named)))
+        .order_by(SecurityGroupRule.created_at, SecurityGroupRule.id)
+    ):
+        rules.setdefault(rule.group_id, []).append(rule)
+        if rule.group_id in worn and rule.remote_group_id:
+            rules.setdefault(rule.remote_group_id, [])
+    return rules
+
+
+def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSpec, ...]]:
+    members: dict[uuid.UUID, list[MemberSpec]] = {}
+    for group_id, segment_id, address in session.execute(
+        select(port_groups.c.group_id, Network.segment_id, Port.address)
+        .join(Port, Port.id == port_groups.c.port_id)
+        .join(Network, Network.id == Port.network_id)
+        .join(Instance, Instance.id == Port.instance_id)
+        .where(port_groups.c.group_id.in_(group_ids), Instance.desired != Power.ABSENT)
+        .order_by(Network.segment_id, Port.address)
+    ):
+        member = MemberSpec(segment_id=segment_id, address=address)
+        members.setdefault(group_id, []).append(member)
+    return {group_id: tuple(each) for group_id, each in members.items()}
+
+
+def _rule(rule: SecurityGroupRule) -> RuleSpec:
+    return RuleSpec(
+        direction=rule.direction,
+        protocol=rule.protocol,
+        port_min=rule.port_min,
+        port_max=rule.port_max,
+        remote_cidr=rule.remote_cidr,
+        remote_group=str(rule.remote_group_id) if rule.remote_group_id else "",
+    )
+
+
+NOUN = Noun(name=FILTER_TABLE, table=True, specs={FILTER.job: _spec})

@@ -1,0 +1,93 @@
+"""What goes on the wire: decided in a transaction, and done when it has been committed."""
+
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal.changes import LONG_JOBS
+from portal.conductor.nouns import noun_of
+from portal.conductor.wire import (
+    TIMEOUT_SECONDS,
+    Message,
+    Receipt,
+    Wire,
+    receipt,
+)
+from portal.db import now, session, snapshot
+from portal.models import Task
+from workers.wire import LONG, SHORT
+
+NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
+LEAST_TIMEOUT = timedelta(seconds=1)
+
+
+class Outbox:
+    """Tasks whose jobs are to be sent, and jobs that are to be forgotten."""
+
+    def __init__(self):
+        self._due: dict[uuid.UUID, int] = {}  # task id to the number of the sending
+        self._over: set[Receipt] = set()
+
+    def send(self, task: Task) -> None:
+        """One more attempt of the task has begun: its job is on the wire soon."""
+        if task.sent_at:
+            self.forget(task)
+        left = max(LEAST_TIMEOUT, task.deadline - (moment := now()))
+        timeout = min(timedelta(seconds=TIMEOUT_SECONDS[queue_of(task.job)]), left)
+        task.attempt, task.sends = task.attempt + 1, task.sends + 1
+        task.sent_at, task.due_at = moment, moment + timeout + NOT_AFTER
+        self._due[task.id] = task.sends
+
+    def forget(self, task: Task) -> None:
+        """Nobody waits any longer for what was sent of the task."""
+        self._over.add(latest(task))
+
+    def go(self, wire: Wire) -> None:
+        """All of it is done. What a job says is read only now, so that nobody waits for it."""
+        if self._over:
+            wire.forget(self._over)
+        if self._due:
+            wire.send(_messages(self._due))
+
+
+def latest(task: Task) -> Receipt:
+    """Of the latest sending of a task."""
+    return receipt(task.host, task.id, task.sends, queue_of(task.job))
+
+
+def queue_of(job: str) -> str:
+    """Which of a host's two queues a job goes on."""
+    return LONG if job in LONG_JOBS else SHORT
+
+
+def _messages(due: dict[uuid.UUID, int]) -> list[Message]:
+    """The jobs of these sendings; of what somebody has ended meanwhile there is none."""
+    with snapshot():
+        tasks = {
+            task.id: task
+            for task in session.scalars(
+                select(Task)
+                .where(Task.id.in_(due), Task.finished_at.is_(None), Task.sent_at.is_not(None))
+                .options(joinedload(Task.operation), joinedload(Task.scope), joinedload(Task.host))
+            )
+        }
+        return [
+            _message(tasks[task_id])
+            for task_id, number in due.items()
+            if task_id in tasks and tasks[task_id].sends == number
+        ]
+
+
+def _message(task: Task) -> Message:
+    return Message(
+        host=task.host,
+        job=task.job,
+        task=task.id,
+        number=task.sends,
+        queue=queue_of(task.job),
+        spec=noun_of(task.job).specs[task.job](task),
+        not_after=task.due_at,
+        timeout_seconds=int((task.due_at - task.sent_at - NOT_AFTER).total_seconds()),
+    )

@@ -1,0 +1,128 @@
+"""What hosts are to say: put, waited for, timed out, forgotten.
+
+Questions are no operations: one that is lost is put again while somebody wants to know. What is
+remembered here is forgotten with the process and costs a restarted conductor one more question
+each.
+"""
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Hashable
+
+from portal.conductor import outcomes
+from portal.conductor.decide import Attempt
+from portal.conductor.noun import Beats, Noun, Question
+from portal.conductor.nouns import NOUNS
+from portal.conductor.wire import Fate, Message, Receipt, Wire
+from portal.db import now, session, transaction
+from portal.models import Host
+from workers.wire import SHORT
+
+AT_ONCE = 4  # under way at a time on a host; they shall not crowd out changes
+ENDED = {Attempt.ANSWERED, Attempt.REFUSED, Attempt.CRASHED}
+FORGOTTEN = {Attempt.LOST, Attempt.BUSY}
+
+
+@dataclasses.dataclass
+class Put:
+    """A question as it was put last."""
+
+    noun: Noun
+    question: Question
+    mark: Hashable
+    at: float  # monotonic
+    receipt: Receipt | None  # None: it has ended
+
+
+class Questions:
+    """Those under way, and when and how the others were put last."""
+
+    def __init__(self, wire: Wire):
+        self._wire = wire
+        self._put: dict[uuid.UUID, Put] = {}
+
+    def listen(self, beats: Beats) -> int:
+        """Answers that have come are in the database, and what is wanted to be known has been put
+        to its host. Returns how many questions have ended."""
+        wanted = {
+            question.about: (noun, question)
+            for noun in NOUNS.values()
+            for question in noun.questions(beats)
+        }
+        ended = self._hear(wanted)
+        self._put_all(wanted)
+        self._put = {
+            about: put for about, put in self._put.items() if put.receipt or about in wanted
+        }
+        return ended
+
+    def _hear(self, wanted: dict[uuid.UUID, tuple[Noun, Question]]) -> int:
+        under_way = {put.receipt: (about, put) for about, put in self._put.items() if put.receipt}
+        fates = self._wire.look(under_way.keys()) if under_way else {}
+        over, ended = [], 0
+        for receipt, (about, put) in under_way.items():
+            fate, moment = fates[receipt], now()
+            if fate.attempt in FORGOTTEN:
+                del self._put[about]
+            elif fate.attempt not in ENDED and moment < put.question.until:
+                continue
+            else:
+                ended += self._end(put, fate)
+                put.receipt = None
+            over.append(receipt)
+        if over:
+            self._wire.forget(over)
+        for about, (noun, question) in wanted.items():
+            if about not in self._put and now() >= question.until:  # it could not even be put
+                ended += self._end(Put(noun, question, question.mark, 0.0, None), None)
+        return ended
+
+    def _end(self, put: Put, fate: Fate | None) -> int:
+        if fate is None or fate.attempt not in ENDED:
+            name = put.question.host.name
+            fate = Fate(Attempt.CRASHED, reason=f"{name} did not answer")
+        with transaction():  # one each, so that nobody waits for more
+            if fate.observation:
+                host = session.get_one(Host, put.question.host.id)
+                outcomes.take(host, fate.observation)
+            put.noun.answered(put.question, fate)
+        return 1
+
+    def _put_all(self, wanted: dict[uuid.UUID, tuple[Noun, Question]]) -> None:
+        busy: dict[uuid.UUID, int] = {}
+        for put in self._put.values():
+            if put.receipt:
+                busy[put.question.host.id] = busy.get(put.question.host.id, 0) + 1
+        messages = []
+        for about, (noun, question) in wanted.items():
+            host_id = question.host.id
+            if not self._due(question) or busy.get(host_id, 0) >= AT_ONCE:
+                continue
+            busy[host_id] = busy.get(host_id, 0) + 1
+            message = Message(
+                host=question.host,
+                job=question.job,
+                task=uuid.uuid4(),
+                number=1,
+                queue=SHORT,
+                spec=question.spec,
+                not_after=question.until,
+            )
+            self._put[about] = Put(noun, question, question.mark, time.monotonic(), message.receipt)
+            messages.append(message)
+        if messages:
+            self._wire.send(messages)
+
+    def _due(self, question: Question) -> bool:
+        before = self._put.get(question.about)
+        if before is None:
+            return now() < question.until
+        if before.receipt:
+            return False
+        if before.mark != question.mark:
+            return True
+        return (
+            question.again is not None
+            and time.monotonic() - before.at >= question.again.total_seconds()
+        )

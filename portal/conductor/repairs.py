@@ -1,0 +1,48 @@
+"""When something that has drifted is mended: its host answers, nobody changes it, and the tries
+before did not fail too lately."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, and_, exists
+
+from portal.db import Base, now, session
+from portal.models import Host, Operation
+from portal.models.host import PLACED_UNTIL
+
+BACKOFF = [timedelta(minutes=minutes) for minutes in (0.5, 2, 8, 32, 60)]
+CALM = timedelta(hours=1)  # after so long without a repair the back-off begins anew
+MOST_AT_A_TIME = 100
+
+
+def backoff(repairs: int) -> timedelta:
+    """How long to wait after repair number `repairs` before the next one."""
+    return BACKOFF[min(repairs, len(BACKOFF)) - 1]
+
+
+def count_repair(thing, *, longest: timedelta = BACKOFF[-1]) -> None:
+    """One more repair of `thing` begins; the next may not before its back-off has passed, of which
+    `longest` is the most."""
+    moment = now()
+    if thing.repair_at and moment - thing.repair_at > CALM:
+        thing.repairs = 0
+    thing.repairs += 1
+    thing.repair_at = moment + min(backoff(thing.repairs), longest)
+
+
+def answers(moment: datetime) -> ColumnElement[bool]:
+    """Whether the host of a query is heard, and has said what it holds."""
+    return and_(Host.heard_at > moment - PLACED_UNTIL, Host.observed_at.is_not(None))
+
+
+def changing(target_id) -> ColumnElement[bool]:
+    """Whether a change of this thing is under way."""
+    return exists().where(Operation.target_id == target_id, Operation.finished_at.is_(None))
+
+
+def still_due(due: Select, model: type[Base], thing_id: uuid.UUID):
+    """The thing, its row locked. None when it is no longer due, or somebody is changing it: they
+    come first."""
+    return session.scalar(
+        due.where(model.id == thing_id).with_for_update(of=model, key_share=True, skip_locked=True)
+    )

@@ -1,0 +1,74 @@
+"""What becomes of an instance by what its host reports. Called by the conductor, inside its
+transaction."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from portal.db import now, session
+from portal.models import Claim, Instance, Operation, Outcome, Port, Power
+from portal.models.network import port_groups
+from portal.services.instances import boot_logs
+
+STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
+
+
+def ended(instance: Instance, operation: Operation) -> None:
+    """A change of it has ended. What a failed one replaced is wanted again, or, for a creation,
+    its owner is told; one that succeeded leaves no fault."""
+    if operation.outcome is Outcome.FAILED:
+        _failed(instance, operation)
+    elif operation.action != "delete":
+        instance.fault = ""
+        if instance.launched_at is None:
+            boot_logs.want(instance.id, after=boot_logs.BOOTED)
+        instance.launched_at = instance.launched_at or now()
+
+
+def went_down(instance: Instance) -> None:
+    """It no longer runs: what it wrote last is worth knowing."""
+    boot_logs.want(instance.id)
+
+
+def shut_itself_down(instance: Instance) -> bool:
+    """Whether the guest went down by its own decision, as far as can be known."""
+    return (
+        instance.desired is Power.RUNNING
+        and instance.observed is Power.STOPPED
+        and instance.observed_generation == instance.generation
+        and instance.observed_boots >= instance.boots
+        and instance.observed_reason == "shutdown"
+        and instance.observed_boot_id == instance.host.boot_id
+    )
+
+
+def may_come_back(instance: Instance) -> bool:
+    """Whether the guest shut itself down so lately that it may be on its way up again."""
+    return shut_itself_down(instance) and now() - instance.observed_at < STAYS_OFF
+
+
+def stopped_itself(instance: Instance) -> None:
+    """The guest shut itself down, so its owner wants it off: intent follows fact."""
+    instance.desired = Power.STOPPED
+    instance.generation = max(instance.generation, instance.observed_generation)
+
+
+def bury(instance: Instance) -> None:
+    """The guest is gone, so what it held of its host and its networks is free."""
+    instance.deleted_at = now()
+    ports = select(Port.id).where(Port.instance_id == instance.id)
+    session.execute(delete(port_groups).where(port_groups.c.port_id.in_(ports)))
+    session.execute(delete(Port).where(Port.instance_id == instance.id))
+    session.execute(delete(Claim).where(Claim.instance_id == instance.id))
+    boot_logs.forget(instance.id)
+
+
+def _failed(instance: Instance, operation: Operation) -> None:
+    if operation.before is not None:
+        instance.desired = Power(operation.before["desired"])
+        instance.grace_seconds = operation.before["grace_seconds"]
+        instance.boots = operation.before["boots"]
+        instance.generation += 1
+        instance.repair_at = now()
+    elif operation.action in ("create", "repair"):
+        instance.fault = operation.reason

@@ -1,0 +1,43 @@
+"""What a host has to do for an instance."""
+
+from sqlalchemy import select
+
+from portal.changes.images import COPY
+from portal.changes.instances import GONE, MAKE
+from portal.db import session
+from portal.models import Host, Image, Instance
+from portal.services.operations import Part, Parts, table_parts
+from portal.services.scopes import Raised
+
+
+def parts(instances: list[Instance], tables: list[Raised]) -> list[Parts]:
+    """Of each instance, what its own host has to do to change it. `tables` are those that name
+    it: what keeps other hosts from taking theirs is no concern of the instance's. The image is
+    left out where its host has it."""
+    have = dict(
+        map(
+            tuple,
+            session.execute(
+                select(Host.id, Host.images).where(Host.id.in_({i.host_id for i in instances}))
+            ),
+        )
+    )
+    sums = dict(
+        map(
+            tuple,
+            session.execute(
+                select(Image.id, Image.sha256).where(Image.id.in_({i.image_id for i in instances}))
+            ),
+        )
+    )
+    return [
+        {
+            **table_parts(tables, each.host_id),
+            MAKE.job: [Part(each.host_id, each.id)],
+            GONE.job: [Part(each.host_id, each.id)],
+            COPY.job: []
+            if sums[each.image_id] in have[each.host_id]
+            else [Part(each.host_id, each.image_id)],
+        }
+        for each in instances
+    ]

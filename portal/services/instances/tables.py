@@ -1,0 +1,85 @@
+"""Which tables of which hosts say something of an instance."""
+
+import uuid
+
+from sqlalchemy import Select, exists, select
+
+from portal.changes.networks import FILTER_TABLE, NETWORK_TABLE
+from portal.db import session
+from portal.models import Instance, Port, Power, Scope, SecurityGroupRule
+from portal.models.network import port_groups
+from portal.services import scopes
+from portal.services.scopes import Raised
+
+
+def raise_for_new(instances: list[Instance], network_ids: list[uuid.UUID]) -> list[Raised]:
+    """Instances that were made in this transaction are in the tables of their hosts, and in the
+    filters of all hosts that name their groups. Returns all of those, locked."""
+    own = {
+        (each.host_id, NETWORK_TABLE, network_id)
+        for each in instances
+        for network_id in network_ids
+    } | {(each.host_id, FILTER_TABLE, each.host_id) for each in instances}
+    return scopes.want(scopes.at(own, _elsewhere([each.id for each in instances])))
+
+
+def raise_for_gone(instance: Instance) -> list[Raised]:
+    """An instance that is wanted no more leaves the tables that name it. A network that has no
+    other guest on its host shall be gone from there. Returns all of those, locked."""
+    tables = scopes.at(_own(instance), _elsewhere([instance.id]))
+    last = {
+        each.id
+        for each in tables
+        if each.kind == NETWORK_TABLE and not _others(instance, each.target_id)
+    }
+    return [
+        *scopes.want([each for each in tables if each.id not in last]),
+        *scopes.want([each for each in tables if each.id in last], needed=False),
+    ]
+
+
+def of(instance: Instance) -> list[Raised]:
+    """The tables of the instance's own host that name it, locked."""
+    return scopes.at(_own(instance))
+
+
+def _own(instance: Instance) -> set[scopes.Place]:
+    networks = select(Port.network_id).where(Port.instance_id == instance.id).distinct()
+    return {
+        (instance.host_id, NETWORK_TABLE, network_id) for network_id in session.scalars(networks)
+    } | {(instance.host_id, FILTER_TABLE, instance.host_id)}
+
+
+def _others(instance: Instance, network_id: uuid.UUID) -> bool:
+    """Whether another guest that is wanted is on this network, on the host of the instance."""
+    return session.scalar(
+        select(
+            exists()
+            .where(Port.network_id == network_id, Port.instance_id == Instance.id)
+            .where(
+                Instance.host_id == instance.host_id,
+                Instance.id != instance.id,
+                Instance.desired != Power.ABSENT,
+            )
+        )
+    )
+
+
+def _elsewhere(instance_ids: list[uuid.UUID]):
+    """Filters of hosts with a port in a group one of whose rules names a group of these."""
+    return (Scope.kind == FILTER_TABLE) & Scope.host_id.in_(_hosts_that_refer_to(instance_ids))
+
+
+def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> Select:
+    own = (
+        select(port_groups.c.group_id)
+        .join(Port, Port.id == port_groups.c.port_id)
+        .where(Port.instance_id.in_(instance_ids))
+    )
+    referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
+    return (
+        select(Instance.host_id)
+        .join(Port, Port.instance_id == Instance.id)
+        .join(port_groups, port_groups.c.port_id == Port.id)
+        .where(port_groups.c.group_id.in_(referring))
+    )

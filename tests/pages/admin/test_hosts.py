@@ -1,0 +1,48 @@
+"""A host as administrators see it: what is in its way, and what on it belongs to nothing."""
+
+import uuid
+
+import pytest
+
+from portal.services import strangers
+from tests.cloud import host_row
+from tests.strangers import leave
+
+
+@pytest.fixture
+def page(cloud, ada):
+    """The text of the page of kvm-1, once its host was looked at."""
+
+    def open_() -> str:
+        cloud.look()
+        return ada.open(f"/admin/hosts/{host_row().id}").text
+
+    return open_
+
+
+def test_what_drops_the_packets_of_guests_is_on_the_page_with_what_mends_it(cloud, page):
+    assert "In the way of guests" not in page()
+    cloud.hosts["kvm-1"].put("obstacle", "a chain drops them", {"mend": "nft insert rule"})
+    text = page()
+    assert "a chain drops them" in text
+    assert "nft insert rule" in text
+
+
+def test_what_belongs_to_nothing_is_on_the_page_with_the_command_that_removes_it(cloud, page):
+    assert "Belongs to no instance" not in page()
+    lost = f"disks {uuid.uuid4()}"
+    cloud.hosts["kvm-1"].put("disk", lost.removeprefix("disks "), {"gib": 1, "image": ""})
+    text = page()
+    assert lost in text
+    assert "flask strangers --remove" in text
+
+
+def test_a_removal_is_among_the_operations_and_on_the_record(cloud, ada):
+    leave(cloud.hosts["kvm-1"], "bridge pbr9", "9")
+    cloud.look()
+    strangers.remove(cloud.actor("ada"), host_row().id, strangers.on(host_row()))
+    cloud.settle()
+    assert "Clean kvm-1" in ada.open("/admin/operations").text
+    record = ada.open("/admin/audit").text
+    assert "Clean host" in record
+    assert "bridge pbr9" in record

@@ -1,0 +1,62 @@
+"""What an operator types is in the record like anything else that somebody did."""
+
+import pytest
+from sqlalchemy import select
+
+from portal import config, create_app
+from portal.db import session
+from portal.errors import Forbidden
+from portal.models import Activity
+from portal.services import hosts, images, users
+from tests.cloud import PASSWORD
+from tests.services.image_files import qcow2
+
+
+@pytest.fixture
+def typed(cloud):
+    """What is printed for a command, and how it ends."""
+    runner = create_app(config.current()).test_cli_runner()
+    return lambda *words: runner.invoke(args=words)
+
+
+def recorded(action: str) -> list[tuple[str, str]]:
+    """Who did this, and to what."""
+    session.rollback()
+    found = session.scalars(select(Activity).where(Activity.action == action))
+    return [(each.user_name, each.target_name) for each in found]
+
+
+def test_commands_that_change_something_are_in_the_record(typed, tmp_path):
+    file = tmp_path / "demo.qcow2"
+    file.write_bytes(qcow2())
+    output = tmp_path / "kvm-2.ini"
+    for words in (
+        ("add-host", "kvm-2", "--state", "/there", "--output", str(output)),
+        ("add-image", str(file), "--name", "Demo"),
+        ("create-admin", "eve"),
+    ):
+        assert typed(*words).exit_code == 0, words
+    for action, name in (
+        ("hosts:create", "kvm-2"),
+        ("images:create", "Demo"),
+        ("users:change", "eve"),
+    ):
+        assert ("the command line", name) in recorded(action)
+
+
+def test_a_name_that_is_taken_is_refused_in_one_line(typed):
+    answer = typed("create-admin", "alice")
+    assert answer.exit_code == 1
+    assert answer.output == "Error: There is a user named alice already.\n"
+
+
+def test_what_the_command_line_does_is_not_everybodys_to_do(cloud, tmp_path):
+    alice = cloud.actor("alice")
+    for attempt in (
+        lambda: hosts.add(alice, "kvm-2"),
+        lambda: images.register(alice, tmp_path / "none", name="Demo"),
+        lambda: images.remove_strangers(alice, []),
+        lambda: users.create_administrator(alice, "eve", PASSWORD),
+    ):
+        with pytest.raises(Forbidden):
+            attempt()

@@ -1,0 +1,119 @@
+"""Disks of guests as files in the state directory of a host.
+
+instances/<id>/root.qcow2  what the guest has written since, on top of its image
+instances/<id>/seed.iso    its config disk
+instances/<id>/boot.log    what it wrote to its serial port; see `libvirt.boot_log`
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.config import HostConfig
+from workers.drivers.disks import qemu_img, seed, writing
+from workers.drivers.images import cache
+from workers.errors import Permanent
+from workers.specs import InstanceSpec
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestFiles:
+    """What a guest's definition names on the disks of its host."""
+
+    root: Path  # qcow2
+    image: Path  # what `root` is an overlay of
+    seed: Path  # ISO 9660
+    boot_log: Path
+
+
+class FileDisks:
+    """See `drivers.Disks`. The state directory must let QEMU's own user pass (mode o+x)."""
+
+    def __init__(self, config: HostConfig):
+        self._config, self._instances = config, config.state_directory / "instances"
+        for directory in (config.state_directory, self._instances):
+            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+
+    def files(self, spec: InstanceSpec) -> GuestFiles:
+        """Where the disks of this guest are, whether they exist or not."""
+        folder = self._folder(spec.id)
+        return GuestFiles(
+            root=folder / "root.qcow2",
+            image=cache.path(self._config, spec.root.image),
+            seed=folder / "seed.iso",
+            boot_log=self.boot_log(spec.id),
+        )
+
+    def boot_log(self, instance_id: str) -> Path:
+        """Where virtlogd writes what the guest writes to its serial port."""
+        return self._folder(instance_id) / "boot.log"
+
+    def ensure_disk(self, spec: InstanceSpec) -> None:
+        files = self.files(spec)
+        unfinished = files.root.with_suffix(".new")
+        image = spec.root.image
+        size = max(spec.root.gib * GIB, image.virtual_size_bytes)
+        with writing.explained(), self._alone(spec.id), writing.removed_on_error(unfinished):
+            if files.root.exists():
+                return
+            unfinished.unlink(missing_ok=True)
+            qemu_img.run(
+                "create", "-q", "-f", "qcow2", "-F", image.format,
+                "-b", str(files.image), "--", str(unfinished), str(size),
+            )  # fmt: skip
+            writing.replace(unfinished, files.root)
+
+    def ensure_seed(self, spec: InstanceSpec) -> None:
+        volume = self.files(spec).seed
+        unfinished = volume.with_suffix(".new")
+        with writing.explained(), self._alone(spec.id), writing.removed_on_error(unfinished):
+            with contextlib.suppress(FileNotFoundError):
+                if seed.read_digest(volume.read_bytes()) == seed.digest(spec):
+                    return
+            unfinished.write_bytes(seed.config_disk(spec))
+            writing.replace(unfinished, volume)
+
+    def remove_disks(self, instance_id: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._folder(instance_id))
+
+    def observe_disks(self) -> tuple[str, ...]:
+        return tuple(sorted(each for each in os.listdir(self._instances) if _is_uuid(each)))
+
+    def observe_capacity(self) -> tuple[int, int]:
+        system = os.statvfs(self._instances)
+        return (
+            system.f_blocks * system.f_frsize // GIB,
+            system.f_bavail * system.f_frsize // GIB,
+        )
+
+    def _folder(self, instance_id: str) -> Path:
+        if not _is_uuid(instance_id):
+            raise Permanent(f"{instance_id!r} is no instance's id")
+        return self._instances / instance_id
+
+    @contextlib.contextmanager
+    def _alone(self, instance_id: str) -> Iterator[None]:
+        """The folder of the guest exists, and one process at a time makes something in it."""
+        folder = self._folder(instance_id)
+        folder.mkdir(mode=0o711, exist_ok=True)
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

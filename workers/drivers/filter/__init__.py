@@ -1,0 +1,1 @@
+"""What may pass between guests and everything else: rules, and what becomes of connections."""

@@ -1,0 +1,349 @@
+"""The filter between guests and everything else, as text for nftables. Touches nothing.
+
+Four steps for each frame, since bridges of this family cannot see connections:
+
+1. `bridge portico`, prerouting: what a guest's tap sends must bear its MAC and one of its
+   addresses, or is dropped. The packet mark becomes the number of the sending port.
+2. `inet portico`, prerouting (br_netfilter hands the frame over; `iifname` is the bridge): each
+   bridge has a conntrack zone of its own, so equal addresses on two networks never meet. The mark
+   leads to the egress rules of the port's groups. A member of a group is known by its bridge and
+   its address.
+3. `bridge portico`, forward: the mark becomes the number of the port that the frame really leaves
+   by, 0 for a leg of ours (DHCP, gateway), which is not filtered.
+4. `inet portico`, forward: the mark leads to the ingress rules.
+
+Whatever steps 2 and 4 let pass is *sealed*: its mark becomes SEAL. A second pair of tables, the
+guard, is static and drops each frame from or to a device named ptap* that bears no seal. So a
+tap in no table, a table that somebody deleted, or a bridge that does not call step 2 and 4 lets
+nothing pass. Guests speak IPv4 and ARP; all else is dropped.
+"""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from workers.drivers import names
+from workers.errors import Permanent
+from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
+
+SEAL = 0xFFFFFFFF  # larger than any number of a port
+ZONES = 65_535  # conntrack zones have 16 bits; 0 is the host's own
+
+GUARD = f"""
+table bridge portico_guard {{
+    chain from_guests {{
+        type filter hook forward priority -210; policy accept;
+        iifname "ptap*" meta mark != {SEAL:#x} drop
+    }}
+    chain to_guests {{
+        type filter hook forward priority 210; policy accept;
+        oifname "ptap*" meta mark != {SEAL:#x} drop
+    }}
+    chain to_host {{
+        type filter hook input priority -210; policy accept;
+        iifname "ptap*" drop
+        iifname "pdhcp*" drop
+        iifname "pgate*" drop
+    }}
+    chain from_host {{
+        type filter hook output priority -210; policy accept;
+        oifname "ptap*" drop
+        oifname "pdhcp*" drop
+        oifname "pgate*" drop
+    }}
+}}
+table inet portico_guard {{
+    chain to_host {{
+        type filter hook prerouting priority -310; policy accept;
+        iifname "ptap*" drop
+    }}
+    chain from_host {{
+        type filter hook output priority -310; policy accept;
+        oifname "ptap*" drop
+    }}
+}}
+"""
+
+BRIDGE_CHAINS = f"""
+    chain from_guests {{
+        type filter hook prerouting priority -300; policy accept;
+        iifname != "ptap*" accept
+        iifname . ether saddr != @macs drop
+        meta mark set iifname map @numbers
+        ether type arp goto arp_from_guests
+        ether type ip goto ipv4_from_guests
+        drop
+    }}
+    chain arp_from_guests {{
+        arp htype != 1 drop
+        arp ptype != ip drop
+        arp hlen != 6 drop
+        arp plen != 4 drop
+        iifname . arp saddr ether . arp saddr ip @addresses meta mark set {SEAL:#x} accept
+        arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs \\
+            meta mark set {SEAL:#x} accept
+        drop
+    }}
+    chain ipv4_from_guests {{
+        udp sport 67 drop
+        iifname . ether saddr . ip saddr @addresses accept
+        ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
+        drop
+    }}
+    chain to_guests {{
+        type filter hook forward priority -200; policy accept;
+        iifname "ptap*" oifname != "ptap*" meta mark set 0 accept
+        oifname != "ptap*" accept
+        meta mark set 0
+        meta mark set oifname map @numbers
+        meta mark 0 drop
+        ether type arp meta mark set {SEAL:#x} accept
+        ether type ip accept
+        drop
+    }}
+"""
+
+INET_CHAINS = f"""
+    chain sealed {{
+        meta mark set {SEAL:#x} accept
+    }}
+    chain zones_of_bridges {{
+        type filter hook prerouting priority raw; policy accept;
+        ct zone set iifname map @zones
+    }}
+"""
+
+INET_HOOKS = """
+    chain from_guests {
+        type filter hook prerouting priority -150; policy accept;
+        iifname != "pbr*" accept
+        meta mark 0 accept
+        ct state established,related goto sealed
+        ct state invalid drop
+        udp sport 68 udp dport 67 goto sealed
+        meta mark vmap @egress
+        drop
+    }
+    chain to_guests {
+        type filter hook forward priority filter; policy accept;
+        iifname != "pbr*" accept
+        meta mark 0 accept
+        ct state established,related goto sealed
+        ct state invalid drop
+        udp sport 67 udp dport 68 goto sealed
+        meta mark vmap @ingress
+        drop
+    }
+"""
+
+
+def ruleset(spec: FirewallSpec) -> str:
+    """The tables `bridge portico` and `inet portico` for all guests of a host.
+
+    Raises `Permanent` for a table that contradicts itself."""
+    check(spec)
+    taps = {port.id: f'"{names.tap(port.id)}"' for port in spec.ports}
+    macs = [f"{taps[port.id]} . {port.mac}" for port in spec.ports]
+    addresses = [
+        f"{taps[port.id]} . {port.mac} . {address}"
+        for port in spec.ports
+        for address in port.addresses
+    ]
+    numbers = [f"{taps[port.id]} : {port.number}" for port in spec.ports]
+    zones = [
+        f'"{names.bridge(segment)}" : {zone}' for segment, zone in zones_of(_segments(spec)).items()
+    ]
+    return "".join(
+        (
+            "table bridge portico {\n",
+            _set("macs", "type ifname . ether_addr", macs),
+            _set("addresses", "type ifname . ether_addr . ipv4_addr", addresses),
+            _map("numbers", "type ifname : mark", numbers),
+            BRIDGE_CHAINS,
+            "}\ntable inet portico {\n",
+            _map("zones", "typeof iifname : ct zone", zones),
+            INET_CHAINS,
+            *(_group(group) for group in spec.groups),
+            *_profiles(spec.ports),
+            _map("egress", "type mark : verdict", _verdicts("out", spec.ports)),
+            _map("ingress", "type mark : verdict", _verdicts("in", spec.ports)),
+            INET_HOOKS,
+            "}\n",
+        )
+    )
+
+
+def zones_of(segments: Iterable[int]) -> dict[int, int]:
+    """A conntrack zone from 1 to 65535 for each segment, and no zone twice.
+
+    A segment has the zone of its own number modulo 65535 and so keeps it whatever else is on the
+    host, but where two meet, the larger takes the next free one. Raises `Permanent` for more
+    segments than there are zones.
+    """
+    zones: dict[int, int] = {}
+    taken: set[int] = set()
+    segments = sorted(set(segments))
+    if len(segments) > ZONES:
+        raise Permanent(f"a host cannot filter more than {ZONES} networks")
+    for segment in segments:
+        zone = segment % ZONES or ZONES
+        while zone in taken:
+            zone = zone % ZONES + 1
+        taken.add(zone)
+        zones[segment] = zone
+    return zones
+
+
+def check(spec: FirewallSpec) -> None:
+    """Refuse a table that contradicts itself or that would not be what it seems as text."""
+    groups = {group.id for group in spec.groups}
+    for group in spec.groups:
+        if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", group.id):
+            raise Permanent(f"{group.id!r} is no id of a security group")
+        for rule in group.rules:
+            if rule.remote_group and rule.remote_group not in groups:
+                raise Permanent(f"group {group.id} names {rule.remote_group}, which is not there")
+            _check_rule(rule)
+        for member in group.members:
+            if not _is_ipv4(member.address):
+                raise Permanent(f"group {group.id}: {member.address!r} is no IPv4 address")
+    for port in spec.ports:
+        _check_port(port, groups)
+    for what, values in (
+        ("number", [port.number for port in spec.ports]),
+        ("tap", [names.tap(port.id) for port in spec.ports]),
+        ("group", [group.id for group in spec.groups]),
+    ):
+        if len(set(values)) < len(values):
+            raise Permanent(f"two of the host's filter have the same {what}")
+
+
+def match(rule: RuleSpec) -> str:
+    """What a packet must be for the rule to let it pass, in nft(8)'s words; empty for all.
+
+    For ICMP `port_min` is the type and `port_max` the code, as in OpenStack's API."""
+    remote = "ip saddr" if rule.direction == "ingress" else "ip daddr"
+    parts = []
+    if rule.remote_group:
+        parts.append(f"iifname . {remote} @members_{_word(rule.remote_group)}")
+    elif rule.remote_cidr:
+        network = ipaddress.ip_network(rule.remote_cidr, strict=False)
+        if network.prefixlen:
+            parts.append(f"{remote} {network}")
+    low, high = rule.port_min, rule.port_max
+    match rule.protocol:
+        case "icmp":
+            parts.append(f"icmp type {low}" if low is not None else "ip protocol icmp")
+            if high is not None:
+                parts.append(f"icmp code {high}")
+        case "tcp" | "udp" if low is None and high is None:
+            parts.append(f"ip protocol {rule.protocol}")
+        case "tcp" | "udp":
+            low, high = 0 if low is None else low, 65_535 if high is None else high
+            parts.append(f"{rule.protocol} dport {low}" + ("" if low == high else f"-{high}"))
+    return " ".join(parts)
+
+
+def _check_port(port: FilteredPortSpec, groups: set[str]) -> None:
+    if not 1 <= port.number < SEAL:
+        raise Permanent(f"port {port.id}: {port.number} is no number of a port")
+    if not re.fullmatch(r"[0-9a-fA-F-]{11,36}", port.id):
+        raise Permanent(f"{port.id!r} is no id of a port")
+    if not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", port.mac):
+        raise Permanent(f"port {port.id}: {port.mac!r} is no MAC address")
+    for address in port.addresses:
+        if not _is_ipv4(address):
+            raise Permanent(f"port {port.id}: {address!r} is no IPv4 address")
+    if unknown := set(port.groups) - groups:
+        raise Permanent(f"port {port.id} names groups that are not there: {sorted(unknown)}")
+
+
+def _check_rule(rule: RuleSpec) -> None:
+    numbers = (rule.port_min, rule.port_max)
+    largest = 255 if rule.protocol == "icmp" else 65_535
+    if rule.direction not in ("ingress", "egress"):
+        raise Permanent(f"{rule.direction!r} is no direction of a rule")
+    if rule.protocol not in ("", "tcp", "udp", "icmp"):
+        raise Permanent(f"{rule.protocol!r} is no protocol of a rule")
+    if rule.remote_cidr and rule.remote_group:
+        raise Permanent("a rule names either a remote network or a remote group")
+    if not rule.protocol and numbers != (None, None):
+        raise Permanent("a rule for all protocols has no ports")
+    if any(number is not None and not 0 <= number <= largest for number in numbers):
+        raise Permanent(f"a port of {rule.protocol} is from 0 to {largest}")
+    if rule.protocol == "icmp" and numbers[0] is None and numbers[1] is not None:
+        raise Permanent("a rule with an ICMP code has an ICMP type")
+    if rule.protocol in ("tcp", "udp") and None not in numbers and numbers[0] > numbers[1]:
+        raise Permanent(f"a rule's first port {numbers[0]} is above its last, {numbers[1]}")
+
+    if rule.remote_cidr:
+        try:
+            ipaddress.ip_network(rule.remote_cidr, strict=False)
+        except ValueError:
+            raise Permanent(f"{rule.remote_cidr!r} is no network") from None
+
+
+def _is_ipv4(address: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(address) is not None
+    except ValueError:
+        return False
+
+
+def _segments(spec: FirewallSpec) -> set[int]:
+    return {port.segment_id for port in spec.ports}
+
+
+def _word(group_id: str) -> str:
+    """An id as nft(8) allows it in a name: without dashes."""
+    return group_id.replace("-", "_")
+
+
+def _group(group: GroupSpec) -> str:
+    chains = {"ingress": [], "egress": []}
+    for rule in group.rules:
+        if ":" in rule.remote_cidr:
+            continue  # IPv6 never gets here
+        chains[rule.direction].append(f"        {f'{match(rule)} goto sealed'.lstrip()}\n")
+    word = _word(group.id)
+    members = [f'"{names.bridge(each.segment_id)}" . {each.address}' for each in group.members]
+    return (
+        _set(f"members_{word}", "type ifname . ipv4_addr", members)
+        + f"    chain in_{word} {{\n{''.join(dict.fromkeys(chains['ingress']))}    }}\n"
+        + f"    chain out_{word} {{\n{''.join(dict.fromkeys(chains['egress']))}    }}\n"
+    )
+
+
+def _profile(port: FilteredPortSpec) -> str:
+    """Ports that are in the same groups share chains of this name."""
+    return hashlib.sha256(" ".join(sorted(set(port.groups))).encode()).hexdigest()[:16]
+
+
+def _profiles(ports: tuple[FilteredPortSpec, ...]) -> list[str]:
+    groups = {_profile(port): sorted(set(port.groups)) for port in ports}
+    return [
+        f"    chain ports_{way}_{profile} {{\n"
+        + "".join(f"        jump {way}_{_word(group)}\n" for group in groups[profile])
+        + "        drop\n    }\n"
+        for profile in sorted(groups)
+        for way in ("in", "out")
+    ]
+
+
+def _verdicts(way: str, ports: tuple[FilteredPortSpec, ...]) -> list[str]:
+    return [f"{port.number} : goto ports_{way}_{_profile(port)}" for port in ports]
+
+
+def _set(name: str, kind: str, elements: list[str]) -> str:
+    return f"    set {name} {{\n        {kind}\n{_elements(elements)}    }}\n"
+
+
+def _map(name: str, kind: str, elements: list[str]) -> str:
+    return f"    map {name} {{\n        {kind}\n{_elements(elements)}    }}\n"
+
+
+def _elements(elements: list[str]) -> str:
+    """Sorted, so that equal tables are equal texts; nft(8) refuses an empty list."""
+    each = ",\n            ".join(sorted(set(elements)))
+    return f"        elements = {{\n            {each}\n        }}\n" if each else ""

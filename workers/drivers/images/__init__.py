@@ -1,0 +1,1 @@
+"""Images: what this host caches, and what it fetches from publishers into the image store."""

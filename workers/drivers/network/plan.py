@@ -1,0 +1,173 @@
+"""What a network is made of on a host, as data. Touches nothing.
+
+    host                                      namespace pnet-<id>
+      bridge pbr<segment> ── pdhcp<segment> ═══ dhcp      dnsmasq listens here
+             │    │
+             │    └───────── pgate<segment> ═══ gateway   namespace prouter-<id>
+           taps of guests    pout<segment>  ═══ outside   routing and source NAT
+                                  │
+                              the world
+
+The host has no address on the bridge and speaks no IPv6 on any of it. A VXLAN device will be one
+more port of the bridge.
+"""
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from workers.drivers import names
+from workers.drivers.router import nat_rules
+from workers.errors import Permanent
+from workers.specs import NetworkSpec
+
+# pyroute2's names; ip-link(8) shows them without br_
+BRIDGE = {
+    "br_stp_state": 0,
+    "br_forward_delay": 0,  # hundredths of a second; a new port forwards at once
+    "br_mcast_snooping": 0,
+    "br_nf_call_iptables": 1,  # this bridge alone calls the filter, see firewall_rules
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A device in the namespace of the host."""
+
+    name: str
+    kind: str  # "bridge" or "veth"
+    mtu: int
+    bridge: str = ""  # that it is a port of
+    addresses: tuple[str, ...] = ()  # IPv4, with prefix length
+    up: bool = True  # and, of a pair, the other end too
+    silent: bool = True  # the host speaks no IPv6 on it
+    settings: tuple[tuple[str, int], ...] = ()  # of a bridge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """A pair of devices from the host into a namespace."""
+
+    host: Link
+    name: str  # of the end inside
+    address: str  # of the end inside, with prefix length
+    mac: str = ""  # of the end inside; empty: the kernel's choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespace:
+    """A namespace and all that is in it."""
+
+    name: str
+    legs: tuple[Leg, ...]
+    forwards: bool = False
+    default_gateway: str = ""
+    rules: str = ""  # its whole nftables table
+
+
+def namespaces(spec: NetworkSpec) -> tuple[Namespace, ...]:
+    """The namespaces of a network. The default route of dnsmasq's is for the questions that it
+    asks other resolvers."""
+    prefix_length = ipaddress.IPv4Network(spec.cidr).prefixlen
+    bridge = names.bridge(spec.segment_id)
+    dhcp = Leg(
+        host=Link(name=names.dhcp_leg(spec.segment_id), kind="veth", mtu=spec.mtu, bridge=bridge),
+        name="dhcp",
+        address=f"{spec.dhcp_address}/{prefix_length}",
+        mac=dhcp_mac(spec.id),
+    )
+    gateway = Leg(
+        host=Link(
+            name=names.gateway_leg(spec.segment_id), kind="veth", mtu=spec.mtu, bridge=bridge
+        ),
+        name="gateway",
+        address=f"{spec.gateway}/{prefix_length}",
+        mac=spec.gateway_mac,
+    )
+    transit = nat_rules.transit(spec.segment_id)
+    outside = Leg(
+        host=Link(
+            name=names.outside_leg(spec.segment_id),
+            kind="veth",
+            mtu=spec.mtu,
+            addresses=(f"{transit.host}/31",),
+        ),
+        name="outside",
+        address=f"{transit.router}/31",
+    )
+    return (
+        Namespace(
+            name=names.network_namespace(spec.id), legs=(dhcp,), default_gateway=spec.gateway
+        ),
+        Namespace(
+            name=names.router_namespace(spec.id),
+            legs=(gateway, outside) if spec.nat else (gateway,),
+            forwards=True,
+            default_gateway=transit.host if spec.nat else "",
+            rules=nat_rules.router_rules(spec),
+        ),
+    )
+
+
+def bridge(segment_id: int, mtu: int) -> Link:
+    """The bridge of a network."""
+    settings = tuple(sorted((name.removeprefix("br_"), value) for name, value in BRIDGE.items()))
+    return Link(name=names.bridge(segment_id), kind="bridge", mtu=mtu, settings=settings)
+
+
+def links(spec: NetworkSpec) -> tuple[Link, ...]:
+    """Every device of a network in the namespace of the host."""
+    legs = (leg.host for namespace in namespaces(spec) for leg in namespace.legs)
+    return (bridge(spec.segment_id, spec.mtu), *legs)
+
+
+def dhcp_mac(network_id: str) -> str:
+    """The MAC of dnsmasq: the same after every repair, so that no guest has to ask for it anew.
+    Locally administered (IEEE 802)."""
+    octets = hashlib.sha256(f"dhcp {network_id}".encode()).digest()[:5]
+    return "0a:" + ":".join(f"{octet:02x}" for octet in octets)
+
+
+def check(spec: NetworkSpec) -> None:
+    """Refuse a table that contradicts itself, or that would not be what it seems in a file."""
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", spec.id):
+        raise Permanent(f"{spec.id!r} is no id of a network")
+    nat_rules.transit(spec.segment_id)
+    if not 576 <= spec.mtu <= 65_535:
+        raise Permanent(f"MTU {spec.mtu} is not between 576 and 65535")
+    try:
+        network = ipaddress.IPv4Network(spec.cidr)
+    except ValueError:
+        raise Permanent(f"{spec.cidr!r} is no IPv4 network") from None
+    _check_mac(spec.gateway_mac)
+    if not _is_name(spec.dns_domain):
+        raise Permanent(f"{spec.dns_domain!r} is no DNS domain")
+    hosts = [spec.gateway, spec.dhcp_address, *(lease.address for lease in spec.leases)]
+    for address in hosts:
+        if not _is_host(address, network):
+            raise Permanent(f"{address!r} is no address of a host in {network}")
+    if len(set(hosts)) < len(hosts):
+        raise Permanent("two of the network's hosts have the same address")
+    for lease in spec.leases:
+        _check_mac(lease.mac)
+        if not _is_name(lease.hostname) or "." in lease.hostname:
+            raise Permanent(f"{lease.hostname!r} is no host name")
+
+
+def _check_mac(mac: str) -> None:
+    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", mac):
+        raise Permanent(f"{mac!r} is no MAC address of one device")
+
+
+def _is_host(address: str, network: ipaddress.IPv4Network) -> bool:
+    try:
+        found = ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return found in network and found not in (network.network_address, network.broadcast_address)
+
+
+def _is_name(name: str) -> bool:
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    return len(name) <= 200 and bool(re.fullmatch(rf"{label}(\.{label})*", name))

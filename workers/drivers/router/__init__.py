@@ -1,0 +1,1 @@
+"""The way out of networks: routing and address translation."""

@@ -1,0 +1,76 @@
+"""Guests: as their project wants them, and as a host runs them."""
+
+import dataclasses
+
+from workers.specs.images import ImageSpec
+from workers.specs.spec import Spec
+
+RUNNING, STOPPED, ABSENT = "running", "stopped", "absent"
+ROOT, VOLUME = "root", "volume"  # kinds of disks
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AddressSpec:
+    """An IPv4 address of a port, given by DHCP, and the way out of its subnet."""
+
+    address: str
+    prefix_length: int
+    gateway: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PortSpec:
+    """An instance's place on a network."""
+
+    id: str
+    network_id: str
+    segment_id: int  # names the bridge on the host
+    mac: str
+    mtu: int
+    addresses: tuple[AddressSpec, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiskSpec:
+    """A disk of an instance."""
+
+    id: str
+    kind: str  # ROOT or VOLUME
+    gib: int
+    image: ImageSpec | None = None  # what it begins as; None: empty
+    serial: str = ""  # what the guest reads of it: at most 20 characters
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InstanceSpec(Spec):
+    """A virtual machine as its project wants it."""
+
+    name: str
+    hostname: str
+    project_id: str
+    power: str  # RUNNING or STOPPED
+    boots: int  # how often it was asked to (re)boot: the host carries out the newest count once
+    vcpus: int
+    memory_mib: int
+    disks: tuple[DiskSpec, ...]  # in the order of the guest's devices; one of them is the root disk
+    ports: tuple[PortSpec, ...] = ()
+    public_keys: tuple[tuple[str, str], ...] = ()  # (name, OpenSSH public key)
+    user_data: str = ""
+    grace_seconds: int = 60  # from the ACPI power button to the plug
+
+    @property
+    def root(self) -> DiskSpec:
+        """The disk that the guest boots from. Raises ValueError unless there is exactly one."""
+        (root,) = (disk for disk in self.disks if disk.kind == ROOT)
+        return root
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guest:
+    """What a host runs for an instance."""
+
+    id: str
+    power: str  # RUNNING or STOPPED
+    generation: int  # of the spec that it was last made from
+    boots: int  # of one that is off: those that its next boot completes
+    reason: str = ""  # why it is off, in libvirt's word: "shutdown", "destroyed", "crashed", ...
