@@ -1,15 +1,20 @@
 """From nothing to the newest revision is what the models say, and the way back leads to nothing."""
 
+import uuid
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.orm import Session, lazyload
 
 from portal import migrations
 from portal.db import Base
+from portal.models import Claim, FixedIp, Port
 
+MOMENT = "2026-11-21 02:13:00.000000"
 WHERES = ("sqlite_where", "postgresql_where")
 
 
@@ -98,3 +103,76 @@ def test_each_revision_can_be_taken_back_and_made_again(new_database):
         command.upgrade(alembic, revision.revision)
     command.downgrade(alembic, "base")
     assert reflected(url) == {}
+
+
+DUMMIES = {"INTEGER": 1, "BIGINT": 1, "BOOLEAN": True, "JSON": "[]", "DATETIME": MOMENT}
+DUMMIES |= {"TIMESTAMP": MOMENT}
+REFERENCES = {
+    "domains": (),
+    "projects": ("domain",),
+    "users": ("domain",),
+    "hosts": (),
+    "images": (),
+    "instances": ("project", "user", "host", "image"),
+    "networks": ("project",),
+    "subnets": ("network",),
+    "ports": ("network", "subnet", "instance"),
+    "claims": ("host", "instance"),
+}
+PLAIN = {
+    "subnets": {"cidr": "10.3.0.0/16"},
+    "ports": {"mac": "fa:16:3e:00:00:02", "address": "10.3.1.7"},
+    "claims": {"resource": "vcpu", "amount": 2},
+}
+
+
+def fill(engine) -> dict[str, uuid.UUID]:
+    """There is one row in each of these tables, good enough for what refers to it. Returns their
+    ids, by noun."""
+    ids = {table.removesuffix("s"): uuid.uuid4() for table in REFERENCES}
+    for table, references in REFERENCES.items():
+        row = {
+            column["name"]: DUMMIES.get(str(column["type"]).partition("(")[0], "x")
+            for column in inspect(engine).get_columns(table)
+            if not column["nullable"] and column["default"] is None
+        }
+        row |= {f"{noun}_id": ids[noun].hex for noun in references}
+        row |= {"id": ids[table.removesuffix("s")].hex, **PLAIN.get(table, {})}
+        names = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        with engine.begin() as connection:
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    return ids
+
+
+def rows_of(engine, *tables: str) -> dict[str, list]:
+    """What these tables hold, by column."""
+    with engine.connect() as connection:
+        return {
+            table: [
+                dict(sorted(row._mapping.items()))
+                for row in connection.execute(text(f"SELECT * FROM {table}"))
+            ]
+            for table in tables
+        }
+
+
+def test_ports_and_claims_of_before_stay_what_they_are(new_database):
+    url = new_database()
+    alembic = migrations.settings(url)
+    command.upgrade(alembic, "5d1f0c7be2a4")
+    engine = create_engine(url)
+    ids = fill(engine)
+    before = rows_of(engine, *REFERENCES)
+    command.upgrade(alembic, "head")
+    with Session(engine) as seen:
+        port = seen.scalars(select(Port).options(lazyload("*"))).one()
+        held, claim = seen.scalars(select(FixedIp)).one(), seen.scalars(select(Claim)).one()
+        assert (port.id, port.mac, port.admin_up) == (ids["port"], "fa:16:3e:00:00:02", True)
+        assert (port.owner_type, port.owner_id) == ("instances", ids["instance"])
+        assert (held.port_id, held.subnet_id) == (ids["port"], ids["subnet"])
+        assert (held.address, held.number) == ("10.3.1.7", 256 + 7)
+        assert (claim.holder_type, claim.holder_id) == ("instances", ids["instance"])
+    command.downgrade(alembic, "5d1f0c7be2a4")
+    assert rows_of(engine, *REFERENCES) == before
+    engine.dispose()

@@ -172,7 +172,7 @@ def test_the_disks_of_a_wanted_guest_that_lost_its_definition_are_no_strangers(c
 
 def test_names_of_wanted_networks_and_ports_belong_to_somebody(cloud):
     instance = cloud.running()
-    (port,) = session.scalars(select(Port).where(Port.instance_id == instance.id))
+    (port,) = session.scalars(select(Port).where(Port.owner_id == instance.id))
     segment = port.network.segment_id
     theirs = [
         stranger(f"bridge pbr{segment}", str(segment)),

@@ -18,12 +18,12 @@ from portal.models.instance import Instance
 from portal.models.lease import Lease
 from portal.models.network import (
     Network,
-    Port,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
 )
 from portal.models.operation import Operation, Outcome
+from portal.models.port import FixedIp, Port
 from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, Status, Tone
 from portal.models.task import Task, TaskLine
@@ -33,6 +33,7 @@ __all__ = [
     "BootLog",
     "Claim",
     "Domain",
+    "FixedIp",
     "Flavor",
     "Host",
     "Idempotency",

@@ -66,13 +66,15 @@ class Host(Changeable, Base):
 
 
 class Claim(Base):
-    """What an instance holds of a host, from its creation until the host reports it gone."""
+    """What something holds of a host, as an instance does from its creation until the host
+    reports it gone."""
 
     __tablename__ = "claims"
-    __table_args__ = (UniqueConstraint("host_id", "instance_id", "resource"),)
+    __table_args__ = (UniqueConstraint("host_id", "holder_id", "resource"),)
 
     host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
-    instance_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("instances.id"), index=True)
+    holder_type: Mapped[str] = mapped_column(String(32))
+    holder_id: Mapped[uuid.UUID] = mapped_column(index=True)  # whose it is, of any noun
     resource: Mapped[Resource]
     amount: Mapped[int]
 

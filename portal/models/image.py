@@ -4,11 +4,12 @@ import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, false, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
+from portal.models.detailed import Detailed
 from portal.models.machine import Changeable
 from portal.models.status import ImageStatus
 
@@ -35,7 +36,7 @@ class Visibility(enum.StrEnum):
     PUBLIC = "public"  # everybody
 
 
-class Image(Changeable, Base):
+class Image(Changeable, Detailed, Base):
     """A disk to start from. Its bytes lie in the image store under their SHA-256.
 
     One that a host fetches from its publisher has a row from the moment it was asked for. What is
@@ -67,6 +68,7 @@ class Image(Changeable, Base):
     min_disk_gib: Mapped[int] = mapped_column(default=0)
     min_memory_mib: Mapped[int] = mapped_column(default=0)
     login_user: Mapped[str] = mapped_column(String(32), default="")  # whom SSH keys are for
+    protected: Mapped[bool] = mapped_column(default=False, server_default=false())  # from deletion
     generation: Mapped[int] = mapped_column(default=1, server_default="1")  # of the fetching
     fault: Mapped[str] = mapped_column(default="", server_default="")  # why it was not fetched
     deleted_at: Mapped[datetime | None]  # instances made from it keep the row

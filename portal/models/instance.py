@@ -3,15 +3,16 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, false, text
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.detailed import Detailed
 from portal.models.host import Host
 from portal.models.identity import Project, User
 from portal.models.image import Image
 from portal.models.machine import Machine
-from portal.models.network import Port
+from portal.models.port import Port
 from portal.models.status import ACTIONS, Power, Status, status
 
 UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
@@ -20,7 +21,7 @@ UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two ar
 )
 
 
-class Instance(Machine, Base):
+class Instance(Machine, Detailed, Base):
     """A virtual machine, as its owner wants it and as its host last saw it.
 
     `desired`, `boots` and `generation` are intent: only services write them. What begins with
@@ -44,8 +45,8 @@ class Instance(Machine, Base):
     hostname: Mapped[str] = mapped_column(String(63))
     project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"))
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
-    host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
-    image_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("images.id"))
+    host_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hosts.id"))  # None: nowhere yet
+    image_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("images.id"))
     flavor_name: Mapped[str] = mapped_column(String(255))
     vcpus: Mapped[int]
     memory_mib: Mapped[int]
@@ -53,6 +54,8 @@ class Instance(Machine, Base):
     key_name: Mapped[str] = mapped_column(String(255), default="")
     public_keys: Mapped[list] = mapped_column(default=list)  # [[name, OpenSSH line], ...]
     user_data: Mapped[str] = mapped_column(default="")
+
+    locked: Mapped[bool] = mapped_column(default=False, server_default=false())  # for members
 
     desired: Mapped[Power] = mapped_column(default=Power.RUNNING)
     boots: Mapped[int] = mapped_column(default=1)  # how often it was asked to (re)boot
@@ -68,9 +71,14 @@ class Instance(Machine, Base):
 
     project: Mapped[Project] = relationship(lazy="raise")
     user: Mapped[User] = relationship(lazy="raise")
-    image: Mapped[Image] = relationship(lazy="raise")
-    host: Mapped[Host] = relationship(lazy="raise")
-    ports: Mapped[list[Port]] = relationship(lazy="raise", order_by="Port.created_at")
+    image: Mapped[Image | None] = relationship(lazy="raise")
+    host: Mapped[Host | None] = relationship(lazy="raise")
+    ports: Mapped[list[Port]] = relationship(
+        primaryjoin=lambda: foreign(Port.owner_id) == Instance.id,
+        order_by="Port.created_at, Port.id",
+        viewonly=True,
+        lazy="raise",
+    )
 
     @property
     def settled(self) -> bool:

@@ -1,17 +1,18 @@
-"""Networks of projects, the places of instances on them, and what may pass."""
+"""Networks of projects, and what may pass on them."""
 
 import ipaddress
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.detailed import Detailed
 from portal.models.machine import Changeable
 
 
-class Network(Changeable, Base):
+class Network(Changeable, Detailed, Base):
     """A project's own network. `segment_id` tells it apart on every host and on the wire."""
 
     __tablename__ = "networks"
@@ -24,12 +25,19 @@ class Network(Changeable, Base):
     nat: Mapped[bool] = mapped_column(default=True)  # whether guests reach the outside
     deleted_at: Mapped[datetime | None]  # wanted gone; the row goes with the last host's table
 
-    subnets: Mapped[list["Subnet"]] = relationship(back_populates="network", lazy="selectin")
+    subnets: Mapped[list["Subnet"]] = relationship(
+        back_populates="network", lazy="selectin", order_by="Subnet.created_at, Subnet.id"
+    )
 
     @property
-    def subnet(self) -> "Subnet":
-        """Its one subnet."""
-        return self.subnets[0]
+    def ranges(self) -> str:
+        """The ranges of its subnets, for people."""
+        return ", ".join(each.cidr for each in self.subnets)
+
+    @property
+    def room(self) -> int:
+        """How many addresses it has for ports."""
+        return sum(each.room for each in self.subnets)
 
 
 class Subnet(Base):
@@ -47,38 +55,10 @@ class Subnet(Base):
 
     @property
     def room(self) -> int:
-        """How many instances it has addresses for."""
+        """How many addresses it has for ports."""
         return ipaddress.ip_network(self.cidr).num_addresses - len(
             ("network", "broadcast", "gateway", "DHCP")
         )
-
-
-port_groups = Table(
-    "port_groups",
-    Base.metadata,
-    Column("port_id", ForeignKey("ports.id"), primary_key=True),
-    Column("group_id", ForeignKey("security_groups.id"), primary_key=True, index=True),
-)
-
-
-class Port(Base):
-    """An instance's place on a network. It lives until the host reports the guest gone."""
-
-    __tablename__ = "ports"
-    __table_args__ = (
-        UniqueConstraint("subnet_id", "address"),
-        UniqueConstraint("network_id", "mac"),
-    )
-
-    network_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("networks.id"))
-    subnet_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subnets.id"))
-    instance_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("instances.id"), index=True)
-    mac: Mapped[str] = mapped_column(String(17))
-    address: Mapped[str] = mapped_column(String(64), index=True)
-
-    network: Mapped[Network] = relationship(lazy="joined", innerjoin=True)
-    subnet: Mapped[Subnet] = relationship(lazy="joined", innerjoin=True)
-    groups: Mapped[list["SecurityGroup"]] = relationship(secondary=port_groups, lazy="selectin")
 
 
 class SecurityGroup(Base):

@@ -225,7 +225,7 @@ def _defaults(project_id) -> dict:
 def _form_page(project_id, form: InstanceForm) -> str:
     menu = catalog.menu(current_user.actor, project_id)
     form.network_id.choices = [
-        SelectChoice(str(each.id), f"{each.name} · {each.subnet.cidr}") for each in menu.networks
+        SelectChoice(str(each.id), f"{each.name} · {each.ranges}") for each in menu.networks
     ]
     form.key_pair_id.choices = [
         SelectChoice("", "No key"),

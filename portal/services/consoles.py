@@ -75,9 +75,11 @@ def _openable(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> In
     authorize(actor, "instances:console", project_id)
     if not instance.may("console"):
         raise Conflict(f"{instance.name} is {instance.status.word.lower()}: it has no screen now.")
-    return session.execute(
-        select(Instance).where(Instance.id == instance_id).options(joinedload(Instance.host))
-    ).scalar_one()
+    query = select(Instance).where(Instance.id == instance_id)
+    whole = session.execute(query.options(joinedload(Instance.host))).scalar_one()
+    if whole.host is None:
+        raise Conflict(f"{whole.name} is on no host: it has no screen now.")
+    return whole
 
 
 def _grant(

@@ -12,10 +12,11 @@ from portal import config
 from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Refused
-from portal.models import Host, Instance, Network, Outcome, Port, Scope, Subnet, Task
+from portal.models import FixedIp, Host, Instance, Network, Outcome, Port, Scope, Subnet, Task
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
+from portal.services.details import Details, attach
 from portal.services.listing import Asked, ordered
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
@@ -105,11 +106,10 @@ def listed_ports(
     find(actor, project_id, network_id)
     query = (
         select(Port, Instance)
-        .join(Instance, Instance.id == Port.instance_id)
+        .join(Instance, Instance.id == Port.owner_id)
         .where(Port.network_id == network_id)
         .options(
             lazyload(Port.network),
-            lazyload(Port.subnet),
             selectinload(Port.groups),
             selectinload(Instance.open_operation),
         )
@@ -124,11 +124,12 @@ def listed_ports(
 
 
 def taken(network_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many addresses of each network are held by instances."""
+    """How many addresses of each network are held by ports."""
     counted = session.execute(
-        select(Port.network_id, func.count())
-        .where(Port.network_id.in_(network_ids))
-        .group_by(Port.network_id)
+        select(Subnet.network_id, func.count(FixedIp.id))
+        .join(FixedIp, FixedIp.subnet_id == Subnet.id)
+        .where(Subnet.network_id.in_(network_ids))
+        .group_by(Subnet.network_id)
     )
     return dict.fromkeys(network_ids, 0) | dict(map(tuple, counted))
 
@@ -147,6 +148,18 @@ def free_cidr(project_id: uuid.UUID) -> str:
         if not any(block.overlaps(other) for other in others):
             return str(block)
     return ""
+
+
+def describe(
+    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, details: Details
+) -> Network:
+    """It has these details. Raises Refused."""
+    with transaction():
+        network = find(actor, project_id, network_id)
+        authorize(actor, "networks:describe", project_id)
+        before, after = attach(network, details)
+        activities.record(actor, "networks:describe", network, before=before, after=after)
+    return network
 
 
 def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:

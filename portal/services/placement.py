@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 
 from portal import config, db
-from portal.db import now, session
+from portal.db import Base, now, session
 from portal.errors import NoRoom
-from portal.models import Claim, Host, Instance, Resource
+from portal.models import Claim, Host, Resource
 
 JUDGED = (  # by what it is decided whether a host can take something
     Host.name,
@@ -72,10 +72,16 @@ def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> li
     return chosen
 
 
-def claims(instance: Instance, wanted: dict[Resource, int]) -> list[Claim]:
-    """The rows that hold `wanted` of its host for an instance."""
+def claims(holder: Base, wanted: dict[Resource, int], *, host_id: uuid.UUID) -> list[Claim]:
+    """The rows that hold `wanted` of a host for something, of whatever noun."""
     return [
-        Claim(host_id=instance.host_id, instance_id=instance.id, resource=resource, amount=amount)
+        Claim(
+            host_id=host_id,
+            holder_type=holder.__tablename__,
+            holder_id=holder.id,
+            resource=resource,
+            amount=amount,
+        )
         for resource, amount in wanted.items()
     ]
 

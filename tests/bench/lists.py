@@ -9,7 +9,7 @@ from sqlalchemy import event, insert, select
 
 from portal import config, create_app, db
 from portal.db import now, session, transaction
-from portal.models import Host, Image, Instance, Network, Port, Power, Project, User
+from portal.models import FixedIp, Host, Image, Instance, Network, Port, Power, Project, User
 from tests.bench.figures import Figure, milliseconds, p95
 from tests.cloud import Clock, Cloud, open_database, settings
 from tests.pages.conftest import Browser
@@ -93,20 +93,38 @@ def _filled(directory: Path, redis_url: str, count: int):
             for number, each in enumerate(ids)
         ]
         session.execute(insert(Instance), rows)
-        session.execute(
-            insert(Port),
-            [
-                {
-                    "network_id": network.id,
-                    "subnet_id": network.subnet.id,
-                    "instance_id": each,
-                    "mac": f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}",
-                    "address": f"10.1.{number >> 8}.{number & 255}",
-                }
-                for number, each in enumerate(ids)
-            ],
-        )
+        _plug(network, ids)
     return create_app(config.current()), project.id
+
+
+def _plug(network: Network, instance_ids: list[uuid.UUID]) -> None:
+    """Each of the instances has a port on the network, with an address."""
+    numbered = list(enumerate(instance_ids))
+    session.execute(
+        insert(Port),
+        [
+            {
+                "id": each,
+                "network_id": network.id,
+                "owner_type": Instance.__tablename__,
+                "owner_id": each,
+                "mac": f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}",
+            }
+            for number, each in numbered
+        ],
+    )
+    session.execute(
+        insert(FixedIp),
+        [
+            {
+                "port_id": each,
+                "subnet_id": network.subnets[0].id,
+                "address": f"10.1.{number >> 8}.{number & 255}",
+                "number": number,
+            }
+            for number, each in numbered
+        ],
+    )
 
 
 def _look(app, path: str) -> tuple[list[float], int]:

@@ -96,7 +96,7 @@ def _newest() -> Instance:
 
 
 def _network_of(instance: Instance) -> str:
-    return session.scalar(select(Network.name).join(Port).where(Port.instance_id == instance.id))
+    return session.scalar(select(Network.name).join(Port).where(Port.owner_id == instance.id))
 
 
 def _project() -> Project:

@@ -25,9 +25,10 @@ INSTANCES = """
 SELECT i.*, h.name AS host FROM instances i JOIN hosts h ON h.id = i.host_id
 """
 PORTS = """
-SELECT p.*, i.name, i.hostname, i.desired, i.deleted_at, h.name AS host, n.segment_id
-FROM ports p JOIN instances i ON i.id = p.instance_id JOIN hosts h ON h.id = i.host_id
-             JOIN networks n ON n.id = p.network_id
+SELECT p.id, p.network_id, p.mac, i.id AS instance_id, f.address, i.name, i.hostname, i.desired,
+       i.deleted_at, h.name AS host, n.segment_id
+FROM ports p JOIN instances i ON i.id = p.owner_id JOIN hosts h ON h.id = i.host_id
+             JOIN networks n ON n.id = p.network_id LEFT JOIN fixed_ips f ON f.port_id = p.id
 """
 SCOPES = """
 SELECT s.*, h.name AS host, n.segment_id FROM scopes s JOIN hosts h ON h.id = s.host_id

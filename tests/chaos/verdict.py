@@ -197,7 +197,7 @@ class Verdict:
 
     def _claims(self) -> Finding:
         claims = self._ledger.rows("SELECT * FROM claims")
-        seen = {(row["host_id"], row["instance_id"], row["resource"]): row["amount"]
+        seen = {(row["host_id"], row["holder_id"], row["resource"]): row["amount"]
                 for row in claims}  # fmt: skip
         wanted = {
             (row["host_id"], row["id"], resource): row[column]

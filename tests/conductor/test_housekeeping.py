@@ -28,9 +28,9 @@ def tables_sent() -> list[Outcome]:
 def test_tables_that_are_held_are_forgotten_and_what_people_did_is_not(two_hosts):
     two_hosts.create("second", group_ids=(two_hosts.default_group(),))
     two_hosts.settle()
-    assert tables_sent() == [Outcome.DONE]
+    assert set(tables_sent()) == {Outcome.DONE}
     housekeeping.tidy()
-    assert tables_sent() == [Outcome.DONE]
+    assert set(tables_sent()) == {Outcome.DONE}
     activities = count(Activity)
     two_hosts.clock.forward(hours=2)
     housekeeping.tidy()

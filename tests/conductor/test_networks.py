@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from portal.conductor import drift
 from portal.db import session
-from portal.models import Network, Outcome, Port, Status, Task
+from portal.models import FixedIp, Network, Outcome, Port, Status, Task
 from portal.services import instances, networks, operations
 from tests.cloud import host_row
 
@@ -18,7 +18,7 @@ def leases(host) -> set[str]:
 
 def addresses(*rows) -> set[str]:
     ids = [row.id for row in rows]
-    return set(session.scalars(select(Port.address).where(Port.instance_id.in_(ids))))
+    return set(session.scalars(select(FixedIp.address).join(Port).where(Port.owner_id.in_(ids))))
 
 
 def test_a_host_forgets_no_lease_because_its_guest_lived_elsewhere(bare_cloud):
@@ -50,6 +50,56 @@ def sent_by_themselves(host: str) -> list[Task]:
             .order_by(Task.created_at)
         )
     )
+
+
+def names(host) -> set[tuple[str, str]]:
+    """What DNS on a fake host knows of guests elsewhere."""
+    return {
+        (name["hostname"], name["address"])
+        for table in host.every("network").values()
+        for name in table["names"]
+    }
+
+
+def test_a_host_knows_the_names_of_the_networks_guests_on_other_hosts(two_hosts):
+    kvm_1, kvm_2 = two_hosts.hosts.values()
+    second = two_hosts.running("second")
+    assert names(kvm_1) == {("second", *addresses(second))}
+    assert names(kvm_2) == {("first", *addresses(two_hosts.first))}
+    instances.delete(two_hosts.actor("alice"), second.project_id, second.id)
+    two_hosts.settle()
+    assert names(kvm_1) == set()
+    assert kvm_2.every("network") == {}, "its last guest there is gone"
+
+
+def test_nobody_waits_for_a_host_that_only_learns_a_name(two_hosts):
+    two_hosts.silent.add("kvm-1")
+    second = two_hosts.create("second")
+    for _ in range(5):
+        two_hosts.turn()
+    assert [each.outcome for each in two_hosts.operations(second)] == [Outcome.DONE]
+    two_hosts.silent.clear()
+    two_hosts.settle()
+    assert names(two_hosts.hosts["kvm-1"]) == {("second", *addresses(second))}
+
+
+def test_equal_addresses_on_two_networks_are_members_each_on_its_own(two_hosts):
+    """Seen: a guest elsewhere that bore a member's address passed for one."""
+    alice, red = two_hosts.actor("alice"), two_hosts.project().id
+    group_id = two_hosts.default_group()
+    other = networks.create(alice, red, "other", "10.9.0.0/24", nat=True)
+    two_hosts.running("second", network_id=other.id, group_ids=(group_id,))
+    segments = dict(map(tuple, session.execute(select(Network.id, Network.segment_id))))
+    [filter_] = two_hosts.hosts["kvm-1"].every("firewall").values()
+    found = {
+        (member["segment_id"], member["address"])
+        for group in filter_["groups"]
+        for member in group["members"]
+    }
+    held = session.execute(
+        select(Port.network_id, FixedIp.address).join(FixedIp, FixedIp.port_id == Port.id)
+    )
+    assert found == {(segments[network_id], address) for network_id, address in held}
 
 
 def members(host, group_id) -> set[str]:
@@ -99,7 +149,7 @@ def test_a_host_learns_of_members_while_a_change_hangs_on_it(two_hosts):
 def test_a_network_that_a_host_will_not_give_up_is_asked_for_less_and_less(bare_cloud):
     bare_cloud.add_host("kvm-1")
     alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
-    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
+    network_id = session.scalar(select(Port.network_id).where(Port.owner_id == instance.id))
     bare_cloud.hosts["kvm-1"].fail("remove_network", "no", times=10**6, permanent=True)
     instances.delete(alice, instance.project_id, instance.id)
     for _ in range(5):
@@ -152,7 +202,7 @@ def test_a_dark_host_gives_up_a_deleted_network_when_it_returns(two_hosts):
     alice, first = two_hosts.actor("alice"), two_hosts.first
     second = two_hosts.running("second")
     assert second.host_id != first.host_id
-    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == first.id))
+    network_id = session.scalar(select(Port.network_id).where(Port.owner_id == first.id))
     for host in two_hosts.hosts.values():
         host.fail("remove_network", "no", times=1)
     for each in (first, second):
@@ -181,7 +231,7 @@ def test_what_waits_for_a_table_of_a_network_ends_with_it(bare_cloud):
     """Seen: the conductor fell over the lease of a guest on a network that was gone."""
     bare_cloud.add_host("kvm-1")
     alice, instance = bare_cloud.actor("alice"), bare_cloud.running()
-    network_id = session.scalar(select(Port.network_id).where(Port.instance_id == instance.id))
+    network_id = session.scalar(select(Port.network_id).where(Port.owner_id == instance.id))
     bare_cloud.hosts["kvm-1"].fail("remove_network", "no", times=1)
     instances.delete(alice, instance.project_id, instance.id)
     bare_cloud.turn()
@@ -198,7 +248,7 @@ def test_whatever_changes_meanwhile_a_host_is_sent_one_table(two_hosts):
     wish = two_hosts.new_instance("more", group_ids=(two_hosts.default_group(),), count=10)
     more = instances.create(two_hosts.actor("alice"), wish)
     two_hosts.settle()
-    [update] = sent_by_themselves("kvm-1")
-    assert (update.job, update.outcome) == ("firewall.apply", Outcome.DONE)
+    updates = [(each.job, each.outcome) for each in sent_by_themselves("kvm-1")]
+    assert sorted(updates) == [("firewall.apply", Outcome.DONE), ("networks.apply", Outcome.DONE)]
     expected = addresses(two_hosts.first, *more)
     assert members(two_hosts.hosts["kvm-1"], two_hosts.default_group()) == expected

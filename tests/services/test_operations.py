@@ -11,6 +11,7 @@ from portal.conductor import drift, tick
 from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import (
+    FixedIp,
     Host,
     Instance,
     Network,
@@ -181,7 +182,7 @@ def test_who_joins_a_group_while_another_leaves_it_does_not_take_it_for_a_member
     cloud.settle()
     [table] = cloud.hosts["kvm-2"].every("firewall").values()
     members = {member["address"] for group in table["groups"] for member in group["members"]}
-    ports = session.scalars(select(Port.address).where(Port.instance_id == joining_id))
+    ports = session.scalars(select(FixedIp.address).join(Port).where(Port.owner_id == joining_id))
     assert members == set(ports)
 
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from portal.db import now, session, transaction
-from portal.errors import NoRoom
-from portal.models import Host, Resource
+from portal.errors import Conflict, NoRoom
+from portal.models import Claim, Host, Instance, Network, Resource
 from portal.services import instances, placement
 from tests import golden
 from tests.cloud import host_row
@@ -122,3 +122,37 @@ def test_what_a_deleted_instance_held_is_free_once_its_host_has_said_so(cloud):
     cloud.settle()
     [room] = placement.room_of([host_row()]).values()
     assert not room[Resource.MEMORY].claimed
+
+
+def test_what_a_host_gives_is_held_by_whatever_takes_it(cloud):
+    """A volume holds gibibytes of a host and is no instance."""
+    with transaction():
+        network, host = session.scalars(select(Network)).first(), host_row()
+        session.add_all(placement.claims(network, {Resource.DISK: 7}, host_id=host.id))
+    instance = cloud.create()
+    session.rollback()
+    claimed = placement.room_of([host_row()])[host_row().id][Resource.DISK].claimed
+    assert claimed == 7 + instance.disk_gib
+    instances.delete(cloud.actor("alice"), instance.project_id, instance.id)
+    cloud.settle()
+    left = session.execute(select(Claim.holder_type, Claim.amount)).all()
+    assert [tuple(each) for each in left] == [("networks", 7)]
+
+
+def test_an_instance_without_a_host_says_so_and_can_be_deleted(cloud):
+    alice, instance = cloud.actor("alice"), cloud.running()
+    with transaction():
+        lonely = Instance(
+            name="lonely", hostname="lonely", project_id=instance.project_id, user_id=alice.user_id,
+            flavor_name="small", vcpus=1, memory_mib=512, disk_gib=2,
+        )  # fmt: skip
+        session.add(lonely)
+    place = lonely.project_id, lonely.id
+    with pytest.raises(Conflict, match=r"lonely is missing: it cannot stop now"):
+        instances.stop(alice, *place)
+    with pytest.raises(Conflict, match=r"lonely is on no host yet: it cannot retry now\."):
+        instances.retry(alice, *place)
+    cloud.settle()
+    assert instances.delete(alice, *place) is None
+    cloud.settle()
+    assert cloud.see(lonely).deleted_at

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from portal import config
 from portal.db import session
-from portal.models import Claim, Host, Instance, Port, Resource
+from portal.models import Claim, FixedIp, Host, Instance, Resource
 from portal.services import instances, placement
 from tests.crowd import at_once
 
@@ -55,7 +55,7 @@ def test_a_quota_of_ten_lets_ten_of_fifty_pass_each_with_an_address_of_its_own(o
     assert said == {"done": ROOM, "OverQuota": CROWD - ROOM}
     there = select(func.count()).select_from(Instance).where(Instance.deleted_at.is_(None))
     assert session.scalar(there) == ROOM
-    assert len(set(session.scalars(select(Port.address)))) == ROOM
+    assert len(set(session.scalars(select(FixedIp.address)))) == ROOM
 
 
 def test_hosts_with_room_for_ten_take_ten_of_fifty_from_two_projects(open_cloud):

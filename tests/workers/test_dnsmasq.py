@@ -13,7 +13,7 @@ from tests.workers.network_host import WORLD_ADDRESS, NetworkHost, network, run
 from workers import specs
 from workers.drivers import names
 from workers.drivers.network import dnsmasq, namespaces, resolvers
-from workers.specs import LeaseSpec
+from workers.specs import LeaseSpec, NameSpec
 
 LEASES = (
     LeaseSpec(mac="fa:16:3e:00:00:02", address="10.0.0.12", hostname="db"),
@@ -30,6 +30,13 @@ def test_the_files_of_a_network_read_like_this():
     assert lines == ["10.0.0.11 web.shop.internal web", "10.0.0.12 db.shop.internal db"]
     assert last == f"10.0.0.2 {dnsmasq.revision(spec)}"
     assert dnsmasq.revision(spec) != dnsmasq.revision(network(5))
+
+
+def test_a_guest_on_another_host_has_a_name_and_no_lease():
+    spec = network(5, leases=LEASES, names=(NameSpec(hostname="far", address="10.0.0.13"),))
+    assert "10.0.0.13" not in dnsmasq.addresses(spec)
+    assert "10.0.0.13 far.shop.internal far" in dnsmasq.host_names(spec).splitlines()
+    assert dnsmasq.revision(spec) != dnsmasq.revision(dataclasses.replace(spec, names=()))
 
 
 def test_the_default_route_is_in_both_options_that_can_carry_it():
@@ -122,6 +129,17 @@ def test_guests_have_names_before_they_have_leases(host, shop):
     assert "10.0.0.11" in resolve(guest, "web.shop.internal")
     assert "10.0.0.12" in resolve(guest, "db")
     assert "NXDOMAIN" in resolve(guest, "nobody.shop.internal")
+
+
+@pytest.mark.real
+def test_a_guest_on_another_host_is_found_by_its_name_until_it_is_gone(host, shop):
+    guest = host.guest(shop, "10.0.0.50")
+    far = (NameSpec(hostname="far", address="10.0.0.13"),)
+    host.network.ensure_network(dataclasses.replace(shop, generation=2, names=far))
+    assert "10.0.0.13" in resolve(guest, "far.shop.internal")
+    assert "10.0.0.11" in resolve(guest, "web")
+    host.network.ensure_network(dataclasses.replace(shop, generation=3))
+    assert "NXDOMAIN" in resolve(guest, "far.shop.internal")
 
 
 @pytest.mark.real

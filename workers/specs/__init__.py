@@ -27,7 +27,7 @@ from workers.specs.instances import (
     PortSpec,
 )
 from workers.specs.letters import MAX_BYTES, dump, load, pack, unpack
-from workers.specs.networks import LeaseSpec, NetworkSpec
+from workers.specs.networks import LeaseSpec, NameSpec, NetworkSpec
 from workers.specs.spec import Spec
 from workers.specs.strangers import Stranger, StrangersSpec
 
@@ -58,6 +58,7 @@ __all__ = [
     "InstanceSpec",
     "LeaseSpec",
     "MemberSpec",
+    "NameSpec",
     "NetworkSpec",
     "Observation",
     "ObserveSpec",

@@ -15,6 +15,14 @@ class LeaseSpec:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class NameSpec:
+    """A name that DNS knows on the network."""
+
+    hostname: str
+    address: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkSpec(Spec):
     """A network's whole table on one host: bridge, DHCP, DNS, and the way out.
 
@@ -30,4 +38,5 @@ class NetworkSpec(Spec):
     dhcp_address: str  # where dnsmasq listens, inside `cidr`
     dns_domain: str
     nat: bool = True  # whether guests reach the outside by source NAT
-    leases: tuple[LeaseSpec, ...] = ()
+    leases: tuple[LeaseSpec, ...] = ()  # of the guests on this host; DNS knows them too
+    names: tuple[NameSpec, ...] = ()  # of the network's guests on other hosts

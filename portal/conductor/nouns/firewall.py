@@ -8,8 +8,8 @@ from sqlalchemy import or_, select
 from portal.changes.networks import FILTER, FILTER_TABLE
 from portal.conductor.noun import Noun
 from portal.db import session
-from portal.models import Instance, Network, Port, Power, SecurityGroupRule, Task
-from portal.models.network import port_groups
+from portal.models import FixedIp, Instance, Network, Port, Power, SecurityGroupRule, Task
+from portal.models.port import port_groups
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
 
 
@@ -17,13 +17,13 @@ def _spec(task: Task) -> FirewallSpec:
     """The whole filter of the task's host."""
     host_id = task.scope.host_id
     ports = session.execute(
-        select(Port.id, Port.mac, Port.address, Network.segment_id)
+        select(Port.id, Port.mac, Network.segment_id)
         .join(Network, Network.id == Port.network_id)
-        .join(Instance, Instance.id == Port.instance_id)
+        .join(Instance, Instance.id == Port.owner_id)
         .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
         .order_by(Port.created_at, Port.id)
     ).all()
-    worn = _groups_of(host_id)
+    held, worn = _addresses_of(host_id), _groups_of(host_id)
     rules = _rules(set().union(*worn.values()))
     members = _members(rules.keys())
     return FirewallSpec(
@@ -35,7 +35,7 @@ def _spec(task: Task) -> FirewallSpec:
                 number=number,
                 segment_id=port.segment_id,
                 mac=port.mac,
-                addresses=(port.address,),
+                addresses=tuple(held.get(port.id, ())),
                 groups=tuple(sorted(str(each) for each in worn.get(port.id, ()))),
             )
             for number, port in enumerate(ports, start=1)
@@ -51,13 +51,27 @@ def _spec(task: Task) -> FirewallSpec:
     )
 
 
+def _addresses_of(host_id: uuid.UUID) -> dict[uuid.UUID, list[str]]:
+    """The addresses of each port on a host that has any."""
+    held: dict[uuid.UUID, list[str]] = {}
+    for port_id, address in session.execute(
+        select(FixedIp.port_id, FixedIp.address)
+        .join(Port, Port.id == FixedIp.port_id)
+        .join(Instance, Instance.id == Port.owner_id)
+        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+        .order_by(FixedIp.created_at, FixedIp.id)
+    ):
+        held.setdefault(port_id, []).append(address)
+    return held
+
+
 def _groups_of(host_id: uuid.UUID) -> dict[uuid.UUID, set[uuid.UUID]]:
     """The groups of each port on a host that has any."""
     worn: dict[uuid.UUID, set[uuid.UUID]] = {}
     for port_id, group_id in session.execute(
         select(port_groups.c.port_id, port_groups.c.group_id)
         .join(Port, Port.id == port_groups.c.port_id)
-        .join(Instance, Instance.id == Port.instance_id)
+        .join(Instance, Instance.id == Port.owner_id)
         .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
     ):
         worn.setdefault(port_id, set()).add(group_id)
@@ -83,12 +97,13 @@ def _rules(worn: set[uuid.UUID]) -> dict[uuid.UUID, list[SecurityGroupRule]]:
 def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSpec, ...]]:
     members: dict[uuid.UUID, list[MemberSpec]] = {}
     for group_id, segment_id, address in session.execute(
-        select(port_groups.c.group_id, Network.segment_id, Port.address)
+        select(port_groups.c.group_id, Network.segment_id, FixedIp.address)
         .join(Port, Port.id == port_groups.c.port_id)
+        .join(FixedIp, FixedIp.port_id == Port.id)
         .join(Network, Network.id == Port.network_id)
-        .join(Instance, Instance.id == Port.instance_id)
+        .join(Instance, Instance.id == Port.owner_id)
         .where(port_groups.c.group_id.in_(group_ids), Instance.desired != Power.ABSENT)
-        .order_by(Network.segment_id, Port.address)
+        .order_by(Network.segment_id, FixedIp.address)
     ):
         member = MemberSpec(segment_id=segment_id, address=address)
         members.setdefault(group_id, []).append(member)

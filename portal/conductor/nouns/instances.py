@@ -4,7 +4,7 @@ import ipaddress
 import uuid
 
 from sqlalchemy import Select, or_, select, text
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm import contains_eager, joinedload, lazyload, selectinload
 
 from portal.changes.instances import GONE, MAKE
 from portal.conductor.noun import Noun
@@ -17,7 +17,7 @@ from portal.conductor.repairs import (
     still_due,
 )
 from portal.db import now, session
-from portal.models import Host, Instance, Network, Operation, Port, Power, Subnet, Task
+from portal.models import FixedIp, Host, Instance, Operation, Port, Power, Task
 from portal.models.instance import UNSETTLED
 from portal.services import instances
 from workers.specs import ROOT, AddressSpec, DiskSpec, Guest, InstanceSpec, Observation, PortSpec
@@ -42,7 +42,12 @@ def _spec(task: Task) -> InstanceSpec:
         vcpus=row.vcpus,
         memory_mib=row.memory_mib,
         disks=(
-            DiskSpec(id=str(row.id), kind=ROOT, gib=row.disk_gib, image=images.spec(row.image)),
+            DiskSpec(
+                id=str(row.id),
+                kind=ROOT,
+                gib=row.disk_gib,
+                image=row.image and images.spec(row.image),
+            ),
         ),
         ports=_ports_of(row.id),
         public_keys=tuple((name, key) for name, key in row.public_keys),
@@ -52,38 +57,30 @@ def _spec(task: Task) -> InstanceSpec:
 
 
 def _ports_of(instance_id: uuid.UUID) -> tuple[PortSpec, ...]:
-    rows = session.execute(
-        select(
-            Port.id,
-            Port.network_id,
-            Port.mac,
-            Port.address,
-            Network.segment_id,
-            Network.mtu,
-            Subnet.cidr,
-            Subnet.gateway,
-        )
-        .join(Network, Network.id == Port.network_id)
-        .join(Subnet, Subnet.id == Port.subnet_id)
-        .where(Port.instance_id == instance_id)
+    ports = session.scalars(
+        select(Port)
+        .where(Port.owner_id == instance_id)
         .order_by(Port.created_at, Port.id)
+        .options(lazyload(Port.groups), selectinload(Port.fixed_ips).joinedload(FixedIp.subnet))
+        .execution_options(populate_existing=True)
     )
     return tuple(
         PortSpec(
             id=str(port.id),
             network_id=str(port.network_id),
-            segment_id=port.segment_id,
+            segment_id=port.network.segment_id,
             mac=port.mac,
-            mtu=port.mtu,
-            addresses=(
+            mtu=port.network.mtu,
+            addresses=tuple(
                 AddressSpec(
-                    address=port.address,
-                    prefix_length=ipaddress.ip_network(port.cidr).prefixlen,
-                    gateway=port.gateway,
-                ),
+                    address=each.address,
+                    prefix_length=ipaddress.ip_network(each.subnet.cidr).prefixlen,
+                    gateway=each.subnet.gateway,
+                )
+                for each in port.fixed_ips
             ),
         )
-        for port in rows
+        for port in ports
     )
 
 

@@ -1,26 +1,30 @@
 """Networks: the table of each on every host that has a guest on it."""
 
 import uuid
+from collections.abc import Sequence
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Row, exists, or_, select
 
 from portal import config
 from portal.changes.networks import NETWORK_TABLE, TABLE, TABLE_GONE
 from portal.conductor.noun import Noun
 from portal.conductor.repairs import MOST_AT_A_TIME, changing
 from portal.db import session
-from portal.models import Instance, Network, Operation, Port, Power, Scope, Task
+from portal.models import FixedIp, Instance, Network, Operation, Port, Power, Scope, Subnet, Task
 from portal.services import networks
-from workers.specs import LeaseSpec, NetworkSpec
+from workers.specs import LeaseSpec, NameSpec, NetworkSpec
 
 
 def _spec(task: Task) -> NetworkSpec:
-    """The network's table on the task's host. DHCP is local to it, so it names only the guests
-    that are there: a change of one elsewhere changes nothing here. A table that shall be gone is
-    of the revision that ended it, so that it never ends a newer one."""
+    """The network's table on the task's host: DHCP serves the guests that are there, DNS knows
+    those of all hosts. A table that shall be gone is of the revision that ended it, so that it
+    never ends a newer one.
+
+    Hosts serve one subnet of a network, its first; addresses of others are left out."""
     scope = task.scope
     row = session.get_one(Network, scope.target_id)
-    subnet = row.subnet
+    subnet = row.subnets[0]
+    guests = _guests(subnet)
     return NetworkSpec(
         id=str(row.id),
         generation=task.revision if task.job == TABLE_GONE.job else scope.wanted,
@@ -33,19 +37,28 @@ def _spec(task: Task) -> NetworkSpec:
         dns_domain=config.current().dns_domain,
         nat=row.nat,
         leases=tuple(
-            LeaseSpec(mac=mac, address=address, hostname=hostname)
-            for mac, address, hostname in session.execute(
-                select(Port.mac, Port.address, Instance.hostname)
-                .join(Instance, Instance.id == Port.instance_id)
-                .where(
-                    Port.network_id == row.id,
-                    Instance.host_id == scope.host_id,
-                    Instance.desired != Power.ABSENT,
-                )
-                .order_by(Port.created_at, Port.id)
-            )
+            LeaseSpec(mac=each.mac, address=each.address, hostname=each.hostname)
+            for each in guests
+            if each.host_id == scope.host_id
+        ),
+        names=tuple(
+            NameSpec(hostname=each.hostname, address=each.address)
+            for each in guests
+            if each.host_id != scope.host_id
         ),
     )
+
+
+def _guests(subnet: Subnet) -> Sequence[Row]:
+    """Who is wanted on a subnet, wherever it lives."""
+    return session.execute(
+        select(Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
+        .select_from(FixedIp)
+        .join(Port, Port.id == FixedIp.port_id)
+        .join(Instance, Instance.id == Port.owner_id)
+        .where(FixedIp.subnet_id == subnet.id, Instance.desired != Power.ABSENT)
+        .order_by(Port.created_at, Port.id, FixedIp.created_at, FixedIp.id)
+    ).all()
 
 
 def _ended(operation: Operation) -> None:

@@ -16,6 +16,7 @@ from portal.errors import Conflict, Forbidden, Refused
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
+from portal.services.details import Details, attach
 from portal.services.images import store
 from portal.services.images.fetches import stop_fetching
 from portal.services.images.looks import find, named, require, there, unnamed
@@ -128,6 +129,34 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
     return image
 
 
+def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: Details) -> Image:
+    """It has these details. Raises Refused."""
+    find(actor, project_id, image_id)
+    with transaction():
+        image = _found(actor, "change", project_id, image_id)
+        before, after = attach(image, details)
+        activities.record(actor, "images:change", image, before=before, after=after)
+    return image
+
+
+def protect(
+    actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, *, protected: bool = True
+) -> Image:
+    """Nobody deletes it, or, unless it shall be `protected` any longer, whoever may."""
+    find(actor, project_id, image_id)
+    with transaction():
+        image = _found(actor, "change", project_id, image_id)
+        before, image.protected = image.protected, protected
+        activities.record(
+            actor,
+            "images:change",
+            image,
+            before={"protected": before},
+            after={"protected": protected},
+        )
+    return image
+
+
 def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """The image can no longer be chosen, and its bytes are gone unless another image has the same.
     One that is being fetched is fetched no further.
@@ -139,6 +168,10 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
     with store.turn():
         with transaction():
             image = _found(actor, "delete", project_id, image_id)
+            if image.protected:
+                raise Conflict(
+                    f"{image.name} is protected from deletion. End its protection first."
+                )
             waiting = session.scalars(
                 select(Instance.name).where(
                     Instance.image_id == image.id,

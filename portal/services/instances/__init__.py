@@ -2,7 +2,9 @@
 
 from portal.services.instances.changes import (
     delete,
+    describe,
     force_stop,
+    lock,
     reboot,
     rename,
     repair,
@@ -30,11 +32,13 @@ __all__ = [
     "counts",
     "create",
     "delete",
+    "describe",
     "ended",
     "find",
     "find_whole",
     "force_stop",
     "listed",
+    "lock",
     "may_come_back",
     "reboot",
     "rename",

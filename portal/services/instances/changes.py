@@ -7,6 +7,8 @@ from portal.errors import Conflict
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
+from portal.services.details import Details, attach
+from portal.services.instances import ends
 from portal.services.instances.looks import find
 from portal.services.instances.parts import parts
 from portal.services.instances.tables import of as tables_of
@@ -15,6 +17,7 @@ from portal.services.operations import open_operation
 from portal.services.scopes import Raised
 
 GRACE_SECONDS = 60
+NEED_A_HOST = {"start", "stop", "force_stop", "reboot", "retry"}
 
 
 def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
@@ -29,6 +32,31 @@ def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: st
             instance,
             before={"name": before},
             after={"name": label},
+        )
+    return instance
+
+
+def describe(
+    actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, details: Details
+) -> Instance:
+    """It has these details. Raises Refused."""
+    with transaction():
+        instance = _locked_row(actor, "describe", project_id, instance_id)
+        before, after = attach(instance, details)
+        activities.record(actor, "instances:describe", instance, before=before, after=after)
+    return instance
+
+
+def lock(
+    actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
+) -> Instance:
+    """Only administrators of its project change it, or, unless it shall be `locked` any longer,
+    members too."""
+    with transaction():
+        instance = _locked_row(actor, "lock", project_id, instance_id)
+        before, instance.locked = instance.locked, locked
+        activities.record(
+            actor, "instances:lock", instance, before={"locked": before}, after={"locked": locked}
         )
     return instance
 
@@ -80,7 +108,7 @@ def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operat
 def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation | None:
     """The instance shall be gone. Possible in every state; ends whatever else is under way. Its
     name and its share of the quota are free at once, its address when the host has reported it
-    gone."""
+    gone; of one that no host has, nothing is left at once."""
     with transaction():
         quotas.lock(project_id)  # who is being created meanwhile may share a group with it
         instance = _change(actor, "delete", project_id, instance_id)
@@ -89,6 +117,10 @@ def delete(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Opera
         before = instance.intent
         instance.desired = Power.ABSENT
         instance.generation += 1
+        if instance.host_id is None:
+            ends.bury(instance)
+            activities.record(actor, "instances:delete", instance, before=before)
+            return None
         operation = _open(actor, instance, "delete", tables=raise_for_gone(instance))
         activities.record(actor, "instances:delete", instance, before=before, operation=operation)
     return operation
@@ -147,13 +179,32 @@ def _open(
 
 def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
     """The instance, its row locked, when `actor` may do `action` to it as it is now."""
-    instance = find(actor, project_id, instance_id)
-    authorize(actor, f"instances:{action}", project_id)
-    session.refresh(instance, with_for_update={"of": Instance})
+    instance = _locked_row(actor, action, project_id, instance_id)
     if not instance.may(action):
         busy = "" if instance.open_operation is None else " Wait for it, or delete it."
         raise Conflict(
             f"{instance.name} is {instance.status.word.lower()}: "
             f"it cannot {action.replace('_', ' ')} now.{busy}"
+        )
+    if instance.host_id is None and action in NEED_A_HOST:
+        raise Conflict(
+            f"{instance.name} is on no host yet: it cannot {action.replace('_', ' ')} now. "
+            "Delete it, or wait until it has one."
+        )
+    return instance
+
+
+def _locked_row(
+    actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID
+) -> Instance:
+    """The instance, its row locked, when `actor` may do `action` to such things, and to this one
+    if its project has locked it."""
+    instance = find(actor, project_id, instance_id)
+    authorize(actor, f"instances:{action}", project_id)
+    session.refresh(instance, with_for_update={"of": Instance})
+    if instance.locked and not actor.may("instances:lock", project_id):
+        raise Conflict(
+            f"{instance.name} is locked: only administrators of the project change it. "
+            "Ask one of them to unlock it."
         )
     return instance

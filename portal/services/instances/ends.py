@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from portal.db import now, session
-from portal.models import Claim, Instance, Operation, Outcome, Port, Power
-from portal.models.network import port_groups
+from portal.models import Claim, FixedIp, Instance, Operation, Outcome, Port, Power
+from portal.models.port import port_groups
 from portal.services.instances import boot_logs
 
 STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
@@ -56,10 +56,11 @@ def stopped_itself(instance: Instance) -> None:
 def bury(instance: Instance) -> None:
     """The guest is gone, so what it held of its host and its networks is free."""
     instance.deleted_at = now()
-    ports = select(Port.id).where(Port.instance_id == instance.id)
+    ports = select(Port.id).where(Port.owner_id == instance.id)
     session.execute(delete(port_groups).where(port_groups.c.port_id.in_(ports)))
-    session.execute(delete(Port).where(Port.instance_id == instance.id))
-    session.execute(delete(Claim).where(Claim.instance_id == instance.id))
+    session.execute(delete(FixedIp).where(FixedIp.port_id.in_(ports)))
+    session.execute(delete(Port).where(Port.owner_id == instance.id))
+    session.execute(delete(Claim).where(Claim.holder_id == instance.id))
     boot_logs.forget(instance.id)
 
 

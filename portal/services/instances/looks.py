@@ -6,7 +6,7 @@ from sqlalchemy import String, case, cast, exists, func, or_, select
 from sqlalchemy.orm import joinedload, lazyload, load_only, selectinload
 
 from portal.db import session
-from portal.models import Instance, Operation, Port, Power
+from portal.models import FixedIp, Instance, Operation, Port, Power
 from portal.policies import Actor, authorize
 from portal.services import finding
 from portal.services.listing import Asked, like, ordered
@@ -49,7 +49,11 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
             or_(
                 Instance.name.ilike(pattern, escape="\\"),
                 cast(Instance.id, String).ilike(pattern.replace("-", ""), escape="\\"),
-                exists().where(Port.instance_id == Instance.id, Port.address == asked.query),
+                exists().where(
+                    Port.owner_id == Instance.id,
+                    FixedIp.port_id == Port.id,
+                    FixedIp.address == asked.query,
+                ),
             )
         )
     if asked.state in STATES:
@@ -60,8 +64,9 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
         ordered(query, asked, columns).options(
             selectinload(Instance.open_operation),
             selectinload(Instance.ports).options(
-                load_only(Port.address, Port.instance_id),
-                *(lazyload(each) for each in (Port.network, Port.subnet, Port.groups)),
+                load_only(Port.owner_id),
+                joinedload(Port.fixed_ips).load_only(FixedIp.address),
+                *(lazyload(each) for each in (Port.network, Port.groups)),
             ),
         )
     )

@@ -219,15 +219,21 @@ def _reserve(instances: list[Instance], parts: Parts) -> list[Port]:
     """Each has its share of its host and the place on the network that is returned."""
     session.add_all(instances)
     session.flush()
-    subnet = parts.network.subnet
-    free = addresses.free(subnet)
+    network, count = parts.network, len(instances)
+    free = zip(addresses.free(network, count), addresses.free_macs(network, count), strict=True)
     ports = [
-        addresses.new_port(subnet, instance.id, address=address, mac=mac, groups=parts.groups)
-        for instance, (address, mac) in zip(instances, free, strict=False)
+        addresses.new_port(
+            instance,
+            network,
+            mac=mac,
+            fixed_ips=[addresses.fixed_ip(subnet, address)],
+            groups=parts.groups,
+        )
+        for instance, ((subnet, address), mac) in zip(instances, free, strict=True)
     ]
     session.add_all(ports)
     for each in instances:
-        session.add_all(placement.claims(each, parts.amounts))
+        session.add_all(placement.claims(each, parts.amounts, host_id=each.host_id))
     session.flush()
     return ports
 
@@ -243,7 +249,7 @@ def _record(
             "flavor": parts.flavor.name,
             "image": parts.image.name,
             "network": parts.network.name,
-            "address": port.address,
+            "address": ", ".join(port.addresses),
             "groups": [group.name for group in parts.groups],
             "key": instance.key_name,
         },

@@ -13,7 +13,7 @@ from portal.services.scopes import Raised
 def parts(instances: list[Instance], tables: list[Raised]) -> list[Parts]:
     """Of each instance, what its own host has to do to change it. `tables` are those that name
     it: what keeps other hosts from taking theirs is no concern of the instance's. The image is
-    left out where its host has it."""
+    left out where its host has it. Call it for what has a host."""
     have = dict(
         map(
             tuple,
@@ -36,7 +36,7 @@ def parts(instances: list[Instance], tables: list[Raised]) -> list[Parts]:
             MAKE.job: [Part(each.host_id, each.id)],
             GONE.job: [Part(each.host_id, each.id)],
             COPY.job: []
-            if sums[each.image_id] in have[each.host_id]
+            if each.image_id is None or sums[each.image_id] in have[each.host_id]
             else [Part(each.host_id, each.image_id)],
         }
         for each in instances

@@ -2,35 +2,40 @@
 
 import uuid
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 
 from portal.changes.networks import FILTER_TABLE, NETWORK_TABLE
 from portal.db import session
 from portal.models import Instance, Port, Power, Scope, SecurityGroupRule
-from portal.models.network import port_groups
+from portal.models.port import port_groups
 from portal.services import scopes
 from portal.services.scopes import Raised
 
 
 def raise_for_new(instances: list[Instance], network_ids: list[uuid.UUID]) -> list[Raised]:
-    """Instances that were made in this transaction are in the tables of their hosts, and in the
-    filters of all hosts that name their groups. Returns all of those, locked."""
+    """Instances that were made in this transaction are in the tables of their hosts, in those of
+    all hosts that hold their networks, and in the filters of all hosts that name their groups.
+    Returns all of those, locked."""
     own = {
         (each.host_id, NETWORK_TABLE, network_id)
         for each in instances
         for network_id in network_ids
     } | {(each.host_id, FILTER_TABLE, each.host_id) for each in instances}
-    return scopes.want(scopes.at(own, _elsewhere([each.id for each in instances])))
+    elsewhere = _elsewhere(network_ids, [each.id for each in instances])
+    return scopes.want(scopes.at(own, *elsewhere))
 
 
 def raise_for_gone(instance: Instance) -> list[Raised]:
     """An instance that is wanted no more leaves the tables that name it. A network that has no
     other guest on its host shall be gone from there. Returns all of those, locked."""
-    tables = scopes.at(_own(instance), _elsewhere([instance.id]))
+    own = _own(instance)
+    network_ids = [target_id for _, kind, target_id in own if kind == NETWORK_TABLE]
+    tables = scopes.at(own, *_elsewhere(network_ids, [instance.id]))
     last = {
         each.id
         for each in tables
-        if each.kind == NETWORK_TABLE and not _others(instance, each.target_id)
+        if (each.host_id, each.kind) == (instance.host_id, NETWORK_TABLE)
+        and not _others(instance, each.target_id)
     }
     return [
         *scopes.want([each for each in tables if each.id not in last]),
@@ -44,7 +49,7 @@ def of(instance: Instance) -> list[Raised]:
 
 
 def _own(instance: Instance) -> set[scopes.Place]:
-    networks = select(Port.network_id).where(Port.instance_id == instance.id).distinct()
+    networks = select(Port.network_id).where(Port.owner_id == instance.id).distinct()
     return {
         (instance.host_id, NETWORK_TABLE, network_id) for network_id in session.scalars(networks)
     } | {(instance.host_id, FILTER_TABLE, instance.host_id)}
@@ -55,7 +60,7 @@ def _others(instance: Instance, network_id: uuid.UUID) -> bool:
     return session.scalar(
         select(
             exists()
-            .where(Port.network_id == network_id, Port.instance_id == Instance.id)
+            .where(Port.network_id == network_id, Port.owner_id == Instance.id)
             .where(
                 Instance.host_id == instance.host_id,
                 Instance.id != instance.id,
@@ -65,21 +70,27 @@ def _others(instance: Instance, network_id: uuid.UUID) -> bool:
     )
 
 
-def _elsewhere(instance_ids: list[uuid.UUID]):
-    """Filters of hosts with a port in a group one of whose rules names a group of these."""
-    return (Scope.kind == FILTER_TABLE) & Scope.host_id.in_(_hosts_that_refer_to(instance_ids))
+def _elsewhere(
+    network_ids: list[uuid.UUID], instance_ids: list[uuid.UUID]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Tables of these networks on any host, which know the names of all guests; and filters of
+    hosts with a port in a group one of whose rules names a group of these instances."""
+    return (
+        (Scope.kind == NETWORK_TABLE) & Scope.target_id.in_(network_ids) & Scope.needed,
+        (Scope.kind == FILTER_TABLE) & Scope.host_id.in_(_hosts_that_refer_to(instance_ids)),
+    )
 
 
 def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> Select:
     own = (
         select(port_groups.c.group_id)
         .join(Port, Port.id == port_groups.c.port_id)
-        .where(Port.instance_id.in_(instance_ids))
+        .where(Port.owner_id.in_(instance_ids))
     )
     referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
     return (
         select(Instance.host_id)
-        .join(Port, Port.instance_id == Instance.id)
+        .join(Port, Port.owner_id == Instance.id)
         .join(port_groups, port_groups.c.port_id == Port.id)
         .where(port_groups.c.group_id.in_(referring))
     )

@@ -21,13 +21,13 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from workers.config import HostConfig
 from workers.drivers import names
 from workers.drivers.network import namespaces, records, resolvers
-from workers.specs import NetworkSpec
+from workers.specs import LeaseSpec, NameSpec, NetworkSpec
 
 log = logging.getLogger(__name__)
 
@@ -136,19 +136,21 @@ def addresses(spec: NetworkSpec) -> str:
 
 
 def host_names(spec: NetworkSpec) -> str:
-    """The file of names, hosts(5): guests have theirs before they have a lease. Its last line
-    names the content of both files."""
-    lines = sorted(
-        f"{each.address} {each.hostname}.{spec.dns_domain} {each.hostname}\n"
-        for each in spec.leases
-    )
+    """The file of names, hosts(5): guests have theirs before they have a lease, and wherever they
+    live. Its last line names the content of both files."""
+    lines = sorted(map(_line(spec), (*spec.leases, *spec.names)))
     return "".join(lines) + f"{spec.dhcp_address} {revision(spec)}\n"
 
 
 def revision(spec: NetworkSpec) -> str:
-    """A name that only a dnsmasq resolves that has read these leases."""
-    content = f"{spec.dhcp_address}\n{addresses(spec)}"
+    """A name that only a dnsmasq resolves that has read these leases and names."""
+    elsewhere = "".join(sorted(map(_line(spec), spec.names)))
+    content = f"{spec.dhcp_address}\n{addresses(spec)}{elsewhere}"
     return f"{hashlib.sha256(content.encode()).hexdigest()[:40]}.revision.{spec.dns_domain}"
+
+
+def _line(spec: NetworkSpec) -> Callable[[LeaseSpec | NameSpec], str]:
+    return lambda guest: f"{guest.address} {guest.hostname}.{spec.dns_domain} {guest.hostname}\n"
 
 
 def _ensure(place: Path, spec: NetworkSpec) -> None:

@@ -143,7 +143,8 @@ def check(spec: NetworkSpec) -> None:
     _check_mac(spec.gateway_mac)
     if not _is_name(spec.dns_domain):
         raise Permanent(f"{spec.dns_domain!r} is no DNS domain")
-    hosts = [spec.gateway, spec.dhcp_address, *(lease.address for lease in spec.leases)]
+    guests = (*spec.leases, *spec.names)
+    hosts = [spec.gateway, spec.dhcp_address, *(guest.address for guest in guests)]
     for address in hosts:
         if not _is_host(address, network):
             raise Permanent(f"{address!r} is no address of a host in {network}")
@@ -151,8 +152,9 @@ def check(spec: NetworkSpec) -> None:
         raise Permanent("two of the network's hosts have the same address")
     for lease in spec.leases:
         _check_mac(lease.mac)
-        if not _is_name(lease.hostname) or "." in lease.hostname:
-            raise Permanent(f"{lease.hostname!r} is no host name")
+    for guest in guests:
+        if not _is_name(guest.hostname) or "." in guest.hostname:
+            raise Permanent(f"{guest.hostname!r} is no host name")
 
 
 def _check_mac(mac: str) -> None:

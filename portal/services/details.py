@@ -1,0 +1,76 @@
+"""What people attach to their things: a description, properties and tags."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from portal.errors import Refused
+
+MOST_TAGS, TAG_LONGEST = 50, 60  # as Nova's server tags
+NOT_IN_TAGS = "/,"
+MOST_PROPERTIES, PROPERTY_LONGEST = 128, 255  # as Nova's server metadata
+DESCRIPTION_LONGEST = 255
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Details:
+    """What shall be attached to a thing; what is None stays as it is."""
+
+    description: str | None = None
+    properties: Mapping[str, str] | None = None
+    tags: Sequence[str] | None = None
+
+
+def attach(thing, details: Details) -> tuple[dict, dict]:
+    """The thing has these details. Returns what it had of them, and what it has now. Raises
+    Refused. For use inside a change."""
+    checks = {"description": _description, "properties": _properties, "tags": _tags}
+    after = {
+        name: check(value)
+        for name, check in checks.items()
+        if (value := getattr(details, name)) is not None
+    }
+    before = {name: getattr(thing, name) for name in after}
+    for name, value in after.items():
+        setattr(thing, name, value)
+    return before, after
+
+
+def _description(text: str) -> str:
+    if len(text) > DESCRIPTION_LONGEST:
+        raise Refused(
+            f"A description has at most {DESCRIPTION_LONGEST} characters; this one has "
+            f"{len(text)}.",
+            field="description",
+        )
+    return text
+
+
+def _properties(properties: Mapping[str, str]) -> dict[str, str]:
+    if len(properties) > MOST_PROPERTIES:
+        raise Refused(
+            f"At most {MOST_PROPERTIES} properties; these are {len(properties)}.",
+            field="properties",
+        )
+    for key, value in properties.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise Refused("A property is a text by a name.", field="properties")
+        if not 1 <= len(key) <= PROPERTY_LONGEST or len(value) > PROPERTY_LONGEST:
+            raise Refused(
+                f"The name of a property has 1 to {PROPERTY_LONGEST} characters, its text at "
+                f"most {PROPERTY_LONGEST}.",
+                field="properties",
+            )
+    return dict(properties)
+
+
+def _tags(tags: Sequence[str]) -> list[str]:
+    """Each once, in their order."""
+    found = list(dict.fromkeys(tags))
+    if len(found) > MOST_TAGS:
+        raise Refused(f"At most {MOST_TAGS} tags; these are {len(found)}.", field="tags")
+    for tag in found:
+        if not isinstance(tag, str) or not 1 <= len(tag) <= TAG_LONGEST:
+            raise Refused(f"A tag has 1 to {TAG_LONGEST} characters.", field="tags")
+        if any(each in tag for each in NOT_IN_TAGS):
+            raise Refused("A tag contains no slash and no comma.", field="tags")
+    return found
