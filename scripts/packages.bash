@@ -25,7 +25,7 @@ HOST_PACKAGES=(
 )
 IMAGE_PACKAGES=(kmod xz-utils zstd cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
 TEST_PACKAGES=(
-    chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
+    chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git npm
 )
 ROOT_PACKAGES=(mmdebstrap slirp4netns debian-archive-keyring) # a root of another release
 
