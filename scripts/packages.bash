@@ -18,14 +18,15 @@ ensure_release() {
 }
 
 PORTAL_PACKAGES=(python3 python3-venv redis-server)
+BINDING_PACKAGES=(libvirt-dev pkg-config python3-dev gcc) # the libvirt binding is compiled
 HOST_PACKAGES=(
+    "${BINDING_PACKAGES[@]}"
     qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system
     libvirt-clients dnsmasq-base nftables iproute2 conntrack procps
-    libvirt-dev pkg-config python3-dev gcc # the libvirt binding is compiled
 )
 IMAGE_PACKAGES=(kmod xz-utils zstd cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
 TEST_PACKAGES=(
-    chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
+    chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git npm
 )
 ROOT_PACKAGES=(mmdebstrap slirp4netns debian-archive-keyring) # a root of another release
 

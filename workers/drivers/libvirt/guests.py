@@ -319,6 +319,10 @@ def _explained(spec: InstanceSpec) -> Iterator[None]:
             raise Permanent(
                 f"the host has not {spec.memory_mib} MiB of memory free for {spec.name}"
             ) from error
+        if "tcg_region_init" in said:  # QEMU 8 and later, where 7 had a sentence of its own
+            raise Permanent(
+                f"the host cannot run {spec.name}: QEMU does not emulate {spec.vcpus} vCPUs"
+            ) from error
         if error.get_error_code() in IMPOSSIBLE:
             raise Permanent(f"the host cannot run {spec.name}: {said}") from error
         raise

@@ -2,7 +2,12 @@
 # ssh_authorized_keys, password, write_files to standard output; runcmd to the file `later`.
 # YAML by its usual look only: block style, scalars on one line or after `|`.
 
-function quote(text) { gsub(/'/, "'\\''", text); return "'" text "'" }
+# by its parts, since awks differ in what a backslash means to gsub
+function quote(text,    parts, number, each, line) {
+    number = split(text, parts, "'")
+    for (each = 1; each <= number; each++) line = line (each > 1 ? "'\\''" : "") parts[each]
+    return "'" line "'"
+}
 
 function indent(line) { match(line, /^ */); return RLENGTH }
 
