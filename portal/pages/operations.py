@@ -34,4 +34,4 @@ def under_way(project_id):
 def show(project_id, operation_id):
     operation = operations.find(current_user.actor, project_id, operation_id)
     template = "operations/_progress.html" if partial() else "operations/show.html"
-    return render_template(template, operation=operation)
+    return render_template(template, operation=operation, spread=operations.spread(operation))

@@ -1,20 +1,34 @@
 """Hypervisors, as administrators steer them."""
 
+import dataclasses
 import re
 import uuid
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, text
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal import keys
 from portal.db import session, transaction
 from portal.errors import Conflict, Refused
-from portal.models import Host, Instance
+from portal.models import Host, Instance, Network, Scope, Task
+from portal.models.scope import UNSETTLED
 from portal.policies import Actor, authorize
 from portal.services import activities, finding
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-MOST_SHOWN = 500  # instances on the page of a host
+MOST_SHOWN = 500  # instances, or tables, on the page of a host
+
+
+@dataclasses.dataclass(frozen=True)
+class StaleTable:
+    """A table that a host does not hold as it is wanted."""
+
+    name: str
+    gone: bool  # whether it shall be there no more
+    under_way: bool  # whether the host is being told
+    reason: str  # why it failed the last time, if it did
+    repair_at: datetime | None  # not before
 
 
 def add(actor: Actor, name: str, *, driver: str = "libvirt") -> str:
@@ -73,3 +87,38 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
             .limit(MOST_SHOWN)
         )
     )
+
+
+def stale_tables(actor: Actor, host_id: uuid.UUID) -> list[StaleTable]:
+    """The tables that the host does not hold as they are wanted, longest first."""
+    authorize(actor, "hosts:read")
+    told = select(Task.reason).where(Task.scope_id == Scope.id).limit(1)
+    rows = session.execute(
+        select(
+            Network.name,
+            Scope.needed,
+            Scope.repair_at,
+            exists()
+            .where(Task.scope_id == Scope.id, Task.finished_at.is_(None))
+            .label("under_way"),
+            told.where(Task.reason != "")
+            .order_by(Task.created_at.desc())
+            .scalar_subquery()
+            .label("reason"),
+        )
+        .select_from(Scope)
+        .outerjoin(Network, Network.id == Scope.target_id)
+        .where(Scope.host_id == host_id, text(f"({UNSETTLED})"))
+        .order_by(Scope.updated_at)
+        .limit(MOST_SHOWN)
+    )
+    return [
+        StaleTable(
+            name=f"Network {row.name}" if row.name else "Filter",
+            gone=not row.needed,
+            under_way=row.under_way,
+            reason=row.reason or "",
+            repair_at=row.repair_at,
+        )
+        for row in rows
+    ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from portal import bell
 from portal.changes import CHANGES
@@ -164,25 +164,36 @@ def listed(
 class Spread:
     """How far a change of tables has come."""
 
-    hosts: int
-    held: int  # how many of the hosts hold it
-    waiting: list[str]  # the names of the others
+    hosts: int  # that it concerns
+    waiting: list[str]  # the names of those that answer and do not hold it yet
+    dark: list[str]  # the names of those that get it when they return
+
+    @property
+    def held(self) -> int:
+        """On how many of them it is done."""
+        return self.hosts - len(self.waiting) - len(self.dark)
 
 
 def spread(operation: Operation) -> Spread:
     """On how many of the hosts that the operation's tables concern they are as it wants them."""
     revisions = {uuid.UUID(scope_id): revision for scope_id, revision in operation.tables}
-    rows = session.execute(
-        select(Scope.id, Scope.needed, Scope.held, Host.name)
+    scopes = session.scalars(
+        select(Scope)
         .join(Scope.host)
         .where(Scope.id.in_(revisions))
+        .options(contains_eager(Scope.host))
         .order_by(Host.name)
     ).all()
-    waiting = {
-        row.name for row in rows if (row.held < revisions[row.id] if row.needed else row.held > 0)
+    behind = {
+        scope.host
+        for scope in scopes
+        if (scope.held < revisions[scope.id] if scope.needed else scope.held > 0)
     }
-    hosts = {row.name for row in rows}
-    return Spread(len(hosts), len(hosts - waiting), sorted(waiting))
+    return Spread(
+        hosts=len({scope.host_id for scope in scopes}),
+        waiting=sorted(host.name for host in behind if not host.dark),
+        dark=sorted(host.name for host in behind if host.dark),
+    )
 
 
 def _operation(actor: Actor | None, target, action: str, tables: Iterable[Raised]) -> Operation:

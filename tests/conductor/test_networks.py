@@ -220,7 +220,7 @@ def test_a_dark_host_gives_up_a_deleted_network_when_it_returns(two_hosts):
         two_hosts.turn()
     [delete] = two_hosts.operations(session.get(Network, network_id))
     assert delete.outcome is Outcome.DONE
-    assert operations.spread(delete) == operations.Spread(hosts=2, held=1, waiting=["kvm-1"])
+    assert operations.spread(delete) == operations.Spread(hosts=2, waiting=[], dark=["kvm-1"])
     two_hosts.silent.clear()
     two_hosts.settle()
     assert two_hosts.hosts["kvm-1"].every("network") == {}

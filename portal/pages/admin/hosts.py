@@ -62,4 +62,5 @@ def _page(host_id, form: MaintenanceForm) -> str:
         refusal=placement.unfit(host, {}, {}),
         settings=config.current(),
         instances=hosts.instances(current_user.actor, host_id),
+        stale=hosts.stale_tables(current_user.actor, host_id),
     )

@@ -3,7 +3,11 @@
 import uuid
 
 import pytest
+from sqlalchemy import select
 
+from portal.conductor import drift
+from portal.db import session, transaction
+from portal.models import Scope
 from portal.services import strangers
 from tests.cloud import host_row
 from tests.strangers import leave
@@ -46,3 +50,18 @@ def test_a_removal_is_among_the_operations_and_on_the_record(cloud, ada):
     record = ada.open("/admin/audit").text
     assert "Clean host" in record
     assert "bridge pbr9" in record
+
+
+def test_what_a_host_was_not_told_is_on_its_page_with_the_reason(cloud, page):
+    host = cloud.hosts["kvm-1"]
+    cloud.running()
+    assert "Not told yet" not in page()
+    host.fail("ensure_firewall", "nft: no such file", times=99, permanent=True)
+    with transaction():
+        session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
+    for _ in range(3):
+        drift.mend()
+        cloud.turn()
+    text = page()
+    assert "Filter: tried again from" in text
+    assert "The last time: nft: no such file" in text
