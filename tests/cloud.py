@@ -119,7 +119,12 @@ class Cloud:
 
     def add_host(self, name: str = "kvm-1") -> FakeHost:
         """A fake host of this name is there, and has been heard and seen."""
-        key = hosts.add(COMMAND_LINE, name, driver="fake")
+        self.connect(name, hosts.add(COMMAND_LINE, name, driver="fake"))
+        self.settle()
+        return self.hosts[name]
+
+    def connect(self, name: str, key: str) -> None:
+        """A fake host of this name and key works and beats."""
         state = self.directory / name
         host_config = HostConfig(
             name=name,
@@ -135,8 +140,6 @@ class Cloud:
         )
         self._jobs[name] = type("HostJob", (HostJob,), {"host": drivers, "config": host_config})
         self._agents[name] = Agent(host_config)
-        self.settle()
-        return self.hosts[name]
 
     def show_screens(self, name: str = "kvm-1") -> Path:
         """The agent of this host shows the screens of its guests, at the socket that is returned,
