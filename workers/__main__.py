@@ -1,7 +1,7 @@
 """`python -m workers --config FILE`: serve this host's queues, and run what `JOBS` lists.
 
 One small parent forks the RQ workers, short and long, and forks a dead one anew. Each worker forks
-for every job. Whoever's parent dies, dies: no orphan goes on working.
+for every job. Whoever's parent dies, dies: nobody goes on working alone.
 """
 
 import argparse

@@ -37,7 +37,7 @@ class HostConfig:
         "The group whose members may open that socket besides its owner: the portal's.", ""
     )
     short_workers: int = setting("How many short jobs run at a time.", 2)
-    long_workers: int = setting("How many copies and downloads of images run at a time.", 1)
+    long_workers: int = setting("How many copies and fetches of images run at a time.", 1)
 
     @property
     def consoles(self) -> str:

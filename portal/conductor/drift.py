@@ -1,9 +1,9 @@
 """What is no longer as it was settled, and what is done about it.
 
 Three rules: (1) it was settled and no longer is, or its host came back: a repair, which is the
-same job once more; (2) something ended by its own decision (a guest that shut itself down):
-intent follows; (3) something is there that nobody wants: it is shown to the operator, and goes
-only when told to (`flask strangers`). What that means for a noun, the noun says.
+same job once more; (2) something ended by its own decision: intent follows; (3) something is there
+that nobody wants: it is shown to the operator, and goes only when told to. What that means for a
+noun, the noun says.
 """
 
 import uuid

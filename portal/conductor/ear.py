@@ -94,7 +94,7 @@ def moment_of(stream_id: str) -> datetime:
 
 
 def _taken(lines: Collection[tuple[uuid.UUID, str]]) -> set[tuple[uuid.UUID, str]]:
-    """Those of these lines that are in the database already."""
+    """Which of these lines are in the database already."""
     query = select(TaskLine.task_id, TaskLine.stream_id).where(
         TaskLine.task_id.in_({task_id for task_id, _ in lines})
     )

@@ -36,7 +36,7 @@ class Put:
 
 
 class Questions:
-    """Those under way, and when and how the others were put last."""
+    """The questions under way, and when and how the others were put last."""
 
     def __init__(self, wire: Wire):
         self._wire = wire

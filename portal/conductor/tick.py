@@ -184,8 +184,8 @@ def _stages_without_work() -> Select:
 
 
 def _to_advance() -> list[Operation]:
-    """Those, locked with what they are about. What somebody changes meanwhile is left to the next
-    tick: they may wait for what this one holds."""
+    """Operations whose stage has no work left, locked with what they are about. What somebody
+    changes meanwhile is left to the next tick: they may wait for what this one holds."""
     idle = _stages_without_work()
     concerned = session.execute(
         idle.with_only_columns(Operation.id, Operation.target_type, Operation.target_id)

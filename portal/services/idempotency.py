@@ -1,4 +1,4 @@
-"""The same request twice does one thing."""
+"""A request that comes twice does one thing."""
 
 import dataclasses
 import hashlib

@@ -231,7 +231,7 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network:
 
 
 def _answering(tables: list[Raised]) -> list[Raised]:
-    """Those of hosts that answer: nobody waits for a dark one, which hears of it at its return."""
+    """The tables on hosts that answer: nobody waits for a dark one, which hears at its return."""
     hosts = session.scalars(select(Host).where(Host.id.in_({each.host_id for each in tables})))
     dark = {host.id for host in hosts if host.dark}
     return [each for each in tables if each.host_id not in dark]

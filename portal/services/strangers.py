@@ -46,7 +46,7 @@ def reported(observation: Observation) -> list[Stranger]:
 
 
 def among(candidates: Iterable[Stranger]) -> list[Stranger]:
-    """Those that belong to no instance, network or port that there is, in their order."""
+    """What belongs to no instance, network or port that there is, in their order."""
     candidates = list(candidates)
     ids = {owner for each in candidates if (owner := _id(each))}
     segments = {int(each.owner) for each in candidates if each.kind in SEGMENTS and each.owner}
