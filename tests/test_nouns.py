@@ -165,11 +165,7 @@ def test_every_noun_is_whole(cloud):
         empty[noun] = {room for room, things in held.items() if not things}
         printed.append(f"{noun}\n")
         for room, things in held.items():
-            printed += [
-                f"  {room if first else '':8}{each}\n"
-                for first, each in zip(
-                    [True] + [False] * len(things), things or ["-"], strict=False
-                )
-            ]
+            first, *others = things or ["-"]
+            printed += [f"  {room:8}{first}\n", *(f"{'':10}{each}\n" for each in others)]
     golden.assert_same("nouns.txt", "".join(printed))
     assert {noun: heads for noun, heads in empty.items() if heads} == BLANK

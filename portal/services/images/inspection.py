@@ -182,7 +182,7 @@ def _way_out(words: str) -> str:
     if "compressed" in words or "archive" in words:
         return "Unpack it first."
     if words == "a web page":
-        return "Save the file behind its link, and not the page with the link."
+        return "The download of it went wrong."
     return "Convert it: qemu-img convert -O qcow2 OLD NEW"
 
 
