@@ -16,9 +16,7 @@ def settings(url: str) -> Config:
     alembic = Config()
     alembic.set_main_option("script_location", str(Path(__file__).parent))
     alembic.set_main_option("path_separator", "os")
-    alembic.set_main_option(
-        "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
-    )
+    alembic.set_main_option("file_template", NAMES)
     alembic.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return alembic
 

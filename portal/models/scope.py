@@ -32,7 +32,9 @@ class Scope(Base):
     )
 
     host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
-    kind: Mapped[str] = mapped_column(String(32))  # which table: a key of the conductor's TABLES
+    kind: Mapped[str] = mapped_column(
+        String(32)
+    )  # whose table: "networks" or "firewall"
     target_id: Mapped[uuid.UUID]  # what it is a table of: a network, or the host itself
     needed: Mapped[bool] = mapped_column(default=True, server_default=true())
     wanted: Mapped[int] = mapped_column(BigInteger, default=0)

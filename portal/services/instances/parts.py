@@ -14,22 +14,9 @@ def parts(instances: list[Instance], tables: list[Raised]) -> list[Parts]:
     """Of each instance, what its own host has to do to change it. `tables` are those that name
     it: what keeps other hosts from taking theirs is no concern of the instance's. The image is
     left out where its host has it. Call it for what has a host."""
-    have = dict(
-        map(
-            tuple,
-            session.execute(
-                select(Host.id, Host.images).where(Host.id.in_({i.host_id for i in instances}))
-            ),
-        )
-    )
-    sums = dict(
-        map(
-            tuple,
-            session.execute(
-                select(Image.id, Image.sha256).where(Image.id.in_({i.image_id for i in instances}))
-            ),
-        )
-    )
+    hosts, images = {each.host_id for each in instances}, {each.image_id for each in instances}
+    have = dict(session.execute(select(Host.id, Host.images).where(Host.id.in_(hosts))).all())
+    sums = dict(session.execute(select(Image.id, Image.sha256).where(Image.id.in_(images))).all())
     return [
         {
             **table_parts(tables, each.host_id),
