@@ -32,9 +32,7 @@ class Scope(Base):
     )
 
     host_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hosts.id"))
-    kind: Mapped[str] = mapped_column(
-        String(32)
-    )  # whose table: "networks" or "firewall"
+    kind: Mapped[str] = mapped_column(String(32))  # whose table: "networks" or "firewall"
     target_id: Mapped[uuid.UUID]  # what it is a table of: a network, or the host itself
     needed: Mapped[bool] = mapped_column(default=True, server_default=true())
     wanted: Mapped[int] = mapped_column(BigInteger, default=0)
