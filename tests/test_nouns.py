@@ -10,6 +10,7 @@ from portal import config, create_app
 from portal.changes import CHANGES
 from portal.conductor.nouns import NOUNS
 from portal.policies import PROJECT, SYSTEM
+from portal.services import scopes
 from tests import golden
 from tests.test_architecture import ROOT, imports, name, sources
 from workers import drivers
@@ -119,6 +120,13 @@ def test_what_describes_changes_is_pure():
             if not any(each == pure or each.startswith(f"{pure}.") for pure in PURE)
         }
         assert outside <= {"portal"}, name(path)  # of `from portal.changes import …`
+
+
+@pytest.mark.parametrize(
+    "noun", [noun for noun in NOUNS.values() if noun.table], ids=lambda noun: noun.name
+)
+def test_a_table_is_sent_by_a_job_of_its_name(noun):
+    assert scopes.job_of(noun.name, needed=True) in noun.specs.keys() & JOBS.keys()
 
 
 def driver_methods(job: str) -> set[str]:
