@@ -19,8 +19,11 @@ UNION ALL
 SELECT s.kind || ' ' || coalesce(n.name, h.name), 'held ' || s.held || ' of ' || s.wanted,
        s.repair_at
 FROM scopes s LEFT JOIN networks n ON n.id = s.target_id LEFT JOIN hosts h ON h.id = s.target_id
-WHERE s.held < s.wanted
+WHERE (s.needed AND s.held < s.wanted) OR (NOT s.needed AND s.held > 0)
 """
+TABLES_UNDER_WAY = (
+    "SELECT job, deadline FROM tasks WHERE operation_id IS NULL AND finished_at IS NULL"
+)
 INSTANCES = """
 SELECT i.*, h.name AS host FROM instances i JOIN hosts h ON h.id = i.host_id
 """
@@ -32,7 +35,7 @@ FROM ports p JOIN instances i ON i.id = p.owner_id JOIN hosts h ON h.id = i.host
 """
 SCOPES = """
 SELECT s.*, h.name AS host, n.segment_id FROM scopes s JOIN hosts h ON h.id = s.host_id
-LEFT JOIN networks n ON n.id = s.target_id
+LEFT JOIN networks n ON n.id = s.target_id WHERE s.needed
 """
 
 
@@ -51,13 +54,20 @@ class Ledger:
 
     def unfinished(self) -> list[str]:
         """What the cloud is still about, in words; empty once it has come to rest."""
-        return [
-            f"{row['action']} of {row['target_name']} is open until {row['deadline']}"
-            for row in self.rows(OPEN)
-        ] + [
-            f"{row['name']}: {row['what']}, repaired from {row['repair_at']} on"
-            for row in self.rows(UNSETTLED)
-        ]
+        return (
+            [
+                f"{row['action']} of {row['target_name']} is open until {row['deadline']}"
+                for row in self.rows(OPEN)
+            ]
+            + [
+                f"{row['job']} is under way until {row['deadline']}"
+                for row in self.rows(TABLES_UNDER_WAY)
+            ]
+            + [
+                f"{row['name']}: {row['what']}, repaired from {row['repair_at']} on"
+                for row in self.rows(UNSETTLED)
+            ]
+        )
 
     def latest_deadline(self) -> datetime | None:
         """The last of the deadlines of open operations, or of the times of next repairs."""

@@ -54,7 +54,7 @@ class Verdict:
             self._quota(),
             self._keys(),
             self._boots(),
-            self._orphans(),
+            self._dangling(),
         ]
 
     def _look(self, stack: Stack, host: str) -> Reality:
@@ -266,7 +266,7 @@ class Verdict:
                     )
         return Finding("nothing was done twice", looked_at, wrong)
 
-    def _orphans(self) -> Finding:
+    def _dangling(self) -> Finding:
         """Rows that point to what is gone."""
         wrong = [
             f"{what}: {row['n']}"
@@ -274,7 +274,7 @@ class Verdict:
                 "port groups without a port": "SELECT count(*) AS n FROM port_groups "
                 "WHERE port_id NOT IN (SELECT id FROM ports)",
                 "scopes of a network that is gone": "SELECT count(*) AS n FROM scopes "
-                "WHERE kind = 'network' AND target_id NOT IN (SELECT id FROM networks)",
+                "WHERE kind = 'networks' AND target_id NOT IN (SELECT id FROM networks)",
                 "instances that wait to be gone": "SELECT count(*) AS n FROM instances "
                 "WHERE desired = 'absent' AND deleted_at IS NULL",
             }.items()
