@@ -59,8 +59,13 @@ class Images(Protocol):
     """Images in the cache of this host, which its guests are made of."""
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
-        """The cache holds `image`, and its SHA-256 is what the spec says. Raises `Permanent`
-        when the content in the image store is another."""
+        """The cache holds `image`, and its SHA-256 is what the spec says. To make room, others may
+        have gone that no disk stands on, those that nobody has used for longest first. Raises
+        `Permanent` when the content in the image store is another."""
+
+    def use_image(self, image: ImageSpec) -> bool:
+        """Whether the cache holds `image`, which from now on is the one that was used last. Costs
+        the same however large it is."""
 
     def observe_images(self) -> tuple[str, ...]:
         """SHA-256 of each image in the cache."""
