@@ -62,7 +62,7 @@ def test_who_waits_for_a_lock_that_is_forgotten_waits_for_its_successor(locks, m
     held, most = [], []
 
     def work(generation: int) -> None:
-        for _ in range(40):
+        for _ in range(100):
             try:
                 with locks.hold(THING, generation):
                     held.append(generation)

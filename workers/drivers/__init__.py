@@ -143,7 +143,8 @@ class Network(Protocol):
     """Bridges, DHCP, DNS and the way out."""
 
     def ensure_network(self, spec: NetworkSpec) -> None:
-        """This host serves the network exactly as the table says."""
+        """This host serves the network exactly as the table says. A lease that makes no sense is
+        left out, and keeps no other from being served."""
 
     def remove_network(self, network_id: str) -> None:
         """Nothing of this network is left on this host."""
@@ -180,10 +181,12 @@ class Firewall(Protocol):
     """What may pass between guests and everything else. Fails closed."""
 
     def ensure_firewall(self, spec: FirewallSpec) -> None:
-        """The kernel filters exactly by this table: one transaction, none half-way."""
+        """The kernel filters exactly by this table: one transaction, none half-way. A row that
+        makes no sense is left out, which lets less pass, and keeps no other from being applied."""
 
     def observe_firewall(self) -> tuple[Held, ...]:
-        """Which table this host holds, or nothing when it is damaged or absent."""
+        """Which table this host holds and what of it was left out, or nothing when it is damaged
+        or absent."""
 
 
 class Sequence(Protocol):

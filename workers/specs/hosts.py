@@ -21,6 +21,7 @@ class Held:
     kind: str  # the noun whose table it is: "networks" or "firewall"
     id: str
     generation: int
+    unreadable: tuple[str, ...] = ()  # what of it the host could not act by and has left out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,11 @@ import time
 
 from workers.drivers import HostDrivers, Progress
 from workers.drivers.fake.state import FakeHost
+from workers.drivers.filter.readable import readable
 from workers.drivers.images import eviction
 from workers.drivers.images.eviction import GIB, Cached
 from workers.drivers.locks import FileLocks
+from workers.drivers.network import plan
 from workers.drivers.sequence import FileSequence
 from workers.errors import Busy
 from workers.specs import (
@@ -233,7 +235,7 @@ class FakeNetwork:
 
     def ensure_network(self, spec: NetworkSpec) -> None:
         self._host.call("ensure_network")
-        self._host.put("network", spec.id, dataclasses.asdict(spec))
+        self._host.put("network", spec.id, _table(*plan.readable(spec)))
 
     def remove_network(self, network_id: str) -> None:
         self._host.call("remove_network")
@@ -281,7 +283,7 @@ class FakeFirewall:
 
     def ensure_firewall(self, spec: FirewallSpec) -> None:
         self._host.call("ensure_firewall")
-        self._host.put("firewall", spec.id, dataclasses.asdict(spec))
+        self._host.put("firewall", spec.id, _table(*readable(spec)))
 
     def observe_firewall(self) -> tuple[Held, ...]:
         self._host.call("observe_firewall")
@@ -295,8 +297,17 @@ def _guest(instance_id: str, guest: dict) -> Guest:
     )
 
 
+def _table(spec: NetworkSpec | FirewallSpec, unreadable: tuple[str, ...]) -> dict:
+    return dataclasses.asdict(spec) | {"unreadable": unreadable}
+
+
 def _held(kind: str, tables: dict[str, dict]) -> tuple[Held, ...]:
     return tuple(
-        Held(kind=kind, id=thing_id, generation=table["generation"])
+        Held(
+            kind=kind,
+            id=thing_id,
+            generation=table["generation"],
+            unreadable=tuple(table.get("unreadable", ())),
+        )
         for thing_id, table in tables.items()
     )
