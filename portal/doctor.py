@@ -179,7 +179,9 @@ def _obstacles(host: Host) -> Iterator[Finding]:
             False,
             f"On {host.name} {what}",
             f"Run as root on {host.name}: {mend} (and put the same rule where that firewall keeps "
-            "its rules, or it is lost at its next start)",
+            "its rules, or it is lost at its next start)"
+            if mend
+            else "Correct this row in the database; the host is sent its table anew by itself.",
         )
     if host.observed_at and not host.obstacles:
         yield Finding(True, f"No other firewall on {host.name} drops what guests send")

@@ -21,6 +21,7 @@ from workers.config import HostConfig
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
+TIDY_SECONDS = 3600.0  # between two times of forgetting what no job will ask for
 SETTLE_SECONDS = 0.5  # events that come so close together are told in one beat
 
 log = logging.getLogger("workers.agent")
@@ -36,6 +37,7 @@ class Agent:
         )
         self._boot_id = host.boot_id(config)
         self._events = 0
+        self._tidied_at = -TIDY_SECONDS
         self._news = threading.Event()
         self._stopping = False
 
@@ -57,12 +59,22 @@ class Agent:
                 self.beat(ring=news)
             except redis.RedisError as error:
                 log.warning("Redis cannot be reached: %s", error)
-            try:
-                host.tend(self._config)
-            except OSError as error:
-                log.warning("a service of a network could not be mended: %s", error)
+            self._look_after()
             if self._news.wait(BEAT_SECONDS):
                 time.sleep(SETTLE_SECONDS)
+
+    def _look_after(self) -> None:
+        try:
+            host.tend(self._config)
+        except OSError as error:
+            log.warning("a service of a network could not be mended: %s", error)
+        if time.monotonic() - self._tidied_at < TIDY_SECONDS:
+            return
+        self._tidied_at = time.monotonic()
+        try:
+            host.tidy(self._config)
+        except OSError as error:
+            log.warning("old locks could not be forgotten: %s", error)
 
     def beat(self, *, ring: bool = False) -> None:
         """The host's beat lies in Redis for a minute."""

@@ -38,6 +38,9 @@ class HostConfig:
     )
     short_workers: int = setting("How many short jobs run at a time.", 2)
     long_workers: int = setting("How many copies and fetches of images run at a time.", 1)
+    image_cache_gib: int = setting(
+        "How large the cache of images grows before those go that no disk stands on.", 40
+    )
 
     @property
     def consoles(self) -> str:

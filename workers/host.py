@@ -43,6 +43,11 @@ def tend(config: HostConfig) -> None:
         dnsmasq.restart_dead(config)
 
 
+def tidy(config: HostConfig) -> None:
+    """What has to be forgotten now and then: locks of what no job has wanted for a day."""
+    FileLocks(config.state_directory / "locks").prune()
+
+
 def watch(config: HostConfig, changed: Callable[[], None]) -> None:
     """`changed` is called whenever something happens to a guest, from threads of its own."""
     if config.driver == "libvirt":

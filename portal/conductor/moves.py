@@ -31,7 +31,10 @@ def make_move(task: Task, move: Move, fate: Fate, outbox: Outbox) -> None:
             session.flush()
             missing = outcomes.shortfall(task)
             found = Fate(Attempt.SHORT if missing else Attempt.FULFILLED, reason=missing)
-            make_move(task, decide(standing(task), found.attempt, now()), found, outbox)
+            then = decide(standing(task), found.attempt, now())
+            make_move(task, then, found, outbox)
+            if then is Move.PAUSE:
+                outcomes.go_back(task)
         case Move.SUCCEED:
             outcomes.end_task(task, Outcome.DONE)
         case Move.FAIL:

@@ -27,6 +27,14 @@ class Question:
     again: timedelta | None = None  # put once more so long after it was put last
 
 
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """Something that a host must hold before it can do a task, and has given up meanwhile."""
+
+    job: str  # which brings it there
+    target_id: uuid.UUID  # what that job is about
+
+
 def _nothing(*_) -> None:
     return None
 
@@ -49,6 +57,7 @@ class Noun:
     table: bool = False  # whether hosts hold tables of it
     take: Callable[[Host, Observation], None] = _nothing  # write down what is newer than known
     fulfilled: Callable[[Task], str] = _nothing_missing  # empty, or what is not as it shall be
+    needs: Callable[[Task], Iterable[Need]] = _none  # what the host lacks of what the task needs
     ended: Callable[[Operation], None] = _nothing  # what the end of a change means
     due: Callable[[], Iterable[uuid.UUID]] = _none  # what has drifted and may be mended now
     mend: Callable[[uuid.UUID], bool] = _nothing  # whether a change of it was opened

@@ -36,6 +36,29 @@ def shortfall(task: Task) -> str:
     return noun_of(task.job).fulfilled(task)
 
 
+def go_back(task: Task) -> None:
+    """What the host lacks of what the task needs is brought there first, and then the task is tried
+    again: the operation is once more at the stage before. Each time uses up an attempt."""
+    needs = list(noun_of(task.job).needs(task)) if task.operation else []
+    if not needs:
+        return
+    moment, operation = now(), task.operation
+    operation.stage = task.stage - 1
+    session.add_all(
+        Task(
+            operation_id=operation.id,
+            stage=operation.stage,
+            job=need.job,
+            host_id=task.host_id,
+            target_id=need.target_id,
+            deadline=operation.deadline,
+            due_at=moment,
+        )
+        for need in needs
+    )
+    session.flush()
+
+
 def end_task(task: Task, outcome: Outcome, reason: str = "") -> None:
     """The task has ended, and with a failed one its operation."""
     task.finished_at, task.outcome, task.reason = now(), outcome, reason

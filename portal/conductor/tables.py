@@ -5,6 +5,7 @@ create, say) has a task of its own for it; all others hear of it by a task witho
 one at a time for each table, however much has changed.
 """
 
+import logging
 import uuid
 from datetime import timedelta
 
@@ -16,14 +17,16 @@ from portal.db import now, session
 from portal.models import Host, Operation, Scope, Task
 from portal.models.scope import UNSETTLED
 from portal.services import scopes
-from workers.specs import Observation
+from workers.specs import Held, Observation
+
+log = logging.getLogger(__name__)
 
 LONGEST_STALE = timedelta(minutes=8)  # between two sendings of a table that fail
 
 
 def take(host: Host, observation: Observation) -> None:
     """Which tables the host holds is known, where that is news."""
-    held = {(each.kind, uuid.UUID(each.id)): each.generation for each in observation.held}
+    held = {(each.kind, uuid.UUID(each.id)): each for each in observation.held}
     absent = {uuid.UUID(each) for each in observation.absent}
     if observation.everything:
         rows = scopes.of_host(host.id)
@@ -32,14 +35,24 @@ def take(host: Host, observation: Observation) -> None:
     else:
         return
     for scope in rows:
-        generation = held.get((scope.kind, scope.target_id), 0)
-        named = (scope.kind, scope.target_id) in held or scope.target_id in absent
+        there = held.get((scope.kind, scope.target_id))
+        generation = there.generation if there else 0
+        named = there or scope.target_id in absent
         if not (named or observation.everything):
             continue
         if scope.older_than(observation.boot_id, observation.sequence):
+            if generation != scope.held:
+                _log_unreadable(host, there)
             scope.held, scope.held_boot_id = generation, observation.boot_id
             scope.held_sequence = observation.sequence
             scope.wanted = max(scope.wanted, generation)  # after an older database was restored
+
+
+def _log_unreadable(host: Host, there: Held | None) -> None:
+    for row in there.unreadable if there else ():
+        log.warning(
+            "%s leaves out a row of its table %s %s: %s", host.name, there.kind, there.id, row
+        )
 
 
 def shortfall(task: Task) -> str:

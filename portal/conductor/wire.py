@@ -27,6 +27,7 @@ from workers.wire import LONG, SHORT
 
 TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # what a job may take, at the most
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
+REGISTRIES = ("rq:finished", "rq:failed")  # keys of rq.registry, without the queue
 SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
 
 
@@ -125,6 +126,7 @@ class Wire:
 
     def look(self, jobs: Collection[Receipt]) -> dict[Receipt, Fate]:
         """What has become of these jobs. One round trip."""
+        self._forget_untouched()
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in jobs:
                 pipeline.hmget(Job.key_for(each.id), "status", "last_heartbeat")
@@ -145,6 +147,8 @@ class Wire:
                     Job.key_for(each.id), Result.get_key(each.id), f"rq:executions:{each.id}"
                 )
                 pipeline.lrem(_queue_key(each), 0, each.id)
+                for registry in REGISTRIES:  # which RQ keeps in spite of us
+                    pipeline.zrem(f"{registry}:{wire.queue(each.host, each.queue)}", each.id)
             pipeline.execute()
 
     def beats(self, hosts: Iterable[Host]) -> dict[uuid.UUID, dict[str, str]]:
@@ -195,6 +199,12 @@ class Wire:
             case JobStatus.STARTED:
                 return self._taken(job.id, touched)
         return Fate(Attempt.CRASHED, reason="its process died on the host")
+
+    def _forget_untouched(self) -> None:
+        """Of what Redis no longer keeps nothing is remembered, such as a job of a change that was
+        superseded: nobody asks for it again."""
+        oldest = time.monotonic() - KEPT_SECONDS
+        self._touched = {key: seen for key, seen in self._touched.items() if seen[1] >= oldest}
 
     def _taken(self, job_id: str, touched: bytes) -> Fate:
         """Lost, if for SILENT_SECONDS of our own clock its worker has not touched it. The

@@ -12,8 +12,9 @@ import secrets
 from sqlalchemy import func, literal, select, union_all
 
 from portal.db import session
-from portal.errors import Conflict
+from portal.errors import Conflict, Refused
 from portal.models import FixedIp, Network, Port, SecurityGroup, Subnet
+from workers.specs.networks import is_host, is_mac
 
 OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
 LOOKS = 256  # at so many addresses, or so many for each that is wanted, whichever is more
@@ -60,14 +61,25 @@ def new_mac() -> str:
 
 
 def fixed_ip(subnet: Subnet, address: str) -> FixedIp:
-    """An address of `subnet`, for a port of its network."""
+    """An address of `subnet`, for a port of its network. Raises Refused for one that no host could
+    give to a guest there."""
+    if not is_host(address, ipaddress.IPv4Network(subnet.cidr)):
+        raise Refused(
+            f"{address} is no address for an instance in {subnet.cidr}. Choose one from it.",
+            field="address",
+        )
     return FixedIp(subnet_id=subnet.id, address=address, number=_number(subnet, address))
 
 
 def new_port(
     owner, network: Network, *, mac: str, fixed_ips: list[FixedIp], groups: list[SecurityGroup]
 ) -> Port:
-    """A place on `network` for `owner`, which may be of any noun."""
+    """A place on `network` for `owner`, which may be of any noun. Raises Refused for a MAC that no
+    host could give to one device."""
+    if not is_mac(mac):
+        raise Refused(
+            f"{mac} is no MAC address of one device. Write it like fa:16:3e:00:00:01.", field="mac"
+        )
     return Port(
         network_id=network.id,
         owner_type=owner.__tablename__,

@@ -7,7 +7,7 @@ import sqlite3
 from tests.chaos.reality import Guest, Reality
 from tests.chaos.stack import Stack
 
-KINDS = {"host", "image", "disk", "seed", "ports", "guest", "network", "firewall"}
+KINDS = {"host", "image", "use", "disk", "seed", "ports", "guest", "network", "firewall"}
 
 
 def look(stack: Stack, host: str) -> Reality:

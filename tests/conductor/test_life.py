@@ -295,6 +295,32 @@ def test_no_host_says_anything_of_a_guest_that_lives_on_another(bare_cloud):
     assert bare_cloud.see(instance).deleted_at is None
 
 
+@pytest.mark.parametrize("again", ["create", "start"])
+def test_an_image_that_its_host_gave_up_is_copied_again_and_the_change_goes_on(cloud, again):
+    """Seen: it was copied by the job that makes the guest, on the queue of short ones."""
+    host = cloud.hosts["kvm-1"]
+    if again == "create":
+        instance = cloud.create("web")
+        cloud.turn()
+        assert stage_two(cloud, [instance])[0].sent_at
+    else:
+        instance = cloud.running()
+        place = (instance.project_id, instance.id)
+        instances.stop(cloud.actor("alice"), *place)
+        cloud.settle()
+        instances.start(cloud.actor("alice"), *place)
+    host.drop("image", "d" * 64)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+    assert host.get("image", "d" * 64)
+    [operation] = [each for each in cloud.operations(instance) if each.action == again]
+    copies = session.scalars(
+        select(Task).where(Task.operation_id == operation.id, Task.job == "images.apply")
+    ).all()
+    assert [task.outcome for task in copies] == [Outcome.DONE] * len(copies)
+    assert len(copies) == (2 if again == "create" else 1)
+
+
 def test_what_hosts_say_is_on_the_operation(cloud):
     instance = cloud.running()
     lines = session.scalars(select(TaskLine.text)).all()

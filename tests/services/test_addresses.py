@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from portal.db import session, transaction
-from portal.errors import Conflict
+from portal.errors import Conflict, Refused
 from portal.models import FixedIp, Network, Port, Subnet
 from portal.services import addresses, instances, networks
 from tests.crowd import at_once
@@ -143,3 +143,22 @@ def test_when_a_subnet_is_full_the_next_one_of_the_network_is_taken_from(any_clo
     full = r"Every address of 10\.65\.0\.0/29 and 10\.66\.0\.0/29 on the network both is taken\."
     with pytest.raises(Conflict, match=full):
         instances.create(alice, any_cloud.new_instance(network_id=both.id, count=3))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.256", "fd00::1", "203.0.113.9", "10.65.0.7"])
+def test_an_address_that_no_host_could_give_is_refused_where_it_is_written(any_cloud, address):
+    network = networks.create(
+        any_cloud.actor("alice"), any_cloud.project().id, "narrow", "10.65.0.0/29", nat=True
+    )
+    with pytest.raises(Refused) as refused:
+        addresses.fixed_ip(network.subnets[0], address)
+    assert refused.value.field == "address"
+
+
+@pytest.mark.parametrize("mac", ["fa:16:3e:zz:00:01", "01:00:00:00:00:01", ""])
+def test_a_mac_that_no_host_could_give_is_refused_where_it_is_written(any_cloud, mac):
+    any_cloud.add_host("kvm-1")
+    network = session.scalar(select(Network))
+    with pytest.raises(Refused) as refused:
+        addresses.new_port(any_cloud.create(), network, mac=mac, fixed_ips=[], groups=[])
+    assert refused.value.field == "mac"

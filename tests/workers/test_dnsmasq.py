@@ -12,7 +12,7 @@ import pytest
 from tests.workers.network_host import WORLD_ADDRESS, NetworkHost, network, run
 from workers import specs
 from workers.drivers import names
-from workers.drivers.network import dnsmasq, namespaces, resolvers
+from workers.drivers.network import dnsmasq, namespaces, plan, resolvers
 from workers.specs import LeaseSpec, NameSpec
 
 LEASES = (
@@ -37,6 +37,47 @@ def test_a_guest_on_another_host_has_a_name_and_no_lease():
     assert "10.0.0.13" not in dnsmasq.addresses(spec)
     assert "10.0.0.13 far.shop.internal far" in dnsmasq.host_names(spec).splitlines()
     assert dnsmasq.revision(spec) != dnsmasq.revision(dataclasses.replace(spec, names=()))
+
+
+def lease(**changes) -> LeaseSpec:
+    fields = {"mac": "fa:16:3e:00:00:03", "address": "10.0.0.13", "hostname": "odd"}
+    return LeaseSpec(**(fields | changes))
+
+
+BAD = {
+    "a host name with a comma": [lease(hostname="a,b")],
+    "a host name with a dot": [lease(hostname="a.b")],
+    "a line in the MAC": [lease(mac="fa:16:3e:00:00:03\n")],
+    "the MAC of a group": [lease(mac="01:00:00:00:00:01")],
+    "an address elsewhere": [lease(address="10.0.1.13")],
+    "an address of IPv6": [lease(address="fd00::1")],
+    "the address of the gateway": [lease(address="10.0.0.1")],
+    "the broadcast address": [lease(address="10.0.0.255")],
+    "two with one address": [lease(), lease(mac="fa:16:3e:00:00:04")],
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_a_lease_that_makes_no_sense_is_left_out_and_named(why):
+    table, left_out = plan.readable(network(5, leases=(LEASES[0], *BAD[why], LEASES[1])))
+    assert table.leases == LEASES
+    assert len(left_out) == len(BAD[why])
+
+
+BAD_NAMES = (
+    NameSpec(hostname="a,b", address="10.0.0.13"),
+    NameSpec(hostname="far", address="10.0.1.13"),
+    NameSpec(hostname="far", address="10.0.0.1"),
+    NameSpec(hostname="far\n", address="10.0.0.13"),
+)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=str)
+def test_a_name_that_makes_no_sense_is_left_out_and_named(name):
+    good = NameSpec(hostname="near", address="10.0.0.14")
+    table, left_out = plan.readable(network(5, leases=LEASES, names=(name, good)))
+    assert (table.leases, table.names) == (LEASES, (good,))
+    assert len(left_out) == 1
 
 
 def test_the_default_route_is_in_both_options_that_can_carry_it():

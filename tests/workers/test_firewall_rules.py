@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from workers.drivers.filter import conntrack, firewall_rules
 from workers.drivers.filter.conntrack import Flow, Judge
-from workers.errors import Permanent
+from workers.drivers.filter.readable import readable
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
 
 WEB = FilteredPortSpec(
@@ -155,59 +155,106 @@ def test_a_rule_becomes_a_match(rule, words):
     assert firewall_rules.match(rule) == words
 
 
-def changed_port(**changes):
-    return dataclasses.replace(TABLE, ports=(dataclasses.replace(WEB, **changes),))
+GOOD = dataclasses.replace(WEB, id="2" * 32, number=9, groups=("default",))
 
 
-def changed_rule(**changes):
+def with_port(**changes):
+    """A table with a port like WEB, but changed, beside a good one."""
+    return dataclasses.replace(TABLE, ports=(dataclasses.replace(WEB, **changes), GOOD))
+
+
+def with_group(group, ports=(WEB, GOOD)):
+    return dataclasses.replace(TABLE, ports=ports, groups=(DEFAULT, SSH, group))
+
+
+def with_rule(**changes):
+    """A table with a group that has a rule like this beside a good one."""
     rule = RuleSpec(**{"direction": "ingress", "protocol": "tcp", **changes})
-    return dataclasses.replace(TABLE, groups=(DEFAULT, SSH, GroupSpec(id="bad", rules=(rule,))))
+    return with_group(GroupSpec(id="odd", rules=(rule, *SSH.rules)))
 
 
-BAD = {
-    "a number that is no mark": changed_port(number=0),
-    "the number of the seal": changed_port(number=firewall_rules.SEAL),
-    "a MAC with rules in it": changed_port(mac="fa:16:3e:00:00:01 } accept"),
-    "an IPv6 address": changed_port(addresses=("fd00::1",)),
-    "an id with a quote": changed_port(id='1"; accept'),
-    "a group that is not there": changed_port(groups=("nobody",)),
-    "two ports with one number": dataclasses.replace(
-        TABLE, ports=(WEB, dataclasses.replace(WEB, id="2" * 32))
+def with_member(**changes):
+    good = MemberSpec(segment_id=8, address="10.0.0.1")
+    return with_group(GroupSpec(id="odd", members=(dataclasses.replace(good, **changes), good)))
+
+
+ALONE = dataclasses.replace(TABLE, ports=(GOOD,))  # without the port that is wrong
+WITHOUT_RULE = with_group(GroupSpec(id="odd", rules=SSH.rules))
+WITHOUT_MEMBER = with_group(
+    GroupSpec(id="odd", members=(MemberSpec(segment_id=8, address="10.0.0.1"),))
+)
+BAD = {  # what is wrong, and what is applied nevertheless
+    "a number that is no mark": (with_port(number=0), ALONE),
+    "the number of the seal": (with_port(number=firewall_rules.SEAL), ALONE),
+    "a MAC with rules in it": (with_port(mac="fa:16:3e:00:00:01 } accept"), ALONE),
+    "no MAC": (with_port(mac=""), ALONE),
+    "an IPv6 address": (with_port(addresses=("10.0.0.11", "fd00::1")), ALONE),
+    "an address that is none": (with_port(addresses=("10.0.0.256",)), ALONE),
+    "an id with a quote": (with_port(id='1"; accept'), ALONE),
+    "a segment that no device can be named for": (with_port(segment_id=10**9), ALONE),
+    "a group that is not there": (
+        with_port(groups=("nobody", "ssh")),
+        dataclasses.replace(TABLE, ports=(dataclasses.replace(WEB, groups=("ssh",)), GOOD)),
     ),
-    "two ports with one tap": dataclasses.replace(
-        TABLE, ports=(WEB, dataclasses.replace(WEB, number=8))
+    "two ports with one number": (
+        dataclasses.replace(TABLE, ports=(WEB, dataclasses.replace(WEB, id="3" * 32), GOOD)),
+        ALONE,
     ),
-    "two groups with one id": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, SSH)),
-    "a group with a space": dataclasses.replace(TABLE, groups=(DEFAULT, SSH, GroupSpec(id="a b"))),
-    "a member that is no address": dataclasses.replace(
-        TABLE,
-        groups=(
-            DEFAULT,
-            SSH,
-            GroupSpec(id="a", members=(MemberSpec(segment_id=1, address="10.0.0.1, 10.0.0.2"),)),
+    "two ports with one tap": (
+        dataclasses.replace(TABLE, ports=(WEB, dataclasses.replace(WEB, number=8), GOOD)),
+        ALONE,
+    ),
+    "two groups with one id": (
+        with_group(SSH),
+        dataclasses.replace(
+            TABLE,
+            ports=(dataclasses.replace(WEB, groups=("default",)), GOOD),
+            groups=(DEFAULT,),
         ),
     ),
-    "a rule to nowhere": changed_rule(direction="sideways"),
-    "a protocol with rules in it": changed_rule(protocol="tcp accept"),
-    "a remote network that is none": changed_rule(remote_cidr="10.0.0.0/33"),
-    "a remote group that is not there": changed_rule(remote_group="nobody"),
-    "two remotes": changed_rule(remote_cidr="10.0.0.0/8", remote_group="ssh"),
-    "ports from high to low": changed_rule(port_min=2, port_max=1),
-    "a port beyond the last": changed_rule(port_min=1, port_max=65_536),
-    "ports of every protocol": changed_rule(protocol="", port_min=1),
-    "an ICMP type beyond the last": changed_rule(protocol="icmp", port_min=256),
-    "an ICMP code of any type": changed_rule(protocol="icmp", port_max=1),
+    "a group with a space": (
+        with_group(GroupSpec(id="a b")),
+        dataclasses.replace(TABLE, ports=(WEB, GOOD)),
+    ),
+    "a member that is no address": (with_member(address="10.0.0.1, 10.0.0.2"), WITHOUT_MEMBER),
+    "a member of IPv6": (with_member(address="fd00::1"), WITHOUT_MEMBER),
+    "a member on no segment": (with_member(segment_id=-1), WITHOUT_MEMBER),
+    "a rule to nowhere": (with_rule(direction="sideways"), WITHOUT_RULE),
+    "a protocol with rules in it": (with_rule(protocol="tcp accept"), WITHOUT_RULE),
+    "a remote network that is none": (with_rule(remote_cidr="10.0.0.0/33"), WITHOUT_RULE),
+    "a remote group that is not there": (with_rule(remote_group="nobody"), WITHOUT_RULE),
+    "two remotes": (with_rule(remote_cidr="10.0.0.0/8", remote_group="ssh"), WITHOUT_RULE),
+    "ports from high to low": (with_rule(port_min=2, port_max=1), WITHOUT_RULE),
+    "a port beyond the last": (with_rule(port_min=1, port_max=65_536), WITHOUT_RULE),
+    "ports of every protocol": (with_rule(protocol="", port_min=1), WITHOUT_RULE),
+    "an ICMP type beyond the last": (with_rule(protocol="icmp", port_min=256), WITHOUT_RULE),
+    "an ICMP code of any type": (with_rule(protocol="icmp", port_max=1), WITHOUT_RULE),
 }
 
 
 @pytest.mark.parametrize("why", BAD)
-def test_a_table_that_contradicts_itself_is_refused(why):
-    with pytest.raises(Permanent):
-        firewall_rules.ruleset(BAD[why])
+def test_a_row_that_makes_no_sense_is_left_out_and_named_and_all_others_are_applied(why):
+    """Seen: one of them kept the table of a whole host from being applied."""
+    table, expected = BAD[why]
+    applied, left_out = readable(table)
+    assert applied == expected
+    assert left_out
+    assert firewall_rules.ruleset(applied) == firewall_rules.ruleset(expected)
+
+
+def test_a_table_without_a_bad_row_is_applied_as_it_is():
+    assert readable(TABLE) == (TABLE, ())
+
+
+def test_of_many_bad_rows_some_are_named_and_the_others_counted():
+    ports = tuple(dataclasses.replace(WEB, number=0) for _ in range(1000))
+    applied, left_out = readable(dataclasses.replace(TABLE, ports=(*ports, GOOD)))
+    assert applied == ALONE
+    assert left_out[-1] == "and 980 more"
 
 
 def test_a_rule_about_ipv6_opens_nothing():
-    text = firewall_rules.ruleset(changed_rule(remote_cidr="::/0", port_min=80, port_max=80))
+    text = firewall_rules.ruleset(with_rule(remote_cidr="::/0", port_min=80, port_max=80))
     assert "80" not in text.replace("0x0800", "")
 
 

@@ -1,6 +1,8 @@
 """Every job there is survives a pulled plug at every driver call, and a second run of itself."""
 
+import dataclasses
 import threading
+import time
 
 import pytest
 
@@ -8,6 +10,7 @@ from tests.strangers import leave, stranger
 from tests.workers.conftest import root_disk
 from workers import specs
 from workers.drivers.fake import FakeHost, PulledPlug, drivers_of
+from workers.drivers.images.eviction import GIB
 from workers.errors import Busy, Superseded
 from workers.jobs import JOBS
 
@@ -89,6 +92,7 @@ def make_host(tmp_path):
         host = FakeHost(tmp_path / name, wait_seconds=2)
         host.put("guest", INSTANCE.id, guest("running", boots=1))
         host.put("disk", INSTANCE.id, {"gib": 1, "image": IMAGE.sha256})
+        host.put("image", IMAGE.sha256, {"format": "qcow2", "size_bytes": IMAGE.size_bytes})
         host.put("network", NETWORK.id, {"generation": 1})
         host.put("firewall", FIREWALL.id, {"generation": 1})
         host.put("disk", LOST, {"gib": 1, "image": IMAGE.sha256})
@@ -163,6 +167,28 @@ def test_an_older_spec_changes_nothing(make_host):
     answer = JOBS["instances.apply"][0](drivers_of(host), late)
     assert answer.guests[0].generation == INSTANCE.generation
     assert host.state == before
+
+
+def test_a_guest_whose_image_the_host_has_given_up_waits_for_it(make_host):
+    """Copying it takes minutes, and the queue of short jobs is for seconds."""
+    host = make_host("lacking")
+    host.drop("image", IMAGE.sha256)
+    host.fail("ensure_image", "it was copied", permanent=True)
+    before = host.state
+    assert run(host, "instances.apply")["images_absent"] == (IMAGE.sha256,)
+    assert host.state == before
+
+
+def test_an_image_makes_room_for_another_and_never_one_that_a_disk_stands_on(make_host):
+    host = make_host("full")
+    host.put("host", "cache", {"gib": 1})
+    for number, at in (("1", 2), ("2", 1), ("3", time.time())):
+        host.put("image", number * 64, {"format": "qcow2", "size_bytes": GIB // 4})
+        host.put("use", number * 64, {"at": at})
+    host.put("use", IMAGE.sha256, {"at": 0})
+    late = dataclasses.replace(IMAGE, sha256="e" * 64, size_bytes=GIB // 4)
+    drivers_of(host).images.ensure_image(late, lambda done, total: None)
+    assert set(host.every("image")) == {"1" * 64, "3" * 64, IMAGE.sha256, late.sha256}
 
 
 def test_what_was_removed_is_not_brought_back_by_a_late_spec(make_host):

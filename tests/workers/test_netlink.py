@@ -17,7 +17,6 @@ from tests.workers.network_host import (
     network,
     run,
 )
-from workers import specs
 from workers.drivers import names, nft
 from workers.drivers.network import dnsmasq, namespaces, strangers
 from workers.drivers.network.netlink import NetlinkNetwork
@@ -256,9 +255,6 @@ BAD = {
     "a group MAC": {"gateway_mac": "01:00:00:00:00:01"},
     "two with one address": {"dhcp_address": "10.0.0.1"},
     "a domain with a line in it": {"dns_domain": "a\ndhcp-script=/bin/sh"},
-    "a host name with a comma": {
-        "leases": (specs.LeaseSpec(mac="0a:00:00:00:00:01", address="10.0.0.9", hostname="a,b"),)
-    },
 }
 
 
@@ -268,3 +264,19 @@ def test_a_table_that_contradicts_itself_is_refused_before_anything_is_made(host
     with pytest.raises(Permanent):
         NetlinkNetwork(host.config).ensure_network(spec)
     assert strangers.observe(host.config) == ()
+
+
+def test_a_lease_that_makes_no_sense_is_left_out_and_all_others_are_given(host):
+    """Seen: it kept the whole network from being served."""
+    spec = network(5)
+    host.network.ensure_network(spec)
+    guest, other = (
+        host.guest(spec, address, configured=False) for address in ("10.0.0.9", "10.0.0.10")
+    )
+    odd = dataclasses.replace(other.lease("odd"), hostname="a,b")
+    known = dataclasses.replace(spec, generation=2, leases=(odd, guest.lease("web")))
+    host.network.ensure_network(known)
+    assert guest.ask_dhcp()["ip"] == "10.0.0.9"
+    [there] = NetlinkNetwork(host.config).observe_network(spec.id)
+    assert there.generation == 2
+    assert there.unreadable == ("the lease of 'a,b' (10.0.0.10): 'a,b' is no host name",)

@@ -18,7 +18,6 @@ from tests.workers.network_host import (
 from workers.drivers import nft
 from workers.drivers.filter import firewall_rules
 from workers.drivers.filter.nftables import NftFirewall
-from workers.errors import Permanent
 from workers.specs import MemberSpec
 
 pytestmark = pytest.mark.real
@@ -270,17 +269,39 @@ def test_a_table_that_somebody_changed_is_not_held_until_it_is_repaired(host, pa
     assert sorted(nft.settled(nft.run("list ruleset"))) == sorted(before)
 
 
-def test_a_refused_table_leaves_the_old_one(host, pair):
+def test_one_bad_row_lets_nothing_pass_and_keeps_no_other_from_passing(host, pair):
+    """Seen: it kept the table of a whole host from being applied, deletions and all."""
     web, db = pair
-    spec = host.apply([web.port(1, "default"), db.port(2, "default")], default(web, db))
-    bad = dataclasses.replace(
-        spec, generation=next(host.generations), ports=(web.port(0, "default"),)
+    other = host.stranger()
+    bad = dataclasses.replace(other.port(3, "default"), addresses=(other.address, "fd00::1"))
+    upside_down = dataclasses.replace(opening("tcp", 90), port_max=1)
+    spec = firewall(
+        next(host.generations),
+        [web.port(1, "default", "odd"), db.port(2, "default"), bad],
+        default(web, db, other),
+        group("odd", upside_down, opening("tcp", 80)),
     )
-    with pytest.raises(Permanent):
-        host.firewall.ensure_firewall(bad)
-    with db.listen(80):
+    host.firewall.ensure_firewall(spec)
+    [held] = host.firewall.observe_firewall()
+    assert held.generation == spec.generation
+    assert held.unreadable == (
+        f"port {bad.id!r}: 'fd00::1' is no IPv4 address",
+        "a rule of group 'odd': its first port 90 is above its last, 1",
+    )
+    with web.listen(80), db.listen(80), other.listen(80):
         assert web.connects(db.address, 80)
-    assert host.firewall.observe_firewall()[0].generation == spec.generation
+        assert db.connects(web.address, 80)
+        assert not other.connects(web.address, 80)
+        assert not other.pings(db.address)
+        assert not web.connects(other.address, 80)
+    host.apply(
+        [web.port(1, "default"), db.port(2, "default"), other.port(3, "default")],
+        default(web, db, other),
+    )
+    other.run("ip", "neigh", "flush", "all")  # whom it has asked for in vain
+    with web.listen(80):
+        assert other.connects(web.address, 80), "it passes once its row makes sense"
+    assert host.firewall.observe_firewall()[0].unreadable == ()
 
 
 def test_a_restarted_worker_sees_what_is_held(host, pair):

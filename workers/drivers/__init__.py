@@ -59,8 +59,13 @@ class Images(Protocol):
     """Images in the cache of this host, which its guests are made of."""
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
-        """The cache holds `image`, and its SHA-256 is what the spec says. Raises `Permanent`
-        when the content in the image store is another."""
+        """The cache holds `image`, and its SHA-256 is what the spec says. To make room, others may
+        have gone that no disk stands on, those that nobody has used for longest first. Raises
+        `Permanent` when the content in the image store is another."""
+
+    def use_image(self, image: ImageSpec) -> bool:
+        """Whether the cache holds `image`, which from now on is the one that was used last. Costs
+        the same however large it is."""
 
     def observe_images(self) -> tuple[str, ...]:
         """SHA-256 of each image in the cache."""
@@ -138,7 +143,8 @@ class Network(Protocol):
     """Bridges, DHCP, DNS and the way out."""
 
     def ensure_network(self, spec: NetworkSpec) -> None:
-        """This host serves the network exactly as the table says."""
+        """This host serves the network exactly as the table says. A lease that makes no sense is
+        left out, and keeps no other from being served."""
 
     def remove_network(self, network_id: str) -> None:
         """Nothing of this network is left on this host."""
@@ -175,10 +181,12 @@ class Firewall(Protocol):
     """What may pass between guests and everything else. Fails closed."""
 
     def ensure_firewall(self, spec: FirewallSpec) -> None:
-        """The kernel filters exactly by this table: one transaction, none half-way."""
+        """The kernel filters exactly by this table: one transaction, none half-way. A row that
+        makes no sense is left out, which lets less pass, and keeps no other from being applied."""
 
     def observe_firewall(self) -> tuple[Held, ...]:
-        """Which table this host holds, or nothing when it is damaged or absent."""
+        """Which table this host holds and what of it was left out, or nothing when it is damaged
+        or absent."""
 
 
 class Sequence(Protocol):

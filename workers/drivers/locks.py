@@ -2,8 +2,9 @@
 
 Three files a thing in the state directory: `<id>.note` (JSON: generation, gone), `<id>.guard`
 (held for the microseconds of changing the note) and `<id>.lock` (held for the whole job). The
-kernel drops a lock with its process, so a killed job leaves none behind. Notes are never removed
-while a job sealed before could still arrive.
+kernel drops a lock with its process, so a killed job leaves none behind. The guard's time says when
+a job wanted the thing last; `prune` removes the three a day later, when every job that was sealed
+before has run out. Whoever has waited for a file that is no longer there waits for its successor.
 """
 
 import contextlib
@@ -12,11 +13,13 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import IO
 
 from workers.errors import Busy, Superseded
 
 WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.02
+KEPT_SECONDS = 86_400  # a job that is a day old has run out: see `boundary`
 
 
 class FileLock:
@@ -47,7 +50,9 @@ class FileLocks:
     @contextlib.contextmanager
     def hold(self, thing_id: str, generation: int, *, gone: bool = False):
         note = self._directory / f"{thing_id}.note"
-        with _locked(self._directory / f"{thing_id}.guard", wait_seconds=self._wait_seconds):
+        guard = self._directory / f"{thing_id}.guard"
+        with _locked(guard, wait_seconds=self._wait_seconds):
+            os.utime(guard)
             seen = _read(note)
             wish = {"generation": generation, "gone": gone}
             if generation > seen["generation"]:
@@ -57,20 +62,55 @@ class FileLocks:
         with _locked(self._directory / f"{thing_id}.lock", wait_seconds=self._wait_seconds):
             yield FileLock(note, generation, gone=gone)
 
+    def prune(self) -> int:
+        """Nothing is remembered of things that no job has wanted for KEPT_SECONDS, and that none
+        holds. Returns of how many that was."""
+        return sum(self._forget(guard) for guard in self._directory.glob("*.guard") if _old(guard))
+
+    def _forget(self, guard: Path) -> bool:
+        lock = guard.with_suffix(".lock")
+        with (
+            contextlib.suppress(Busy),
+            _locked(guard, wait_seconds=0),
+            _locked(lock, wait_seconds=0),
+        ):
+            if _old(guard):  # still: who wanted it meanwhile was here before us
+                for suffix in (".new", ".note", ".lock", ".guard"):
+                    guard.with_suffix(suffix).unlink(missing_ok=True)
+                return True
+        return False
+
 
 @contextlib.contextmanager
 def _locked(path: Path, *, wait_seconds: float):
     deadline = time.monotonic() + wait_seconds
-    with open(path, "w") as file:
-        while True:
+    while True:
+        with open(path, "a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Busy(f"another job holds {path.stem}") from None
                 time.sleep(POLL_SECONDS)
-        yield
+                continue
+            if _is(path, file):
+                yield
+                return
+
+
+def _is(path: Path, file: IO) -> bool:
+    """Whether the open file still has this name."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _old(guard: Path) -> bool:
+    try:
+        return guard.stat().st_mtime < time.time() - KEPT_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _read(note: Path) -> dict:

@@ -1,5 +1,7 @@
 """Guests: made as an instance is wanted, or made gone."""
 
+import dataclasses
+
 from workers.drivers import HostDrivers
 from workers.specs import BootLog, BootLogSpec, InstanceSpec, Observation
 
@@ -9,11 +11,15 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
 
     Run twice, it changes nothing the second time; killed half-way, it finishes the next time.
     It has no other way of being undone than another `apply`. An older spec changes nothing and
-    learns what is there.
+    learns what is there. So does one whose image is not in the cache: to copy it takes minutes, and
+    is a job of its own.
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
-            host.images.ensure_image(spec.root.image, lambda done, total: lock.check())
+            image = spec.root.image
+            if not host.images.use_image(image):
+                host.say("The image is not in the cache of this host.")
+                return dataclasses.replace(observe(host, spec.id), images_absent=(image.sha256,))
             host.say("The image is there.")
             lock.check()
             host.disks.ensure_disk(spec)

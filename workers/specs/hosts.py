@@ -21,6 +21,7 @@ class Held:
     kind: str  # the noun whose table it is: "networks" or "firewall"
     id: str
     generation: int
+    unreadable: tuple[str, ...] = ()  # what of it the host could not act by and has left out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class Observation:
     absent: tuple[str, ...] = ()  # ids that were looked for and are not there
     held: tuple[Held, ...] = ()
     images: tuple[str, ...] = ()  # SHA-256 of what the cache holds
+    images_absent: tuple[str, ...] = ()  # and of what was looked for and is not there
     fetches: tuple[Fetched, ...] = ()
     everything: bool = False  # whether what is not named here is not there
     host: HostFacts | None = None

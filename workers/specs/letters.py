@@ -1,6 +1,7 @@
 """Specs and observations as bytes: what each side seals with the host's key."""
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -38,13 +39,19 @@ def load(kind: type, data):
 def _load_dataclass(kind: type, data):
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__} is an object, not {type(data).__name__}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     if unknown := data.keys() - hints.keys():
         raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
     try:
         return kind(**{name: load(hints[name], value) for name, value in data.items()})
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, type]:
+    """The types of its fields. To work them out takes longer than to read a spec."""
+    return typing.get_type_hints(kind)
 
 
 def pack(message: dict) -> bytes:

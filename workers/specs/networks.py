@@ -1,8 +1,12 @@
 """Networks as a host serves them."""
 
 import dataclasses
+import ipaddress
+import re
 
 from workers.specs.spec import Spec
+
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -13,6 +17,13 @@ class LeaseSpec:
     address: str
     hostname: str
 
+    @property
+    def problem(self) -> str:
+        """Why no host can give it, whatever its network; empty if nothing is wrong with it."""
+        if not is_mac(self.mac):
+            return f"{self.mac!r} is no MAC address of one device"
+        return _problem_of_name(self.hostname)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NameSpec:
@@ -20,6 +31,11 @@ class NameSpec:
 
     hostname: str
     address: str
+
+    @property
+    def problem(self) -> str:
+        """Why no host can know it, whatever its network; empty if nothing is wrong with it."""
+        return _problem_of_name(self.hostname)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,3 +56,27 @@ class NetworkSpec(Spec):
     nat: bool = True  # whether guests reach the outside by source NAT
     leases: tuple[LeaseSpec, ...] = ()  # of the guests on this host; DNS knows them too
     names: tuple[NameSpec, ...] = ()  # of the network's guests on other hosts
+
+
+def is_mac(text: str) -> bool:
+    """Whether it is the MAC address of one device (IEEE 802: the first octet is even)."""
+    return bool(re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", text))
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a DNS name."""
+    return len(text) <= 200 and bool(re.fullmatch(rf"{LABEL}(\.{LABEL})*", text))
+
+
+def is_host(text: str, network: ipaddress.IPv4Network) -> bool:
+    """Whether it is the IPv4 address of a host in this network."""
+    try:
+        found = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return found in network and found not in (network.network_address, network.broadcast_address)
+
+
+def _problem_of_name(hostname: str) -> str:
+    sound = is_name(hostname) and "." not in hostname
+    return "" if sound else f"{hostname!r} is no host name"

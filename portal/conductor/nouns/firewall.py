@@ -10,7 +10,8 @@ from portal.conductor.noun import Noun
 from portal.db import session
 from portal.models import FixedIp, Instance, Network, Port, Power, SecurityGroupRule, Task
 from portal.models.port import port_groups
-from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
+from portal.services import security_groups
+from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec
 
 
 def _spec(task: Task) -> FirewallSpec:
@@ -43,7 +44,7 @@ def _spec(task: Task) -> FirewallSpec:
         groups=tuple(
             GroupSpec(
                 id=str(group_id),
-                rules=tuple(_rule(rule) for rule in rules[group_id]),
+                rules=tuple(security_groups.rule_spec(rule) for rule in rules[group_id]),
                 members=members.get(group_id, ()),
             )
             for group_id in sorted(rules)
@@ -108,17 +109,6 @@ def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSp
         member = MemberSpec(segment_id=segment_id, address=address)
         members.setdefault(group_id, []).append(member)
     return {group_id: tuple(each) for group_id, each in members.items()}
-
-
-def _rule(rule: SecurityGroupRule) -> RuleSpec:
-    return RuleSpec(
-        direction=rule.direction,
-        protocol=rule.protocol,
-        port_min=rule.port_min,
-        port_max=rule.port_max,
-        remote_cidr=rule.remote_cidr,
-        remote_group=str(rule.remote_group_id) if rule.remote_group_id else "",
-    )
 
 
 NOUN = Noun(name=FILTER_TABLE, table=True, specs={FILTER.job: _spec})

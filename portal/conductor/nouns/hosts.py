@@ -60,8 +60,15 @@ def _take(host: Host, observation: Observation) -> None:
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
     host.console_address = facts.console_address
-    host.obstacles = [list(each) for each in facts.obstacles]
+    host.obstacles = [list(each) for each in (*facts.obstacles, *_left_out(observation))]
     host.strangers = [specs.dump(each) for each in strangers.reported(observation)]
+
+
+def _left_out(observation: Observation) -> Iterable[tuple[str, str]]:
+    """Rows of its tables that the host could not act by, which no command on it mends."""
+    for table in observation.held:
+        for row in table.unreadable:
+            yield f"the table of {table.kind} leaves out a row: {row}", ""
 
 
 def _answered(question: Question, fate: Fate) -> None:

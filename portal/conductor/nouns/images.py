@@ -59,6 +59,7 @@ def _take(host: Host, observation: Observation) -> None:
     there = set(observation.images)
     if not observation.everything:
         there |= set(host.images)
+    there -= set(observation.images_absent)
     if there != set(host.images):
         host.images = sorted(there)
 

@@ -2,12 +2,14 @@
 
 import ipaddress
 import uuid
+from collections.abc import Iterable
 
 from sqlalchemy import Select, or_, select, text
 from sqlalchemy.orm import contains_eager, joinedload, lazyload, selectinload
 
+from portal.changes.images import COPY
 from portal.changes.instances import GONE, MAKE
-from portal.conductor.noun import Noun
+from portal.conductor.noun import Need, Noun
 from portal.conductor.nouns import images
 from portal.conductor.repairs import (
     MOST_AT_A_TIME,
@@ -17,7 +19,7 @@ from portal.conductor.repairs import (
     still_due,
 )
 from portal.db import now, session
-from portal.models import FixedIp, Host, Instance, Operation, Port, Power, Task
+from portal.models import FixedIp, Host, Image, Instance, Operation, Port, Power, Task
 from portal.models.instance import UNSETTLED
 from portal.services import instances
 from workers.specs import ROOT, AddressSpec, DiskSpec, Guest, InstanceSpec, Observation, PortSpec
@@ -141,10 +143,20 @@ def _fulfilled(task: Task) -> str:
         return "" if absent else "the host still reports the guest"
     if instance.settled:
         return ""
+    if any(_needs(task)):
+        return "the image is not in the cache of the host"
     return (
         f"the host reports it {instance.observed} at revision {instance.observed_generation} "
         f"of {instance.generation}"
     )
+
+
+def _needs(task: Task) -> Iterable[Need]:
+    """The image that the guest is made of, which its host may have given up since it was copied."""
+    instance = session.get_one(Instance, task.target_id)
+    image = instance.image_id and session.get_one(Image, instance.image_id)
+    if task.job == MAKE.job and image and image.sha256 not in task.host.images:
+        yield Need(COPY.job, image.id)
 
 
 def _ended(operation: Operation) -> None:
@@ -193,6 +205,7 @@ NOUN = Noun(
     specs={MAKE.job: _spec, GONE.job: _spec},
     take=_take,
     fulfilled=_fulfilled,
+    needs=_needs,
     ended=_ended,
     due=_due,
     mend=_mend,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from portal.conductor import drift
 from portal.db import session, transaction
-from portal.models import Scope
+from portal.models import FixedIp, Port, Scope, Status
 from portal.services import strangers
 from tests.cloud import host_row
 from tests.strangers import leave
@@ -30,6 +30,22 @@ def test_what_drops_the_packets_of_guests_is_on_the_page_with_what_mends_it(clou
     text = page()
     assert "a chain drops them" in text
     assert "nft insert rule" in text
+
+
+def test_a_row_that_the_host_left_out_of_its_table_is_on_the_page_and_freezes_nothing(cloud, page):
+    instance = cloud.running()
+    with transaction():
+        port = session.scalar(select(Port).where(Port.owner_id == instance.id))
+        port.mac = "fa:16:3e:zz:00:01"
+    other = cloud.running("other")
+    assert other.status is Status.RUNNING
+    [table] = cloud.hosts["kvm-1"].every("firewall").values()
+    address = session.scalar(select(FixedIp.address).join(Port).where(Port.owner_id == other.id))
+    assert [each["addresses"] for each in table["ports"]] == [[address]]
+    text = page()
+    assert "the table of firewall leaves out a row" in text
+    assert "fa:16:3e:zz:00:01" in text
+    assert "As root on the host" not in text
 
 
 def test_what_belongs_to_nothing_is_on_the_page_with_the_command_that_removes_it(cloud, page):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers.disks import qemu_img, seed, writing
+from workers.drivers.disks import backing, qemu_img, seed, writing
 from workers.drivers.images import cache
 from workers.errors import Permanent
 from workers.specs import InstanceSpec
@@ -37,7 +37,7 @@ class FileDisks:
     """See `drivers.Disks`. The state directory must let QEMU's own user pass (mode o+x)."""
 
     def __init__(self, config: HostConfig):
-        self._config, self._instances = config, config.state_directory / "instances"
+        self._config, self._instances = config, backing.folder(config)
         for directory in (config.state_directory, self._instances):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
 

@@ -2,10 +2,15 @@
 
 import dataclasses
 import hashlib
+import time
 
 from workers.drivers import HostDrivers, Progress
 from workers.drivers.fake.state import FakeHost
+from workers.drivers.filter.readable import readable
+from workers.drivers.images import eviction
+from workers.drivers.images.eviction import GIB, Cached
 from workers.drivers.locks import FileLocks
+from workers.drivers.network import plan
 from workers.drivers.sequence import FileSequence
 from workers.errors import Busy
 from workers.specs import (
@@ -23,7 +28,7 @@ from workers.specs import (
     Stranger,
 )
 
-VCPUS, MEMORY_MIB, DISK_GIB = 64, 262_144, 4000
+VCPUS, MEMORY_MIB, DISK_GIB, CACHE_GIB = 64, 262_144, 4000, 40
 PUBLISHED_BYTES = 2**29  # of whatever is fetched
 
 
@@ -50,12 +55,42 @@ class FakeImages:
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         self._host.call("ensure_image")
-        progress(image.size_bytes, image.size_bytes)
-        self._host.put("image", image.sha256, {"format": image.format})
+        if self._host.get("image", image.sha256) is None:
+            self._make_room(image.size_bytes)
+            progress(image.size_bytes, image.size_bytes)
+            value = {"format": image.format, "size_bytes": image.size_bytes}
+            self._host.put("image", image.sha256, value)
+        self._use(image.sha256)
+
+    def use_image(self, image: ImageSpec) -> bool:
+        self._host.call("use_image")
+        there = self._host.get("image", image.sha256) is not None
+        if there:
+            self._use(image.sha256)
+        return there
 
     def observe_images(self) -> tuple[str, ...]:
         self._host.call("observe_images")
         return tuple(self._host.every("image"))
+
+    def _use(self, sha256: str) -> None:
+        self._host.put("use", sha256, {"at": time.time()})
+
+    def _make_room(self, coming_bytes: int) -> None:
+        used = {each: use["at"] for each, use in self._host.every("use").items()}
+        cached = [
+            Cached(sha256=each, own_bytes=image["size_bytes"], used_at=used.get(each, 0))
+            for each, image in self._host.every("image").items()
+        ]
+        limit = (self._host.get("host", "cache") or {"gib": CACHE_GIB})["gib"] * GIB
+        for each in eviction.given_up(
+            cached,
+            needed={disk["image"] for disk in self._host.every("disk").values()},
+            excess_bytes=sum(each.own_bytes for each in cached) + coming_bytes - limit,
+            moment=time.time(),
+        ):
+            for kind in ("image", "use"):
+                self._host.drop(kind, each)
 
 
 class FakeFetches:
@@ -200,7 +235,7 @@ class FakeNetwork:
 
     def ensure_network(self, spec: NetworkSpec) -> None:
         self._host.call("ensure_network")
-        self._host.put("network", spec.id, dataclasses.asdict(spec))
+        self._host.put("network", spec.id, _table(*plan.readable(spec)))
 
     def remove_network(self, network_id: str) -> None:
         self._host.call("remove_network")
@@ -248,7 +283,7 @@ class FakeFirewall:
 
     def ensure_firewall(self, spec: FirewallSpec) -> None:
         self._host.call("ensure_firewall")
-        self._host.put("firewall", spec.id, dataclasses.asdict(spec))
+        self._host.put("firewall", spec.id, _table(*readable(spec)))
 
     def observe_firewall(self) -> tuple[Held, ...]:
         self._host.call("observe_firewall")
@@ -262,8 +297,17 @@ def _guest(instance_id: str, guest: dict) -> Guest:
     )
 
 
+def _table(spec: NetworkSpec | FirewallSpec, unreadable: tuple[str, ...]) -> dict:
+    return dataclasses.asdict(spec) | {"unreadable": unreadable}
+
+
 def _held(kind: str, tables: dict[str, dict]) -> tuple[Held, ...]:
     return tuple(
-        Held(kind=kind, id=thing_id, generation=table["generation"])
+        Held(
+            kind=kind,
+            id=thing_id,
+            generation=table["generation"],
+            unreadable=tuple(table.get("unreadable", ())),
+        )
         for thing_id, table in tables.items()
     )

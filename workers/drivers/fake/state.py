@@ -102,10 +102,11 @@ class FakeHost:
 
     @property
     def state(self) -> dict:
-        """Everything that is there, to be compared."""
+        """Everything that is there, to be compared, but for when what was used last."""
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT kind, id, value FROM things WHERE kind <> 'host' ORDER BY kind, id"
+                "SELECT kind, id, value FROM things "
+                "WHERE kind NOT IN ('host', 'use') ORDER BY kind, id"
             ).fetchall()
         return {(kind, thing_id): json.loads(value) for kind, thing_id, value in rows}
 

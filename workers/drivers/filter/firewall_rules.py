@@ -20,7 +20,6 @@ nothing pass. Guests speak IPv4 and ARP; all else is dropped.
 
 import hashlib
 import ipaddress
-import re
 from collections.abc import Iterable
 
 from workers.drivers import names
@@ -139,10 +138,8 @@ INET_HOOKS = """
 
 
 def ruleset(spec: FirewallSpec) -> str:
-    """The tables `bridge portico` and `inet portico` for all guests of a host.
-
-    Raises `Permanent` for a table that contradicts itself."""
-    check(spec)
+    """The tables `bridge portico` and `inet portico` for all guests of a host, from a table as
+    `readable` leaves it."""
     taps = {port.id: f'"{names.tap(port.id)}"' for port in spec.ports}
     macs = [f"{taps[port.id]} . {port.mac}" for port in spec.ports]
     addresses = [
@@ -195,30 +192,6 @@ def zones_of(segments: Iterable[int]) -> dict[int, int]:
     return zones
 
 
-def check(spec: FirewallSpec) -> None:
-    """Refuse a table that contradicts itself or that would not be what it seems as text."""
-    groups = {group.id for group in spec.groups}
-    for group in spec.groups:
-        if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", group.id):
-            raise Permanent(f"{group.id!r} is no id of a security group")
-        for rule in group.rules:
-            if rule.remote_group and rule.remote_group not in groups:
-                raise Permanent(f"group {group.id} names {rule.remote_group}, which is not there")
-            _check_rule(rule)
-        for member in group.members:
-            if not _is_ipv4(member.address):
-                raise Permanent(f"group {group.id}: {member.address!r} is no IPv4 address")
-    for port in spec.ports:
-        _check_port(port, groups)
-    for what, values in (
-        ("number", [port.number for port in spec.ports]),
-        ("tap", [names.tap(port.id) for port in spec.ports]),
-        ("group", [group.id for group in spec.groups]),
-    ):
-        if len(set(values)) < len(values):
-            raise Permanent(f"two of the host's filter have the same {what}")
-
-
 def match(rule: RuleSpec) -> str:
     """What a packet must be for the rule to let it pass, in nft(8)'s words; empty for all.
 
@@ -243,52 +216,6 @@ def match(rule: RuleSpec) -> str:
             low, high = 0 if low is None else low, 65_535 if high is None else high
             parts.append(f"{rule.protocol} dport {low}" + ("" if low == high else f"-{high}"))
     return " ".join(parts)
-
-
-def _check_port(port: FilteredPortSpec, groups: set[str]) -> None:
-    if not 1 <= port.number < SEAL:
-        raise Permanent(f"port {port.id}: {port.number} is no number of a port")
-    if not re.fullmatch(r"[0-9a-fA-F-]{11,36}", port.id):
-        raise Permanent(f"{port.id!r} is no id of a port")
-    if not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", port.mac):
-        raise Permanent(f"port {port.id}: {port.mac!r} is no MAC address")
-    for address in port.addresses:
-        if not _is_ipv4(address):
-            raise Permanent(f"port {port.id}: {address!r} is no IPv4 address")
-    if unknown := set(port.groups) - groups:
-        raise Permanent(f"port {port.id} names groups that are not there: {sorted(unknown)}")
-
-
-def _check_rule(rule: RuleSpec) -> None:
-    numbers = (rule.port_min, rule.port_max)
-    largest = 255 if rule.protocol == "icmp" else 65_535
-    if rule.direction not in ("ingress", "egress"):
-        raise Permanent(f"{rule.direction!r} is no direction of a rule")
-    if rule.protocol not in ("", "tcp", "udp", "icmp"):
-        raise Permanent(f"{rule.protocol!r} is no protocol of a rule")
-    if rule.remote_cidr and rule.remote_group:
-        raise Permanent("a rule names either a remote network or a remote group")
-    if not rule.protocol and numbers != (None, None):
-        raise Permanent("a rule for all protocols has no ports")
-    if any(number is not None and not 0 <= number <= largest for number in numbers):
-        raise Permanent(f"a port of {rule.protocol} is from 0 to {largest}")
-    if rule.protocol == "icmp" and numbers[0] is None and numbers[1] is not None:
-        raise Permanent("a rule with an ICMP code has an ICMP type")
-    if rule.protocol in ("tcp", "udp") and None not in numbers and numbers[0] > numbers[1]:
-        raise Permanent(f"a rule's first port {numbers[0]} is above its last, {numbers[1]}")
-
-    if rule.remote_cidr:
-        try:
-            ipaddress.ip_network(rule.remote_cidr, strict=False)
-        except ValueError:
-            raise Permanent(f"{rule.remote_cidr!r} is no network") from None
-
-
-def _is_ipv4(address: str) -> bool:
-    try:
-        return ipaddress.IPv4Address(address) is not None
-    except ValueError:
-        return False
 
 
 def _segments(spec: FirewallSpec) -> set[int]:

@@ -8,6 +8,7 @@ from workers import specs
 from workers.config import HostConfig
 from workers.drivers import records
 from workers.drivers.filter import conntrack, firewall_rules
+from workers.drivers.filter.readable import readable
 from workers.drivers.nft import Ruleset
 from workers.specs import FirewallSpec, Held
 
@@ -45,13 +46,15 @@ class NftFirewall:
 
     def ensure_firewall(self, spec: FirewallSpec) -> None:
         self.ensure_base()
+        spec, unreadable = readable(spec)
         before = self._last_judged()
         if before == spec and self.observe_firewall():
             return
         text = firewall_rules.ruleset(spec)
         # forgotten before the change: a kill in between must not leave old connections unjudged
         records.remove(self._applied)
-        self._filter.ensure(text, id=spec.id, generation=spec.generation)
+        remarks = {"id": spec.id, "generation": spec.generation, "unreadable": list(unreadable)}
+        self._filter.ensure(text, **remarks)
         if before is None or conntrack.narrows(before, spec):
             self._forget_refused(before, spec)
         records.write(self._applied, specs.dump(spec))
@@ -60,7 +63,15 @@ class NftFirewall:
         held = self._filter.held()
         if held is None or self._guard.held() is None or not self._applied.exists():
             return ()
-        return (Held(kind="firewall", id=held["id"], generation=held["generation"]),)
+        unreadable = tuple(held.get("unreadable", ()))  # the record may be an older version's
+        return (
+            Held(
+                kind="firewall",
+                id=held["id"],
+                generation=held["generation"],
+                unreadable=unreadable,
+            ),
+        )
 
     def remove(self) -> None:
         """Nothing of ours filters any more. For a host that is taken out of service."""

@@ -3,47 +3,94 @@
     cache/<sha256>   an image, never changed, shared by all guests made of it
 
 An image appears whole or not at all: it is written to a file without a name (O_TMPFILE, open(2)),
-so that a pulled plug leaves nothing behind. Nothing removes an image, since the guests made of it
-need it for ever.
+so that a pulled plug leaves nothing behind. An image goes when the cache has become too large and
+no disk stands on it. The time of its last access (atime) says when it was used last.
 """
 
+import contextlib
 import hashlib
+import logging
 import os
+import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from workers.config import HostConfig
 from workers.drivers import Progress
-from workers.drivers.disks import writing
-from workers.drivers.images import store
+from workers.drivers.disks import backing, writing
+from workers.drivers.images import eviction, store
+from workers.drivers.images.eviction import GIB, Cached
 from workers.errors import Permanent
 from workers.specs import ImageSpec
 
 CHUNK_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
 
 
 class ImageCache:
     """See `drivers.Images`. The state directory must let QEMU's own user pass (mode o+x)."""
 
     def __init__(self, config: HostConfig):
-        self._store, self._directory = config.image_store, directory(config)
+        self._config, self._store = config, config.image_store
+        self._directory, self._limit_bytes = directory(config), config.image_cache_gib * GIB
         for each in (config.state_directory, self._directory):
             each.mkdir(mode=0o711, parents=True, exist_ok=True)
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
-        cached = self._directory / _sum(image)
-        if cached.exists():
+        if self.use_image(image):
             return
+        cached = self._directory / image.sha256
         stored = self._store / image.sha256 if self._store else None
         if not stored or not stored.exists():
             raise FileNotFoundError(f"image {image.sha256} is not in the image store")
+        linked = stored.stat().st_dev == self._directory.stat().st_dev
+        self._make_room(0 if linked else image.size_bytes)
         with writing.explained():
             _link_or_copy(stored, cached, image, progress)
 
+    def use_image(self, image: ImageSpec) -> bool:
+        cached = self._directory / _sum(image)
+        try:
+            os.utime(cached, ns=(time.time_ns(), cached.stat().st_mtime_ns))
+        except FileNotFoundError:
+            return False
+        return True
+
     def observe_images(self) -> tuple[str, ...]:
         return tuple(sorted(each for each in os.listdir(self._directory) if _is_sum(each)))
+
+    def _make_room(self, coming_bytes: int) -> None:
+        """With so many bytes more the cache is no larger than its limit and they fit on the disk,
+        as far as there are images that may go."""
+        cached = list(self._cached())
+        excess = max(
+            sum(each.own_bytes for each in cached) + coming_bytes - self._limit_bytes,
+            coming_bytes - shutil.disk_usage(self._directory).free,
+        )
+        if excess <= 0:
+            return
+        for each in eviction.given_up(
+            cached,
+            needed=backing.names(self._config),
+            excess_bytes=excess,
+            moment=time.time(),
+        ):
+            log.info("image %s goes from the cache: nobody has used it for longest", each)
+            (self._directory / each).unlink(missing_ok=True)
+
+    def _cached(self) -> Iterator[Cached]:
+        for sha256 in self.observe_images():
+            with contextlib.suppress(FileNotFoundError):
+                file = (self._directory / sha256).stat()
+                yield Cached(
+                    sha256=sha256,
+                    own_bytes=file.st_blocks * 512 if file.st_nlink == 1 else 0,  # stat(2)
+                    used_at=file.st_atime,
+                )
 
 
 def directory(config: HostConfig) -> Path:

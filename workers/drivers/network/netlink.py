@@ -41,6 +41,7 @@ class NetlinkNetwork:
     def ensure_network(self, spec: NetworkSpec) -> None:
         """Forwarding is on for the whole host as soon as a network has a way out."""
         plan.check(spec)
+        spec, unreadable = plan.readable(spec)
         if spec.nat:
             self._way_out.ensure()
         record = records.read(self._config, spec.id)
@@ -48,7 +49,7 @@ class NetlinkNetwork:
             self._make(record, spec)
             record = Record(spec=spec, signatures=_signatures([spec]))
         dnsmasq.ensure(self._config, spec)
-        now = Record(spec=spec, held=True, signatures=record.signatures)
+        now = Record(spec=spec, held=True, signatures=record.signatures, unreadable=unreadable)
         if now != record:
             records.write(self._config, now)
 
@@ -115,7 +116,12 @@ class NetlinkNetwork:
         signatures = _signatures([record.spec for record in held])
         way_out = self._way_out.stands()
         return tuple(
-            Held(kind="networks", id=record.spec.id, generation=record.spec.generation)
+            Held(
+                kind="networks",
+                id=record.spec.id,
+                generation=record.spec.generation,
+                unreadable=record.unreadable,
+            )
             for record in held
             if all(seen.get(link.name) == link for link in plans[record.spec.id])
             and all(signatures[name] == known for name, known in record.signatures.items())

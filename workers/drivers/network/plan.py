@@ -12,15 +12,19 @@ The host has no address on the bridge and speaks no IPv6 on any of it. A VXLAN d
 more port of the bridge.
 """
 
+import dataclasses
 import hashlib
 import ipaddress
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from workers.drivers import names
+from workers.drivers.filter.readable import shortened
 from workers.drivers.router import nat_rules
 from workers.errors import Permanent
 from workers.specs import NetworkSpec
+from workers.specs.networks import is_host, is_mac, is_name
 
 # pyroute2's names; ip-link(8) shows them without br_
 BRIDGE = {
@@ -130,7 +134,7 @@ def dhcp_mac(network_id: str) -> str:
 
 
 def check(spec: NetworkSpec) -> None:
-    """Refuse a table that contradicts itself, or that would not be what it seems in a file."""
+    """Refuse a network that contradicts itself, or that would not be what it seems in a file."""
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", spec.id):
         raise Permanent(f"{spec.id!r} is no id of a network")
     nat_rules.transit(spec.segment_id)
@@ -140,36 +144,38 @@ def check(spec: NetworkSpec) -> None:
         network = ipaddress.IPv4Network(spec.cidr)
     except ValueError:
         raise Permanent(f"{spec.cidr!r} is no IPv4 network") from None
-    _check_mac(spec.gateway_mac)
-    if not _is_name(spec.dns_domain):
+    if not is_mac(spec.gateway_mac):
+        raise Permanent(f"{spec.gateway_mac!r} is no MAC address of one device")
+    if not is_name(spec.dns_domain):
         raise Permanent(f"{spec.dns_domain!r} is no DNS domain")
-    guests = (*spec.leases, *spec.names)
-    hosts = [spec.gateway, spec.dhcp_address, *(guest.address for guest in guests)]
-    for address in hosts:
-        if not _is_host(address, network):
+    for address in (spec.gateway, spec.dhcp_address):
+        if not is_host(address, network):
             raise Permanent(f"{address!r} is no address of a host in {network}")
-    if len(set(hosts)) < len(hosts):
-        raise Permanent("two of the network's hosts have the same address")
-    for lease in spec.leases:
-        _check_mac(lease.mac)
-    for guest in guests:
-        if not _is_name(guest.hostname) or "." in guest.hostname:
-            raise Permanent(f"{guest.hostname!r} is no host name")
+    if spec.gateway == spec.dhcp_address:
+        raise Permanent("gateway and DHCP of the network have the same address")
 
 
-def _check_mac(mac: str) -> None:
-    if not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", mac):
-        raise Permanent(f"{mac!r} is no MAC address of one device")
+def readable(spec: NetworkSpec) -> tuple[NetworkSpec, tuple[str, ...]]:
+    """The table without the leases and names that make no sense by themselves or share an address,
+    and what is wrong with those, in sentences. Call it with what `check` accepts."""
+    network = ipaddress.IPv4Network(spec.cidr)
+    taken = Counter(each.address for each in (*spec.leases, *spec.names))
+    taken.update((spec.gateway, spec.dhcp_address))
+    left_out: list[str] = []
 
+    def sound(what: str, rows: tuple) -> tuple:
+        kept = []
+        for row in rows:
+            problem = row.problem
+            if not problem and not is_host(row.address, network):
+                problem = f"{row.address!r} is no address of a host in {network}"
+            if not problem and taken[row.address] > 1:
+                problem = "another one has the same address"
+            if problem:
+                left_out.append(f"the {what} of {row.hostname!r} ({row.address}): {problem}")
+            else:
+                kept.append(row)
+        return tuple(kept)
 
-def _is_host(address: str, network: ipaddress.IPv4Network) -> bool:
-    try:
-        found = ipaddress.IPv4Address(address)
-    except ValueError:
-        return False
-    return found in network and found not in (network.network_address, network.broadcast_address)
-
-
-def _is_name(name: str) -> bool:
-    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    return len(name) <= 200 and bool(re.fullmatch(rf"{label}(\.{label})*", name))
+    leases, names_ = sound("lease", spec.leases), sound("name", spec.names)
+    return dataclasses.replace(spec, leases=leases, names=names_), shortened(left_out)

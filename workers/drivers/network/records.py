@@ -23,6 +23,7 @@ class Record:
     spec: NetworkSpec
     held: bool = False  # everything was so, in this boot of the machine
     signatures: dict[str, str] = dataclasses.field(default_factory=dict)  # of its namespaces
+    unreadable: tuple[str, ...] = ()  # what of its table is left out
 
 
 def read(config: HostConfig, network_id: str) -> Record | None:
@@ -34,7 +35,12 @@ def read(config: HostConfig, network_id: str) -> Record | None:
         return None
     if found["boot_id"] != kernel_boot_id():
         return Record(spec=spec)
-    return Record(spec=spec, held=found["held"], signatures=found["signatures"])
+    return Record(
+        spec=spec,
+        held=found["held"],
+        signatures=found["signatures"],
+        unreadable=tuple(found.get("unreadable", ())),
+    )
 
 
 def write(config: HostConfig, record: Record) -> None:
