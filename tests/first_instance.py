@@ -5,15 +5,15 @@ what the form offers, and waits until the guest has booted and is reached at its
 the host's directory. It needs nothing but what Portico's own environment holds.
 """
 
-import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from tests.chaos.person import Person
-from workers.drivers import namespaces
 
 NAME = "web-1"
+GREETED = "read -r word </dev/tcp/10.0.0.2/22 && [[ $word == SSH-* ]]"
 RUN_SECONDS, BOOT_SECONDS = 60, 240  # an emulated guest on a busy machine
 
 
@@ -30,8 +30,7 @@ def main() -> None:
     boot_log = Path(state) / "instances" / instance / "boot.log"
     # its name comes from the config disk
     wait("it has booted", lambda: f"{NAME}: up after" in text(boot_log), BOOT_SECONDS)
-    [network] = (name for name in namespaces.names() if name.startswith("pnet-"))
-    wait("SSH answers", lambda: namespaces.inside(network, ssh_answers), BOOT_SECONDS)
+    wait("SSH answers", ssh_answers, BOOT_SECONDS)
 
 
 def text(file: Path) -> str:
@@ -39,12 +38,15 @@ def text(file: Path) -> str:
 
 
 def ssh_answers() -> bool:
-    """Whether a guest has taken the first address, by DHCP, and lets itself be logged in to."""
-    try:
-        with socket.create_connection(("10.0.0.2", 22), timeout=2) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
+    """Whether a guest has taken the first address, by DHCP, and lets itself be logged in to from
+    the network's own namespace."""
+    names = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True)
+    [network] = (line.split()[0] for line in names.stdout.splitlines() if line.startswith("pnet-"))
+    greeting = subprocess.run(
+        ["ip", "netns", "exec", network, "timeout", "2", "bash", "-c", GREETED],
+        capture_output=True,
+    )
+    return greeting.returncode == 0
 
 
 def wait(what: str, holds, seconds: float) -> None:
