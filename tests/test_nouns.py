@@ -22,7 +22,7 @@ ENGINE = [  # the loops, which carry any noun
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}
 ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions"}
-ITS_SPECS = {"Observation", "Spec", "VERSION", "dump", "load", "pack", "unpack"}
+ITS_SPECS = {"Held", "Observation", "Spec", "VERSION", "dump", "load", "pack", "unpack"}
 ITS_NOUNS = {"NOUNS", "noun_of"}
 ITS_WORDS = {"host"}  # every task has one
 PARTS_OF_NOUNS = {"guest", "disk", "port", "subnet", "flavor", "claim", "volume"}
