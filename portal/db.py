@@ -154,8 +154,7 @@ def snapshot() -> Iterator[None]:
 class Purpose(enum.IntEnum):
     """What is done by one at a time."""
 
-    PLACEMENT = 1
-    FETCHING = 2
+    FETCHING = 2  # 1 was placing an instance, which locks hosts now
 
 
 def alone(purpose: Purpose) -> None:
@@ -165,6 +164,19 @@ def alone(purpose: Purpose) -> None:
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS"""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(int(purpose))))
+
+
+def alone_at_once() -> bool:
+    """Whether nobody else changes anything from the first statement of a transaction on, without
+    any lock being asked for: SQLite has one writer at a time."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def write(model: type[Base], rows: list[dict]) -> None:
+    """The table of `model` has these rows too, defaults filled in, by one statement. What the
+    session holds and has not flushed is not written before."""
+    if rows:
+        session.connection().execute(model.__table__.insert(), rows)
 
 
 def after_commit(call: Callable[[], None]) -> None:

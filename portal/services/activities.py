@@ -1,10 +1,11 @@
 """The record of who did what. Written in the transaction of the change; never altered."""
 
 import uuid
+from collections.abc import Iterable
 
 from sqlalchemy import func, or_, select
 
-from portal.db import session, transaction
+from portal.db import session, transaction, write
 from portal.errors import Refused
 from portal.models import Activity, Operation, Project
 from portal.policies import Actor, authorize
@@ -24,21 +25,19 @@ def record(
 ) -> None:
     """There is an entry that `actor` did `action` to `target`. `before` and `after` hold no
     secrets: callers pass what may be read by everybody in the project."""
-    session.add(
-        Activity(
-            action=action,
-            project_id=_project_of(target),
-            user_id=actor.user_id,
-            user_name=actor.user_name,
-            target_type=target.__tablename__,
-            target_id=target.id,
-            target_name=getattr(target, "name", ""),
-            before=before,
-            after=after,
-            address=actor.address,
-            request_id=actor.request_id,
-            operation_id=operation and operation.id,
-        )
+    entry = _entry(actor, action, target, operation and operation.id)
+    session.add(Activity(**entry, before=before, after=after))
+
+
+def record_made(actor: Actor, action: str, made: Iterable[tuple], *, after: Iterable[dict]) -> None:
+    """There is an entry for every thing that `actor` made by one `action`. `made` pairs them with
+    the ids of their first operations, `after` holds no secrets."""
+    write(
+        Activity,
+        [
+            _entry(actor, action, target, operation_id) | {"after": each}
+            for (target, operation_id), each in zip(made, after, strict=True)
+        ],
     )
 
 
@@ -66,6 +65,21 @@ def record_refusal(
                 request_id=actor.request_id,
             )
         )
+
+
+def _entry(actor: Actor, action: str, target, operation_id: uuid.UUID | None) -> dict:
+    return {
+        "action": action,
+        "project_id": _project_of(target),
+        "user_id": actor.user_id,
+        "user_name": actor.user_name,
+        "target_type": target.__tablename__,
+        "target_id": target.id,
+        "target_name": getattr(target, "name", ""),
+        "address": actor.address,
+        "request_id": actor.request_id,
+        "operation_id": operation_id,
+    }
 
 
 def _project_of(target) -> uuid.UUID | None:

@@ -5,54 +5,55 @@ all addresses are looked at, and the lowest free ones taken; of a large one as m
 are enough unless it is nearly full. Only then the database looks through all that are taken.
 """
 
+import dataclasses
 import ipaddress
 import random
 import secrets
+import uuid
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
-from portal.db import session
+from portal.db import session, write
 from portal.errors import Conflict, Refused
 from portal.models import FixedIp, Network, Port, SecurityGroup, Subnet
+from portal.models.port import port_groups
 from workers.specs.networks import is_host, is_mac
 
 OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
-LOOKS = 256  # at so many addresses, or so many for each that is wanted, whichever is more
-LOOKS_EACH = 32
+LOOKS = 256  # a subnet of so many addresses is small: it is looked at whole
+LOOKS_EACH = 32  # at so many addresses of a large one for each that is wanted
 
 _chance = random.SystemRandom()
 
 
-def free(network: Network, count: int) -> list[tuple[Subnet, str]]:
-    """`count` addresses that nobody holds, of the network's subnets in their order. Raises
-    Conflict when there are fewer. Call it under the lock of the network's project."""
-    found: list[tuple[Subnet, str]] = []
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """An address that nobody on its subnet holds, and a MAC that nobody on its network bears."""
+
+    subnet: Subnet
+    number: int
+    address: str
+    mac: str
+
+
+def free(network: Network, count: int) -> list[Place]:
+    """`count` places, of the network's subnets in their order. Raises Conflict when there are
+    fewer. Call it under the lock of the network's project."""
+    found: list[Place] = []
     for subnet in network.subnets:
         first = ipaddress.ip_network(subnet.cidr)[0]
-        numbers = _free_numbers(subnet, count - len(found))
-        found += [(subnet, str(first + number)) for number in numbers]
+        known = {each.mac for each in found}
+        numbers, macs = _look(network, subnet, count - len(found), avoid=known)
+        found += [
+            Place(subnet, number, str(first + number), mac)
+            for number, mac in zip(numbers, macs, strict=False)
+        ]
         if len(found) == count:
             return found
     raise Conflict(
         f"Every address of {' and '.join(each.cidr for each in network.subnets)} on the network "
         f"{network.name} is taken. Choose another network, or delete an instance there."
     )
-
-
-def free_macs(network: Network, count: int) -> list[str]:
-    """`count` MACs that nobody on the network bears."""
-    found: list[str] = []
-    taken = {subnet.gateway_mac for subnet in network.subnets}
-    while len(found) < count:
-        drawn: list[str] = []
-        while len(found) + len(drawn) < count:
-            if (mac := new_mac()) not in taken:
-                taken.add(mac)
-                drawn.append(mac)
-        borne = select(Port.mac).where(Port.network_id == network.id, Port.mac.in_(drawn))
-        strange = set(session.scalars(borne))
-        found += [mac for mac in drawn if mac not in strange]
-    return found
 
 
 def new_mac() -> str:
@@ -90,14 +91,70 @@ def new_port(
     )
 
 
-def _free_numbers(subnet: Subnet, count: int) -> list[int]:
-    """Up to `count` numbers of free addresses, fewer only if there are no more."""
+def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> list[str]:
+    """Each of the owners, which may be of any noun, has a place on `network`, in these groups.
+    Returns their addresses. Raises Conflict when there are too few."""
+    places = free(network, len(owners))
+    ports = [
+        {
+            "id": uuid.uuid4(),
+            "network_id": network.id,
+            "owner_type": owner.__tablename__,
+            "owner_id": owner.id,
+            "mac": place.mac,
+        }
+        for owner, place in zip(owners, places, strict=True)
+    ]
+    write(Port, ports)
+    fixed_ips = [
+        {
+            "port_id": port["id"],
+            "subnet_id": place.subnet.id,
+            "address": place.address,
+            "number": place.number,
+        }
+        for port, place in zip(ports, places, strict=True)
+    ]
+    write(FixedIp, fixed_ips)
+    bears = [{"port_id": port["id"], "group_id": each} for port in ports for each in group_ids]
+    if bears:
+        session.connection().execute(port_groups.insert(), bears)
+    return [each["address"] for each in fixed_ips]
+
+
+def _look(
+    network: Network, subnet: Subnet, count: int, *, avoid: set[str]
+) -> tuple[list[int], list[str]]:
+    """Up to `count` numbers of free addresses, fewer only if there are no more, and `count` MACs
+    that nobody bears, but for those to `avoid`; by one statement as a rule."""
     size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
-    looks = min(size, max(LOOKS, LOOKS_EACH * count))
-    drawn = set(_chance.sample(range(size), looks)) - kept
-    held = select(FixedIp.number).where(FixedIp.subnet_id == subnet.id, FixedIp.number.in_(drawn))
-    numbers = sorted(drawn.difference(session.scalars(held)))[:count]
-    return numbers if len(numbers) == count or looks == size else _lowest(subnet, count)
+    looks = size if size <= LOOKS else LOOKS_EACH * count
+    drawn = set(_chance.sample(range(size), min(size, looks))) - kept
+    macs = _drawn_macs(count, avoid | {each.gateway_mac for each in network.subnets})
+    held = select(FixedIp.number, literal(None, String)).where(FixedIp.subnet_id == subnet.id)
+    if looks < size:
+        held = held.where(FixedIp.number.in_(drawn))
+    borne = select(literal(None, BigInteger), Port.mac).where(
+        Port.network_id == network.id, Port.mac.in_(macs)
+    )
+    rows = session.execute(union_all(held, borne)).all()
+    strange = {mac for _, mac in rows if mac}
+    while strange.intersection(macs):
+        again = _drawn_macs(count, {*avoid, *macs, *strange})
+        macs = [*(mac for mac in macs if mac not in strange), *again][:count]
+        borne = select(Port.mac).where(Port.network_id == network.id, Port.mac.in_(macs))
+        strange = set(session.scalars(borne))
+    numbers = sorted(drawn.difference(number for number, _ in rows))[:count]
+    full = len(numbers) == count or looks >= size
+    return (numbers if full else _lowest(subnet, count)), macs
+
+
+def _drawn_macs(count: int, avoid: set[str]) -> list[str]:
+    drawn: list[str] = []
+    while len(drawn) < count:
+        if (mac := new_mac()) not in avoid and mac not in drawn:
+            drawn.append(mac)
+    return drawn
 
 
 def _lowest(subnet: Subnet, count: int) -> list[int]:

@@ -6,7 +6,7 @@ import json
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, exists, insert, select
 
 from portal.db import now, session
 from portal.errors import Conflict
@@ -14,6 +14,22 @@ from portal.models import Idempotency
 
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
+
+_ROW = {
+    name: bindparam(name, type_=Idempotency.__table__.c[name].type)
+    for name in (
+        "id", "created_at", "updated_at", "project_id", "key", "action", "body_hash", "targets",
+    )
+}  # fmt: skip
+IF_UNKNOWN = insert(Idempotency.__table__).from_select(
+    list(_ROW),
+    select(*_ROW.values()).where(
+        ~exists().where(
+            Idempotency.project_id == _ROW["project_id"], Idempotency.key == _ROW["key"]
+        )
+    ),
+    include_defaults=False,
+)
 
 
 def body_hash(request) -> str:
@@ -40,6 +56,30 @@ def earlier(project_id: uuid.UUID, key: str, action: str, body: str) -> list[uui
             "Open the form anew to create something else."
         )
     return [uuid.UUID(target) for target in known.targets]
+
+
+def claim(
+    project_id: uuid.UUID, key: str, action: str, body: str, targets: list[uuid.UUID]
+) -> list[uuid.UUID] | None:
+    """None, and from now on the key answers with `targets`, which are about to be made; or what
+    it has brought about already. Raises Conflict when it came with another request. Call it under
+    the lock of the project."""
+    row = {
+        "id": uuid.uuid4(),
+        "created_at": now(),
+        "updated_at": now(),
+        "project_id": project_id,
+        "key": key[:LONGEST_KEY],
+        "action": action,
+        "body_hash": body,
+        "targets": [str(target) for target in targets],
+    }
+    if session.connection().execute(IF_UNKNOWN, row).rowcount:
+        return None
+    made = earlier(project_id, key, action, body)
+    if made is None:
+        session.connection().execute(IF_UNKNOWN, row)
+    return made
 
 
 def remember(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from portal import bell
 from portal.changes import CHANGES
-from portal.db import after_commit, now, session
+from portal.db import after_commit, now, session, write
 from portal.errors import Conflict
 from portal.models import Host, Operation, Outcome, Scope, Task
 from portal.policies import Actor, authorize
@@ -58,11 +58,12 @@ def open_operation(
     belongs to no project. Without `actor` it is the cloud's own work. Raises Conflict when another
     change of the same thing has not finished.
     """
-    operation = _operation(actor, target, action, tables)
+    columns = _columns(actor, target, action, tables)
+    operation = Operation(**columns)
     operation.before, operation.project_id = before, operation.project_id or project_id
     _add(operation, target)
-    _plan(operation, parts)
     session.flush()
+    write(Task, _tasks(columns, parts))
     session.expire(target, ["open_operation"])
     after_commit(bell.ring)
     return operation
@@ -70,18 +71,19 @@ def open_operation(
 
 def open_first(
     actor: Actor, action: str, made: Iterable[tuple], *, tables: Iterable[Raised] = ()
-) -> list[Operation]:
+) -> list[uuid.UUID]:
     """The first change of things that were made in this transaction, so that nobody else changes
-    them, is under way; `made` pairs each with the parts of its change."""
-    tables, opened = list(tables), []
+    them, is under way; `made` pairs each with the parts of its change. Returns the ids of the
+    operations."""
+    tables, operations, tasks = list(tables), [], []
     for target, parts in made:
-        operation = _operation(actor, target, action, tables)
-        session.add(operation)
-        _plan(operation, parts)
-        opened.append(operation)
-    session.flush()
+        operation = _columns(actor, target, action, tables)
+        operations.append(operation)
+        tasks += _tasks(operation, parts)
+    write(Operation, operations)
+    write(Task, tasks)
     after_commit(bell.ring)
-    return opened
+    return [each["id"] for each in operations]
 
 
 def table_parts(tables: Iterable[Raised], host_id: uuid.UUID | None = None) -> dict[str, list]:
@@ -196,19 +198,19 @@ def spread(operation: Operation) -> Spread:
     )
 
 
-def _operation(actor: Actor | None, target, action: str, tables: Iterable[Raised]) -> Operation:
-    return Operation(
-        id=uuid.uuid4(),
-        action=action,
-        target_type=target.__tablename__,
-        target_id=target.id,
-        target_name=target.name,
-        project_id=getattr(target, "project_id", None),
-        user_id=actor and actor.user_id,
-        request_id=actor.request_id if actor else "",
-        deadline=now() + CHANGES[target.__tablename__, action].deadline,
-        tables=[[str(each.id), each.wanted] for each in tables],
-    )
+def _columns(actor: Actor | None, target, action: str, tables: Iterable[Raised]) -> dict:
+    return {
+        "id": uuid.uuid4(),
+        "action": action,
+        "target_type": target.__tablename__,
+        "target_id": target.id,
+        "target_name": target.name,
+        "project_id": getattr(target, "project_id", None),
+        "user_id": actor and actor.user_id,
+        "request_id": actor.request_id if actor else "",
+        "deadline": now() + CHANGES[target.__tablename__, action].deadline,
+        "tables": [[str(each.id), each.wanted] for each in tables],
+    }
 
 
 def _add(operation: Operation, target) -> None:
@@ -244,23 +246,23 @@ def _make_way(target, action: str) -> None:
     )
 
 
-def _plan(operation: Operation, parts: Parts) -> None:
-    """The operation has a task for every part of its steps."""
-    stages = CHANGES[operation.target_type, operation.action].stages
+def _tasks(operation: dict, parts: Parts) -> list[dict]:
+    """A task for every part of the steps of an operation, whose columns these are."""
+    stages = CHANGES[operation["target_type"], operation["action"]].stages
     moment = now()
-    session.add_all(
-        Task(
-            operation_id=operation.id,
-            stage=number,
-            job=step.job,
-            host_id=part.host_id,
-            target_id=part.target_id,
-            scope_id=part.scope_id,
-            revision=part.revision,
-            deadline=operation.deadline,
-            due_at=moment,
-        )
+    return [
+        {
+            "operation_id": operation["id"],
+            "stage": number,
+            "job": step.job,
+            "host_id": part.host_id,
+            "target_id": part.target_id,
+            "scope_id": part.scope_id,
+            "revision": part.revision,
+            "deadline": operation["deadline"],
+            "due_at": moment,
+        }
         for number, stage in enumerate(stages, start=1)
         for step in stage
         for part in parts.get(step.job, ())
-    )
+    ]

@@ -1,21 +1,24 @@
 """Which host takes an instance, and what is said when none can.
 
 Capacity counts claims: rows that are inserted with the instance and end when the host reports
-the guest gone. Requests sum and insert them one after the other, so that two never promise the
-same memory; the conductor only ends claims and need not wait for them.
+the guest gone. Whoever inserts them has locked the host and summed them since, so that two never
+promise the same memory. Of hosts that somebody else has locked nobody waits for one: another that
+has room does as well. The conductor only ends claims.
 """
 
+import contextlib
 import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Float, Integer, bindparam, case, func, select
 from sqlalchemy.orm import load_only
 
 from portal import config, db
 from portal.db import Base, now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Host, Resource
+from portal.models.host import PLACED_UNTIL
 
 JUDGED = (  # by what it is decided whether a host can take something
     Host.name,
@@ -26,6 +29,7 @@ JUDGED = (  # by what it is decided whether a host can take something
     Host.vcpus,
     Host.memory_mib,
     Host.disk_gib,
+    Host.images,
 )
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
@@ -51,37 +55,42 @@ class No:
     sentence: str
 
 
-def claim(wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool) -> list[Host]:
+class Held(Exception):
+    """There is room, but of hosts that somebody else has locked. Nothing was claimed."""
+
+
+def claim(
+    wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool, patient: bool = False
+) -> list[Host]:
     """A host for each of `count` instances, one that has room for `wanted` beside those before
-    it. Until the transaction ends nobody else is given one.
+    it. Until the transaction ends nobody else is given anything of these hosts.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
-    for every host why not, by name if `see_hosts` and else by count.
+    for every host why not, by name if `see_hosts` and else by count. Raises Held when only hosts
+    that are locked have room: call it again in a new transaction, `patient`, which waits for them.
     """
-    db.alone(db.Purpose.PLACEMENT)
-    hosts = session.scalars(select(Host).order_by(Host.name).options(load_only(*JUDGED))).all()
-    rooms = room_of(hosts)
-    chosen = []
-    for _ in range(count):
-        host = _roomiest(hosts, rooms, wanted, see_hosts=see_hosts)
-        rooms[host.id] = {
-            resource: dataclasses.replace(room, claimed=room.claimed + wanted.get(resource, 0))
-            for resource, room in rooms[host.id].items()
-        }
-        chosen.append(host)
-    return chosen
+    if patient:
+        everywhere = _hosts().order_by(Host.id).with_for_update(key_share=True)
+        hosts = sorted(session.scalars(everywhere), key=lambda host: host.name)
+        return _share_out(hosts, wanted, count, see_hosts=see_hosts)
+    with contextlib.suppress(NoRoom):
+        hosts, rooms = _lock_roomiest(wanted, count)
+        return _share_out(hosts, wanted, count, see_hosts=see_hosts, rooms=rooms)
+    hosts = session.scalars(_hosts().order_by(Host.name)).all()
+    _share_out(hosts, wanted, count, see_hosts=see_hosts)
+    raise Held
 
 
-def claims(holder: Base, wanted: dict[Resource, int], *, host_id: uuid.UUID) -> list[Claim]:
-    """The rows that hold `wanted` of a host for something, of whatever noun."""
+def claims(holder: Base, wanted: dict[Resource, int], *, host_id: uuid.UUID) -> list[dict]:
+    """The rows of Claim that hold `wanted` of a host for something, of whatever noun."""
     return [
-        Claim(
-            host_id=host_id,
-            holder_type=holder.__tablename__,
-            holder_id=holder.id,
-            resource=resource,
-            amount=amount,
-        )
+        {
+            "host_id": host_id,
+            "holder_type": holder.__tablename__,
+            "holder_id": holder.id,
+            "resource": resource,
+            "amount": amount,
+        }
         for resource, amount in wanted.items()
     ]
 
@@ -143,6 +152,96 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
                 f"{amount} were asked for",
             )
     return None
+
+
+def _hosts():
+    return select(Host).options(load_only(*JUDGED)).execution_options(populate_existing=True)
+
+
+def _statement_of_the_roomiest():
+    """As many hosts with room for one as there are instances always suffice: each takes one.
+    What they have left is as it was when the statement began, so it is summed again."""
+    reserved = {
+        Resource.VCPU: (Host.vcpus, 0),
+        Resource.MEMORY: (Host.memory_mib, bindparam("reserved_memory_mib", type_=Integer)),
+        Resource.DISK: (Host.disk_gib, bindparam("reserved_disk_gib", type_=Integer)),
+    }
+    sums = (
+        func.sum(case((Claim.resource == each, Claim.amount), else_=0)).label(each.name)
+        for each in Resource
+    )
+    claimed = select(Claim.host_id, *sums).group_by(Claim.host_id).subquery()
+    free = {
+        each: (has - kept) * bindparam(f"{each.name}_overcommit", type_=Float)
+        - func.coalesce(claimed.c[each.name], 0)
+        for each, (has, kept) in reserved.items()
+    }
+    return (
+        _hosts()
+        .add_columns(
+            *(func.coalesce(claimed.c[each.name], 0).label(each.name) for each in Resource)
+        )
+        .outerjoin(claimed, claimed.c.host_id == Host.id)
+        .where(Host.enabled, Host.observed_at.is_not(None), Host.heard_at >= bindparam("since"))
+        .where(*(free[each] >= bindparam(each.name, type_=Integer) for each in Resource))
+        .order_by(free[Resource.MEMORY].desc(), Host.name)
+        .limit(bindparam("count", type_=Integer))
+        .with_for_update(of=Host, key_share=True, skip_locked=True)
+    )
+
+
+ROOMIEST = _statement_of_the_roomiest()
+
+
+def _lock_roomiest(wanted: dict[Resource, int], count: int) -> tuple[list[Host], dict]:
+    """The hosts that have most memory left of those with room, but for those that somebody else
+    has locked; and how they stand, now that they are."""
+    settings = config.current()
+    rows = session.execute(
+        ROOMIEST,
+        {each.name: wanted.get(each, 0) for each in Resource}
+        | {
+            "count": count,
+            "since": now() - PLACED_UNTIL,
+            "reserved_memory_mib": settings.reserved_memory_mib,
+            "reserved_disk_gib": settings.reserved_disk_gib,
+            "VCPU_overcommit": settings.vcpu_overcommit,
+            "MEMORY_overcommit": settings.memory_overcommit,
+            "DISK_overcommit": settings.disk_overcommit,
+        },
+    ).all()
+    hosts = [row.Host for row in rows]
+    if not db.alone_at_once():
+        return hosts, room_of(hosts)
+    return hosts, {
+        row.Host.id: {
+            each: Room(amount, int(getattr(row, each.name)))
+            for each, amount in capacity(row.Host).items()
+        }
+        for row in rows
+    }
+
+
+def _share_out(
+    hosts: Sequence[Host],
+    wanted: dict[Resource, int],
+    count: int,
+    *,
+    see_hosts: bool,
+    rooms: dict | None = None,
+) -> list[Host]:
+    """A host for each of `count`, always the one with most memory left. `rooms` is how they
+    stand, if that is known. Raises NoRoom."""
+    rooms = room_of(hosts) if rooms is None else rooms
+    chosen = []
+    for _ in range(count):
+        host = _roomiest(hosts, rooms, wanted, see_hosts=see_hosts)
+        rooms[host.id] = {
+            resource: dataclasses.replace(room, claimed=room.claimed + wanted.get(resource, 0))
+            for resource, room in rooms[host.id].items()
+        }
+        chosen.append(host)
+    return chosen
 
 
 def _roomiest(

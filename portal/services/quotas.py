@@ -4,9 +4,9 @@ counter, so it cannot drift."""
 import dataclasses
 import uuid
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import Select, Uuid, bindparam, func, select, true
 
-from portal import config
+from portal import config, db
 from portal.db import session, transaction
 from portal.errors import NotFound, OverQuota, Refused
 from portal.models import Image, Instance, Network, Power, Project, Quota
@@ -59,11 +59,11 @@ class Usage:
 
 def usage(project_id: uuid.UUID) -> dict[str, Usage]:
     """What the project uses and may use, for every resource."""
-    limits = {
-        row.resource: row.limit
-        for row in session.scalars(select(Quota).where(Quota.project_id == project_id))
-    }
-    used, settings = _count(project_id), config.current()
+    rows = session.execute(STANDING, {"project_id": project_id}).all()
+    limits = {row.resource: row.limit for row in rows}
+    used = {name: int(amount) for name, amount in rows[0]._mapping.items() if name in COUNTED}
+    used["image_gib"] = -(-used["image_bytes"] // GIB)
+    settings = config.current()
     return {
         name: Usage(resource, used[name], limits.get(name, getattr(settings, f"quota_{name}")))
         for name, resource in RESOURCES.items()
@@ -74,9 +74,8 @@ def lock(project_id: uuid.UUID) -> None:
     """Until the transaction ends nobody else counts or changes what the project holds.
 
     The conductor does not wait for it: `key_share` lets rows that name the project be written."""
-    session.execute(
-        select(Project.id).where(Project.id == project_id).with_for_update(key_share=True)
-    )
+    if not db.alone_at_once():
+        session.connection().execute(LOCK, {"project_id": project_id})
 
 
 def check(project_id: uuid.UUID, **asked: int) -> None:
@@ -136,7 +135,15 @@ def _image_bytes(project_id: uuid.UUID) -> int:
     return int(session.execute(_of_images(project_id)).one().image_bytes)
 
 
-def _count(project_id: uuid.UUID) -> dict[str, int]:
+def _of_images(project_id) -> Select:
+    return select(
+        func.count().label("images"),
+        func.coalesce(func.sum(Image.size_bytes), 0).label("image_bytes"),
+    ).where(Image.project_id == project_id, Image.deleted_at.is_(None))
+
+
+def _standing() -> Select:
+    """What the project holds, beside every limit of its own, if it has any."""
     instances = (
         select(
             func.count().label("instances"),
@@ -144,23 +151,24 @@ def _count(project_id: uuid.UUID) -> dict[str, int]:
             func.coalesce(func.sum(Instance.memory_mib), 0).label("memory_mib"),
             func.coalesce(func.sum(Instance.disk_gib), 0).label("disk_gib"),
         )
-        .where(Instance.project_id == project_id, Instance.desired != Power.ABSENT)
+        .where(Instance.project_id == PROJECT_ID, Instance.desired != Power.ABSENT)
         .subquery()
     )
     networks = (
         select(func.count().label("networks"))
-        .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+        .where(Network.project_id == PROJECT_ID, Network.deleted_at.is_(None))
         .subquery()
     )
-    images = _of_images(project_id).subquery()
-    beside = instances.join(networks, true()).join(images, true())
-    row = session.execute(select(instances, networks, images).select_from(beside)).one()
-    used = {name: int(amount) for name, amount in row._mapping.items()}
-    return used | {"image_gib": -(-used["image_bytes"] // GIB)}
+    images = _of_images(PROJECT_ID).subquery()
+    beside = (
+        instances.join(networks, true())
+        .join(images, true())
+        .outerjoin(Quota, Quota.project_id == PROJECT_ID)
+    )
+    return select(instances, networks, images, Quota.resource, Quota.limit).select_from(beside)
 
 
-def _of_images(project_id: uuid.UUID) -> Select:
-    return select(
-        func.count().label("images"),
-        func.coalesce(func.sum(Image.size_bytes), 0).label("image_bytes"),
-    ).where(Image.project_id == project_id, Image.deleted_at.is_(None))
+PROJECT_ID = bindparam("project_id", type_=Uuid())
+COUNTED = ("instances", "vcpus", "memory_mib", "disk_gib", "networks", "images", "image_bytes")
+STANDING = _standing()
+LOCK = select(Project.id).where(Project.id == PROJECT_ID).with_for_update(key_share=True)

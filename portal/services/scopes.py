@@ -9,11 +9,11 @@ import dataclasses
 import uuid
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Select, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_, update
 from sqlalchemy.orm import joinedload
 
 from portal import bell
-from portal.db import after_commit, session
+from portal.db import after_commit, session, write
 from portal.models import Scope
 
 Place = tuple[uuid.UUID, str, uuid.UUID]  # host, kind, target
@@ -51,16 +51,7 @@ def at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
         condition |= other
     for row in session.execute(_in_order(select(*_COLUMNS).where(condition))):
         found[row.host_id, row.kind, row.target_id] = Raised(*row)
-    new = [
-        Raised(uuid.uuid4(), *place, wanted=0, held=0)
-        for place in sorted(set(places) - found.keys(), key=str)
-    ]
-    session.add_all(
-        Scope(id=each.id, host_id=each.host_id, kind=each.kind, target_id=each.target_id)
-        for each in new
-    )
-    session.flush()
-    return [*found.values(), *new]
+    return [*found.values(), *_make(set(places) - found.keys(), wanted=0)]
 
 
 def want(tables: Collection[Raised], *, needed: bool = True) -> list[Raised]:
@@ -76,6 +67,23 @@ def want(tables: Collection[Raised], *, needed: bool = True) -> list[Raised]:
     )
     after_commit(bell.ring)
     return [dataclasses.replace(each, wanted=each.wanted + 1, needed=needed) for each in tables]
+
+
+def want_at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
+    """The hosts of the tables at these places, and of those that `others` find, shall hold newer
+    revisions of them than any before, and hear of it soon; those that no host was told of yet are
+    made. All are locked from now on: call it late. What is at the places is of hosts that nobody
+    else makes tables of meanwhile."""
+    condition = or_(tuple_(Scope.host_id, Scope.kind, Scope.target_id).in_(places), *others)
+    raised = session.connection().execute(
+        update(Scope.__table__)
+        .where(Scope.id.in_(_in_order(select(Scope.id).where(condition))))
+        .values(wanted=Scope.wanted + 1, needed=True, repairs=0, repair_at=None)
+        .returning(*_COLUMNS)
+    )
+    found = {(row.host_id, row.kind, row.target_id): Raised(*row) for row in raised}
+    after_commit(bell.ring)
+    return [*found.values(), *_make(set(places) - found.keys(), wanted=1)]
 
 
 def of_host(host_id: uuid.UUID, target_ids: Collection[uuid.UUID] | None = None) -> list[Scope]:
@@ -106,6 +114,13 @@ _COLUMNS = (
     Scope.held,
     Scope.needed,
 )
+
+
+def _make(places: Collection[Place], *, wanted: int) -> list[Raised]:
+    new = [Raised(uuid.uuid4(), *place, wanted=wanted, held=0) for place in sorted(places, key=str)]
+    columns = ("id", "host_id", "kind", "target_id", "wanted")
+    write(Scope, [{name: getattr(each, name) for name in columns} for each in new])
+    return new
 
 
 def _locked(*conditions: ColumnElement[bool]) -> list[Scope]:

@@ -7,9 +7,10 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, event, select, text
 
+from portal import config
 from portal.conductor import drift, tick
 from portal.db import session, transaction
-from portal.errors import Conflict
+from portal.errors import Conflict, NoRoom, Refused
 from portal.models import (
     FixedIp,
     Host,
@@ -22,7 +23,7 @@ from portal.models import (
     SecurityGroup,
     Task,
 )
-from portal.services import images, instances, networks, quotas, strangers
+from portal.services import images, instances, networks, placement, quotas, strangers
 from portal.services.operations import open_operation
 from tests.cloud import host_row
 from tests.conftest import install
@@ -155,7 +156,7 @@ def test_repairs_do_not_wait_in_a_circle_with_a_create(cloud):
         session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
     with transaction():
         session.add(Scope(host_id=host_row().id, kind="networks", target_id=lan.id, wanted=1))
-    with Rival(drift.mend, before="SELECT scopes") as rival:
+    with Rival(drift.mend, before="UPDATE scopes") as rival:
         cloud.create("second")
     assert rival.said == [2]
     cloud.settle()
@@ -253,3 +254,75 @@ def test_a_change_that_somebody_ends_is_not_moved_meanwhile(cloud):
     }
     cloud.settle()
     assert operations(instance.id)["delete"] is Outcome.DONE
+
+
+def test_who_places_does_not_wait_for_a_host_that_somebody_else_has_locked(cloud):
+    """One advisory lock made everybody wait for whoever placed something anywhere."""
+    cloud.add_host("kvm-2")
+    made = []
+    with transaction():
+        [held] = placement.claim({}, see_hosts=False)
+        other = threading.Thread(target=lambda: made.append(cloud.create("second").host_id))
+        other.start()
+        other.join(PATIENCE_SECONDS)
+        assert not other.is_alive()
+    assert len(made) == 1
+    assert made != [held.id]
+
+
+def test_who_finds_the_only_host_with_room_locked_waits_for_it(cloud):
+    def create():
+        return cloud.create("second").host_id
+
+    with Rival(create, before="INSERT INTO operations") as rival:
+        cloud.create("first")
+    assert rival.said == [host_row().id]
+
+
+def test_of_two_that_want_the_last_room_one_is_told_that_there_is_none(cloud):
+    """The host is locked by the first, which has not inserted its claims yet."""
+    reserved = config.current().reserved_memory_mib
+    cloud.hosts["kvm-1"].put("host", "size", {"vcpus": 64, "memory_mib": reserved + 2 * 512})
+    cloud.look()
+    wish = cloud.new_instance("charlie", "blue")
+
+    def create() -> str:
+        with pytest.raises(NoRoom) as caught:
+            instances.create(cloud.actor("charlie"), wish)
+        return str(caught.value)
+
+    with Rival(create, before="INSERT INTO claims") as rival:
+        cloud.create("last")
+    assert "the only host is short of 512 MiB of memory" in rival.said[0]
+
+
+def test_a_network_that_is_deleted_meanwhile_is_not_found_by_a_create(cloud):
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    lan = networks.create(alice, project_id, "lan", "10.9.0.0/24", nat=True)
+    wish = cloud.new_instance("late", network_id=lan.id)
+
+    def create() -> str:
+        with pytest.raises(Refused) as caught:
+            instances.create(alice, wish)
+        return str(caught.value)
+
+    with Rival(create) as rival:
+        networks.delete(alice, project_id, lan.id)
+    assert rival.said == ["This network was not found in the project. Choose another."]
+    cloud.settle()
+    assert session.get(Network, lan.id) is None
+
+
+def test_a_network_that_gets_an_instance_meanwhile_is_not_deleted(cloud):
+    alice, project_id = cloud.actor("alice"), cloud.project().id
+    lan = networks.create(alice, project_id, "lan", "10.9.0.0/24", nat=True)
+    wish = cloud.new_instance("early", network_id=lan.id)
+
+    def delete() -> str:
+        with pytest.raises(Conflict) as caught:
+            networks.delete(alice, project_id, lan.id)
+        return str(caught.value)
+
+    with Rival(delete) as rival:
+        instances.create(alice, wish)
+    assert rival.said == ["One instance is on the network lan. Delete it first."]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 
-from portal.db import now, session, transaction
+from portal.db import now, session, transaction, write
 from portal.errors import Conflict, NoRoom
 from portal.models import Claim, Host, Instance, Network, Resource
 from portal.services import instances, placement
@@ -128,7 +128,7 @@ def test_what_a_host_gives_is_held_by_whatever_takes_it(cloud):
     """A volume holds gibibytes of a host and is no instance."""
     with transaction():
         network, host = session.scalars(select(Network)).first(), host_row()
-        session.add_all(placement.claims(network, {Resource.DISK: 7}, host_id=host.id))
+        write(Claim, placement.claims(network, {Resource.DISK: 7}, host_id=host.id))
     instance = cloud.create()
     session.rollback()
     claimed = placement.room_of([host_row()])[host_row().id][Resource.DISK].claimed

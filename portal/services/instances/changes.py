@@ -10,7 +10,7 @@ from portal.services import activities, names, quotas
 from portal.services.details import Details, attach
 from portal.services.instances import ends
 from portal.services.instances.looks import find
-from portal.services.instances.parts import parts
+from portal.services.instances.parts import cached, parts
 from portal.services.instances.tables import of as tables_of
 from portal.services.instances.tables import raise_for_gone
 from portal.services.operations import open_operation
@@ -173,7 +173,7 @@ def _open(
 ) -> Operation:
     """The change is under way. `tables` are those that it altered, if it did."""
     concerned = tables_of(instance) if tables is None else tables
-    [own] = parts([instance], concerned)
+    own = parts(instance, concerned, cached=cached(instance))
     return open_operation(actor, instance, action, own, before=before, tables=tables or ())
 
 

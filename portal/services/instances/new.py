@@ -1,25 +1,27 @@
 """A wish for an instance, and all that can be said against it."""
 
 import dataclasses
+import functools
+import itertools
 import uuid
 
 import yaml
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload, lazyload
+from sqlalchemy import Select, Uuid, bindparam, select
+from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
-from portal.db import session, transaction
+from portal.db import session, transaction, write
 from portal.errors import Refused
 from portal.models import (
+    Claim,
     Flavor,
     Host,
     Image,
     Instance,
     KeyPair,
     Network,
-    Operation,
-    Port,
     Resource,
     SecurityGroup,
+    Subnet,
 )
 from portal.policies import Actor, authorize, visible_images
 from portal.services import activities, addresses, idempotency, names, placement, quotas
@@ -78,10 +80,21 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     if not 1 <= new.count <= MOST_AT_ONCE:
         raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
     _check_user_data(new.user_data)
+    try:
+        return _create(actor, new, name, key)
+    except placement.Held:
+        return _create(actor, new, name, key, patient=True)
+
+
+def _create(
+    actor: Actor, new: NewInstance, name: str, key: str, *, patient: bool = False
+) -> list[Instance]:
     body = idempotency.body_hash(new)
     with transaction():
         quotas.lock(new.project_id)
-        if key and (made := idempotency.earlier(new.project_id, key, "instances:create", body)):
+        ids = [uuid.uuid4() for _ in range(new.count)]
+        known = (new.project_id, key, "instances:create", body, ids)
+        if key and (made := idempotency.claim(*known)):
             return [session.get_one(Instance, each) for each in made]
         parts = _find_parts(actor, new)
         _check_fit(parts)
@@ -92,36 +105,42 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
             memory_mib=new.count * parts.flavor.memory_mib,
             disk_gib=new.count * parts.flavor.disk_gib,
         )
-        hosts = placement.claim(parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"))
-        instances = [
-            _instance(actor, new, name=each, parts=parts, host=host)
-            for each, host in zip(names.numbered(name, new.count), hosts, strict=True)
+        hosts = placement.claim(
+            parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"), patient=patient
+        )
+        numbered = zip(ids, names.numbered(name, new.count), hosts, strict=True)
+        rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
+        write(Instance, rows)
+        instances = [_known(row) for row in rows]
+        held = [placement.claims(each, parts.amounts, host_id=each.host_id) for each in instances]
+        write(Claim, list(itertools.chain(*held)))
+        group_ids = [group.id for group in parts.groups]
+        places = addresses.write_ports(parts.network, instances, group_ids)
+        tables = raise_for_new(instances, [parts.network.id], group_ids)
+        work = [
+            parts_of(instance, tables, cached=parts.image.sha256 in host.images)
+            for instance, host in zip(instances, hosts, strict=True)
         ]
-        ports = _reserve(instances, parts)
-        tables = raise_for_new(instances, [parts.network.id])
-        made = zip(instances, parts_of(instances, tables), strict=True)
-        operations = open_first(actor, "create", made, tables=tables)
-        for instance, port, operation in zip(instances, ports, operations, strict=True):
-            _record(actor, instance, port=port, operation=operation, parts=parts)
-        if key:
-            made = [instance.id for instance in instances]
-            idempotency.remember(new.project_id, key, "instances:create", body, made)
+        made = zip(instances, work, strict=True)
+        operation_ids = open_first(actor, "create", made, tables=tables)
+        activities.record_made(
+            actor,
+            "instances:create",
+            zip(instances, operation_ids, strict=True),
+            after=[_told(parts, address) for address in places],
+        )
     return instances
 
 
 def _find_parts(actor: Actor, new: NewInstance) -> Parts:
-    flavor = new.flavor_id and session.get(Flavor, new.flavor_id)
-    if not flavor or not flavor.enabled:
-        raise Refused("Choose a flavor from the list.", field="flavor_id")
-    image = new.image_id and session.scalar(
-        visible_images(actor, select(Image))
-        .where(Image.id == new.image_id, Image.deleted_at.is_(None))
-        .with_for_update(read=True, key_share=True)  # whoever deletes it waits, and sees us
-    )
+    rows = session.execute(visible_images(actor, PARTS), _named(actor, new)).unique().all()
+    image, flavor, network, key_pair, _ = rows[0] if rows else [None] * 5
     if not image:
         raise Refused(
             "This image was not found; it may have been deleted. Choose another.", field="image_id"
         )
+    if not flavor:
+        raise Refused("Choose a flavor from the list.", field="flavor_id")
     if not image.ready:
         raise Refused(
             f"{image.name} is not there yet: it is {image.status.word.lower()}. Wait for it, or "
@@ -130,28 +149,61 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
             else f"{image.name} could not be fetched, so nothing starts from it. Choose another.",
             field="image_id",
         )
-    network = new.network_id and session.get(
-        Network, new.network_id, options=[joinedload(Network.subnets)]
-    )
-    if not network or network.project_id != new.project_id or network.deleted_at:
+    if not network:
         raise Refused(
             "This network was not found in the project. Choose another.", field="network_id"
         )
-    key_pair = new.key_pair_id and session.get(KeyPair, new.key_pair_id)
-    if new.key_pair_id and (not key_pair or key_pair.user_id != actor.user_id):
+    if new.key_pair_id and not key_pair:
         raise Refused("This SSH key was not found among yours.", field="key_pair_id")
-    groups = list(
-        session.scalars(
-            select(SecurityGroup)
-            .where(SecurityGroup.id.in_(new.group_ids), SecurityGroup.project_id == new.project_id)
-            .options(lazyload(SecurityGroup.rules))
-        )
-    )
+    groups = list(dict.fromkeys(row.SecurityGroup for row in rows if row.SecurityGroup))
     if len(groups) != len(set(new.group_ids)):
         raise Refused(
             "A security group was not found in the project. Choose again.", field="group_ids"
         )
-    return Parts(flavor, image, network, key_pair or None, groups)
+    return Parts(flavor, image, network, key_pair, groups)
+
+
+def _named(actor: Actor, new: NewInstance) -> dict:
+    return {
+        "image": new.image_id,
+        "flavor": new.flavor_id,
+        "network": new.network_id,
+        "key_pair": new.key_pair_id,
+        "groups": list(new.group_ids),
+        "project": new.project_id,
+        "user": actor.user_id,
+    }
+
+
+def _statement_of_the_parts() -> Select:
+    """The image, locked, beside what else is named and found; once for every group. Whoever
+    deletes the image waits, and sees us; whoever deletes a network locks the project."""
+    name = functools.partial(bindparam, type_=Uuid())
+    groups = bindparam("groups", type_=Uuid(), expanding=True)
+    project = name("project")
+    return (
+        select(Image, Flavor, Network, KeyPair, SecurityGroup)
+        .select_from(Image)
+        .outerjoin(Flavor, (Flavor.id == name("flavor")) & Flavor.enabled)
+        .outerjoin(
+            Network,
+            (Network.id == name("network"))
+            & (Network.project_id == project)
+            & Network.deleted_at.is_(None),
+        )
+        .outerjoin(Network.subnets)
+        .outerjoin(KeyPair, (KeyPair.id == name("key_pair")) & (KeyPair.user_id == name("user")))
+        .outerjoin(
+            SecurityGroup, SecurityGroup.id.in_(groups) & (SecurityGroup.project_id == project)
+        )
+        .where(Image.id == name("image"), Image.deleted_at.is_(None))
+        .order_by(Subnet.created_at, Subnet.id, SecurityGroup.created_at, SecurityGroup.id)
+        .options(contains_eager(Network.subnets), lazyload(SecurityGroup.rules))
+        .with_for_update(of=Image, read=True, key_share=True)
+    )
+
+
+PARTS = _statement_of_the_parts()
 
 
 def _check_fit(parts: Parts) -> None:
@@ -194,64 +246,44 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
 
 
-def _instance(actor: Actor, new: NewInstance, *, name: str, parts: Parts, host: Host) -> Instance:
-    instance_id = uuid.uuid4()
+def _columns(
+    actor: Actor, new: NewInstance, instance_id: uuid.UUID, name: str, host: Host, *, parts: Parts
+) -> dict:
     key_pair = parts.key_pair
-    return Instance(
-        id=instance_id,
-        name=name[: names.LONGEST],
-        hostname=names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
-        project_id=new.project_id,
-        user_id=actor.user_id,
-        host_id=host.id,
-        image_id=parts.image.id,
-        flavor_name=parts.flavor.name,
-        vcpus=parts.flavor.vcpus,
-        memory_mib=parts.flavor.memory_mib,
-        disk_gib=parts.flavor.disk_gib,
-        key_name=key_pair.name if key_pair else "",
-        public_keys=[[key_pair.name, key_pair.public_key]] if key_pair else [],
-        user_data=new.user_data,
-    )
+    return {
+        "id": instance_id,
+        "name": name[: names.LONGEST],
+        "hostname": names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
+        "project_id": new.project_id,
+        "user_id": actor.user_id,
+        "host_id": host.id,
+        "image_id": parts.image.id,
+        "flavor_name": parts.flavor.name,
+        "vcpus": parts.flavor.vcpus,
+        "memory_mib": parts.flavor.memory_mib,
+        "disk_gib": parts.flavor.disk_gib,
+        "key_name": key_pair.name if key_pair else "",
+        "public_keys": [[key_pair.name, key_pair.public_key]] if key_pair else [],
+        "user_data": new.user_data,
+    }
 
 
-def _reserve(instances: list[Instance], parts: Parts) -> list[Port]:
-    """Each has its share of its host and the place on the network that is returned."""
-    session.add_all(instances)
-    session.flush()
-    network, count = parts.network, len(instances)
-    free = zip(addresses.free(network, count), addresses.free_macs(network, count), strict=True)
-    ports = [
-        addresses.new_port(
-            instance,
-            network,
-            mac=mac,
-            fixed_ips=[addresses.fixed_ip(subnet, address)],
-            groups=parts.groups,
-        )
-        for instance, ((subnet, address), mac) in zip(instances, free, strict=True)
-    ]
-    session.add_all(ports)
-    for each in instances:
-        session.add_all(placement.claims(each, parts.amounts, host_id=each.host_id))
-    session.flush()
-    return ports
+def _known(row: dict) -> Instance:
+    """The instance whose row was written with these columns; what else it has is read when it is
+    asked for."""
+    instance = Instance(**row)
+    make_transient_to_detached(instance)
+    session.add(instance)
+    return instance
 
 
-def _record(
-    actor: Actor, instance: Instance, *, port: Port, operation: Operation, parts: Parts
-) -> None:
-    activities.record(
-        actor,
-        "instances:create",
-        instance,
-        after={
-            "flavor": parts.flavor.name,
-            "image": parts.image.name,
-            "network": parts.network.name,
-            "address": ", ".join(port.addresses),
-            "groups": [group.name for group in parts.groups],
-            "key": instance.key_name,
-        },
-        operation=operation,
-    )
+def _told(parts: Parts, address: str) -> dict:
+    """What the record says of a new instance."""
+    return {
+        "flavor": parts.flavor.name,
+        "image": parts.image.name,
+        "network": parts.network.name,
+        "address": address,
+        "groups": [group.name for group in parts.groups],
+        "key": parts.key_pair.name if parts.key_pair else "",
+    }

@@ -10,21 +10,25 @@ from portal.services.operations import Part, Parts, table_parts
 from portal.services.scopes import Raised
 
 
-def parts(instances: list[Instance], tables: list[Raised]) -> list[Parts]:
-    """Of each instance, what its own host has to do to change it. `tables` are those that name
-    it: what keeps other hosts from taking theirs is no concern of the instance's. The image is
-    left out where its host has it. Call it for what has a host."""
-    hosts, images = {each.host_id for each in instances}, {each.image_id for each in instances}
-    have = dict(session.execute(select(Host.id, Host.images).where(Host.id.in_(hosts))).all())
-    sums = dict(session.execute(select(Image.id, Image.sha256).where(Image.id.in_(images))).all())
-    return [
-        {
-            **table_parts(tables, each.host_id),
-            MAKE.job: [Part(each.host_id, each.id)],
-            GONE.job: [Part(each.host_id, each.id)],
-            COPY.job: []
-            if each.image_id is None or sums[each.image_id] in have[each.host_id]
-            else [Part(each.host_id, each.image_id)],
-        }
-        for each in instances
-    ]
+def parts(instance: Instance, tables: list[Raised], *, cached: bool) -> Parts:
+    """What the instance's own host has to do to change it. `tables` are those that name it: what
+    keeps other hosts from taking theirs is no concern of the instance's. `cached` is whether its
+    host has the image. Call it for what has a host."""
+    return {
+        **table_parts(tables, instance.host_id),
+        MAKE.job: [Part(instance.host_id, instance.id)],
+        GONE.job: [Part(instance.host_id, instance.id)],
+        COPY.job: [] if cached else [Part(instance.host_id, instance.image_id)],
+    }
+
+
+def cached(instance: Instance) -> bool:
+    """Whether the host of the instance has its image, or it needs none."""
+    if instance.image_id is None:
+        return True
+    have, sha256 = session.execute(
+        select(Host.images, Image.sha256)
+        .join(Image, Image.id == instance.image_id)
+        .where(Host.id == instance.host_id)
+    ).one()
+    return sha256 in have

@@ -12,17 +12,18 @@ from portal.services import scopes
 from portal.services.scopes import Raised
 
 
-def raise_for_new(instances: list[Instance], network_ids: list[uuid.UUID]) -> list[Raised]:
-    """Instances that were made in this transaction are in the tables of their hosts, in those of
-    all hosts that hold their networks, and in the filters of all hosts that name their groups.
-    Returns all of those, locked."""
+def raise_for_new(
+    instances: list[Instance], network_ids: list[uuid.UUID], group_ids: list[uuid.UUID]
+) -> list[Raised]:
+    """Instances that were made in this transaction, on these networks and in these groups, are in
+    the tables of their hosts, in those of all hosts that hold their networks, and in the filters
+    of all hosts that name their groups. Returns all of those, locked."""
     own = {
         (each.host_id, NETWORK_TABLE, network_id)
         for each in instances
         for network_id in network_ids
     } | {(each.host_id, FILTER_TABLE, each.host_id) for each in instances}
-    elsewhere = _elsewhere(network_ids, [each.id for each in instances])
-    return scopes.want(scopes.at(own, *elsewhere))
+    return scopes.want_at(own, *_elsewhere(network_ids, group_ids))
 
 
 def raise_for_gone(instance: Instance) -> list[Raised]:
@@ -30,7 +31,7 @@ def raise_for_gone(instance: Instance) -> list[Raised]:
     other guest on its host shall be gone from there. Returns all of those, locked."""
     own = _own(instance)
     network_ids = [target_id for _, kind, target_id in own if kind == NETWORK_TABLE]
-    tables = scopes.at(own, *_elsewhere(network_ids, [instance.id]))
+    tables = scopes.at(own, *_elsewhere(network_ids, _groups_of(instance)))
     last = {
         each.id
         for each in tables
@@ -71,23 +72,27 @@ def _others(instance: Instance, network_id: uuid.UUID) -> bool:
 
 
 def _elsewhere(
-    network_ids: list[uuid.UUID], instance_ids: list[uuid.UUID]
+    network_ids: list[uuid.UUID], group_ids: list[uuid.UUID] | Select
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Tables of these networks on any host, which know the names of all guests; and filters of
-    hosts with a port in a group one of whose rules names a group of these instances."""
+    hosts with a port in a group one of whose rules names one of these groups."""
     return (
         (Scope.kind == NETWORK_TABLE) & Scope.target_id.in_(network_ids) & Scope.needed,
-        (Scope.kind == FILTER_TABLE) & Scope.host_id.in_(_hosts_that_refer_to(instance_ids)),
+        (Scope.kind == FILTER_TABLE) & Scope.host_id.in_(_hosts_that_refer_to(group_ids)),
     )
 
 
-def _hosts_that_refer_to(instance_ids: list[uuid.UUID]) -> Select:
-    own = (
+def _groups_of(instance: Instance) -> Select:
+    return (
         select(port_groups.c.group_id)
         .join(Port, Port.id == port_groups.c.port_id)
-        .where(Port.owner_id.in_(instance_ids))
+        .where(Port.owner_id == instance.id)
     )
-    referring = select(SecurityGroupRule.group_id).where(SecurityGroupRule.remote_group_id.in_(own))
+
+
+def _hosts_that_refer_to(group_ids: list[uuid.UUID] | Select) -> Select:
+    named = SecurityGroupRule.remote_group_id.in_(group_ids)
+    referring = select(SecurityGroupRule.group_id).where(named)
     return (
         select(Instance.host_id)
         .join(Port, Port.owner_id == Instance.id)
