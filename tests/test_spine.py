@@ -13,7 +13,7 @@ from tests.test_nouns import engine
 MOST_FILES = 12
 
 DOWN = {  # what happens on the way to the guest, and the function that does it
-    "intent is written": ("portal/services/operations.py", "_plan"),
+    "intent is written": ("portal/services/operations.py", "open_first"),
     "the spec is built": ("portal/conductor/nouns/instances.py", "_spec"),
     "the job is sent": ("portal/conductor/wire.py", "send"),
     "the guest is made": ("workers/drivers/fake/drivers.py", "ensure_domain"),
