@@ -8,6 +8,7 @@ turn inside one lock of the process; without it, 50 of 50 parallel creates pass 
 import contextlib
 import enum
 import fcntl
+import importlib
 import os
 import threading
 import time
@@ -177,6 +178,18 @@ def write(model: type[Base], rows: list[dict]) -> None:
     session holds and has not flushed is not written before."""
     if rows:
         session.connection().execute(model.__table__.insert(), rows)
+
+
+def upsert(model: type[Base], keys: list[dict], values: dict) -> None:
+    """For each of `keys`, which is unique in its table, there is a row with these values, be it a
+    new one or the one that was there."""
+    if not keys:
+        return
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
+    rows = [{**key, **values} for key in keys]
+    changed = {**values, "updated_at": now()}
+    statement = dialect.insert(model).on_conflict_do_update(index_elements=[*keys[0]], set_=changed)
+    session.execute(statement, rows)
 
 
 def after_commit(call: Callable[[], None]) -> None:

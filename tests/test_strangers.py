@@ -145,7 +145,7 @@ def test_what_has_come_to_be_wanted_meanwhile_is_not_removed(cloud, lying):
     operation = strangers.remove(cloud.actor("ada"), host_row().id, shown)
     task = session.scalar(select(Task).where(Task.operation_id == operation.id))
     assert strangers.named(operation) == shown
-    assert list(noun_of(task.job).specs[task.job](task).strangers) == lying
+    assert list(noun_of(task.job).specs[task.job]([task])[task.id].strangers) == lying
 
 
 def test_only_administrators_of_the_cloud_remove_strangers(cloud, lying):

@@ -9,7 +9,7 @@ import time
 import redis
 from sqlalchemy.exc import DBAPIError
 
-from portal import config, db
+from portal import config, db, garbage
 from portal.conductor import drift, housekeeping, tick
 from portal.conductor.ear import Ear
 from portal.conductor.lead import lead, resign
@@ -100,6 +100,7 @@ def main() -> None:
     conductor = Conductor(connection, name=f"{socket.gethostname()}-{os.getpid()}")
     signal.signal(signal.SIGTERM, conductor.stop)
     signal.signal(signal.SIGINT, conductor.stop)
+    garbage.spare_what_stays()
     conductor.run()
 
 

@@ -1,10 +1,10 @@
 """Hearing hosts without a question: their beats, and the lines that they say about tasks."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from portal.conductor.noun import Beats
 from portal.conductor.wire import Wire
@@ -14,6 +14,17 @@ from workers import wire
 
 HEARD_WRITTEN = timedelta(seconds=10)  # `heard_at` is at most so far behind
 LINES_AFTER = timedelta(seconds=5)  # the end of a task, its last lines are still read
+HOSTS = select(Host.id, Host.name, Host.heard_at, Host.short_workers, Host.long_workers).order_by(
+    Host.id
+)
+TALKING = (
+    select(Task.id, Host.name)
+    .join(Task.host)
+    .where(
+        Task.sent_at.is_not(None),
+        Task.finished_at.is_(None) | (Task.finished_at > bindparam("ended")),
+    )
+)
 
 
 class Ear:
@@ -27,13 +38,13 @@ class Ear:
     def listen(self) -> Beats:
         """When each host was heard, and what hosts said of tasks under way, is in the database.
         Returns what they say of themselves."""
-        hosts = list(session.scalars(select(Host).order_by(Host.name)))
+        hosts = session.execute(HOSTS).all()
         beats = self._wire.beats(hosts)
         self._hear(hosts, beats)
         self._take_lines()
         return beats
 
-    def _hear(self, hosts: list[Host], beats: Beats) -> None:
+    def _hear(self, hosts: Sequence[Row], beats: Beats) -> None:
         """A host was heard when its beat is another than before, by our clock: its own may be
         wrong."""
         heard = []
@@ -62,14 +73,7 @@ class Ear:
     def _take_lines(self) -> None:
         streams = {
             wire.log(host_name, str(task_id)): task_id
-            for task_id, host_name in session.execute(
-                select(Task.id, Host.name)
-                .join(Task.host)
-                .where(
-                    Task.sent_at.is_not(None),
-                    Task.finished_at.is_(None) | (Task.finished_at > now() - LINES_AFTER),
-                )
-            )
+            for task_id, host_name in session.execute(TALKING, {"ended": now() - LINES_AFTER})
         }
         self._read = {key: self._read.get(key, "0") for key in streams}
         news = self._wire.lines(self._read)

@@ -1,5 +1,6 @@
 """What a move does to its task."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -9,32 +10,44 @@ from portal.conductor.decide import Attempt, Move, Standing, decide, pause
 from portal.conductor.outbox import Outbox
 from portal.conductor.wire import Fate
 from portal.db import now, session
-from portal.models import Outcome, Task
+from portal.models import Outcome, Scope, Task
 
 
-def standing(task: Task) -> Standing:
-    """What of the task is judged."""
+def standing(task) -> Standing:
+    """What of a task, or of its columns, is judged."""
     return Standing(task.attempt, task.due_at, task.deadline, task.sent_at)
 
 
-def make_move(task: Task, move: Move, fate: Fate, outbox: Outbox) -> None:
-    """The move is made, with all that follows from it in the rows. What it puts on the wire, or
-    takes from there, lies in the outbox."""
-    if move is Move.SEND:
-        outbox.send(task)
-        return
-    if task.sent_at:
-        outbox.forget(task)
-    match move:
-        case Move.TAKE:
-            outcomes.take(task.host, fate.observation)
-            session.flush()
+def make_moves(
+    moves: Sequence[tuple[Task, Move, Fate]], concerned: Collection[Scope], outbox: Outbox
+) -> None:
+    """The moves are made, with all that follows from them in the rows. What they put on the wire,
+    or take from there, lies in the outbox. What hosts said is taken in for all of them first: the
+    tables that it concerns are locked."""
+    outcomes.take_all(
+        [(task.host, fate.observation) for task, move, fate in moves if move is Move.TAKE],
+        concerned,
+    )
+    for task, move, fate in moves:
+        if move is Move.SEND:
+            outbox.send(task)
+            continue
+        if task.sent_at:
+            outbox.forget(task)
+        if task.finished_at:
+            continue  # one before it has ended their operation
+        if move is Move.TAKE:
             missing = outcomes.shortfall(task)
-            found = Fate(Attempt.SHORT if missing else Attempt.FULFILLED, reason=missing)
-            then = decide(standing(task), found.attempt, now())
-            make_move(task, then, found, outbox)
-            if then is Move.PAUSE:
+            fate = Fate(Attempt.SHORT if missing else Attempt.FULFILLED, reason=missing)
+            move = decide(standing(task), fate.attempt, now())
+            if move is Move.PAUSE:
                 outcomes.go_back(task)
+        _end(task, move, fate)
+
+
+def _end(task: Task, move: Move, fate: Fate) -> None:
+    """The latest attempt of the task has ended, and maybe the task."""
+    match move:
         case Move.SUCCEED:
             outcomes.end_task(task, Outcome.DONE)
         case Move.FAIL:
@@ -45,7 +58,6 @@ def make_move(task: Task, move: Move, fate: Fate, outbox: Outbox) -> None:
             task.attempt -= free
             task.sent_at, task.due_at = None, now() + wait
             task.reason = fate.reason
-            session.flush()
 
 
 def _reason(task: Task, fate: Fate) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from portal.conductor.wire import Address, Fate
@@ -11,6 +11,8 @@ from portal.models import Host, Operation, Task
 from workers.specs import Observation, Spec
 
 Beats = Mapping[uuid.UUID, Mapping[str, str]]  # by the host's id
+Reports = Sequence[tuple[Host, Observation]]  # who said what, the earlier first
+Specs = Callable[[Sequence[Task]], Mapping[uuid.UUID, Spec]]  # by the task's id
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,16 +51,18 @@ def _nothing_missing(_task: Task) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Noun:
-    """One noun, seen from the engine. All but `specs` runs inside a transaction, or only reads."""
+    """One noun, seen from the engine. All but `specs` runs inside a transaction, or only reads.
+    What is called for many things at once is given a whole batch, so that a noun reads what it
+    needs for all of them together."""
 
     name: str  # of its changes, its jobs, and, of one that has rows, their table
-    specs: Mapping[str, Callable[[Task], Spec]]  # what a host is told, by the job
+    specs: Mapping[str, Specs]  # what hosts are told, by the job
     model: type[Base] | None = None  # whose rows are locked while their tasks are moved
     table: bool = False  # whether hosts hold tables of it
-    take: Callable[[Host, Observation], None] = _nothing  # write down what is newer than known
+    take: Callable[[Reports], None] = _nothing  # write down what is newer than known
     fulfilled: Callable[[Task], str] = _nothing_missing  # empty, or what is not as it shall be
     needs: Callable[[Task], Iterable[Need]] = _none  # what the host lacks of what the task needs
-    ended: Callable[[Operation], None] = _nothing  # what the end of a change means
+    ended: Callable[[Sequence[Operation]], None] = _nothing  # what the end of changes means
     due: Callable[[], Iterable[uuid.UUID]] = _none  # what has drifted and may be mended now
     mend: Callable[[uuid.UUID], bool] = _nothing  # whether a change of it was opened
     questions: Callable[[Beats], Iterable[Question]] = _none  # what is wanted to be known now

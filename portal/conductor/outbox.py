@@ -16,11 +16,20 @@ from portal.conductor.wire import (
     receipt,
 )
 from portal.db import now, session, snapshot
-from portal.models import Task
+from portal.models import Host, Task
+from workers.specs import Spec
 from workers.wire import LONG, SHORT
 
 NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
 LEAST_TIMEOUT = timedelta(seconds=1)
+SENT = (
+    select(Task)
+    .where(Task.finished_at.is_(None), Task.sent_at.is_not(None))
+    .options(
+        joinedload(Task.host, innerjoin=True).load_only(Host.name, Host.sealed_key),
+        joinedload(Task.scope),
+    )
+)
 
 
 class Outbox:
@@ -65,29 +74,35 @@ def queue_of(job: str) -> str:
 def _messages(due: dict[uuid.UUID, int]) -> list[Message]:
     """The jobs of these sendings; of what somebody has ended meanwhile there is none."""
     with snapshot():
-        tasks = {
-            task.id: task
-            for task in session.scalars(
-                select(Task)
-                .where(Task.id.in_(due), Task.finished_at.is_(None), Task.sent_at.is_not(None))
-                .options(joinedload(Task.operation), joinedload(Task.scope), joinedload(Task.host))
-            )
-        }
-        return [
-            _message(tasks[task_id])
+        rows = {task.id: task for task in session.scalars(SENT.where(Task.id.in_(due)))}
+        tasks = [
+            rows[task_id]
             for task_id, number in due.items()
-            if task_id in tasks and tasks[task_id].sends == number
+            if task_id in rows and rows[task_id].sends == number
         ]
+        specs = _specs(tasks)
+    return [_message(task, specs[task.id]) for task in tasks]
 
 
-def _message(task: Task) -> Message:
+def _specs(tasks: list[Task]) -> dict[uuid.UUID, Spec]:
+    """What the hosts are told, by the task's id; tasks of one kind together."""
+    by_job: dict[str, list[Task]] = {}
+    for task in tasks:
+        by_job.setdefault(task.job, []).append(task)
+    specs: dict[uuid.UUID, Spec] = {}
+    for job, those in by_job.items():
+        specs |= noun_of(job).specs[job](those)
+    return specs
+
+
+def _message(task: Task, spec: Spec) -> Message:
     return Message(
         host=task.host,
         job=task.job,
         task=task.id,
         number=task.sends,
         queue=queue_of(task.job),
-        spec=noun_of(task.job).specs[task.job](task),
+        spec=spec,
         not_after=task.due_at,
         timeout_seconds=int((task.due_at - task.sent_at - NOT_AFTER).total_seconds()),
     )

@@ -4,12 +4,15 @@ Facts belong to their host and have an order: each observation bears the boot of
 number that was taken before looking. Everything here runs inside the conductor's transaction.
 """
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import func, select
 
 from portal.conductor import tables
+from portal.conductor.noun import Reports
 from portal.conductor.nouns import NOUNS, noun_of
 from portal.db import now, session
-from portal.models import Host, Operation, Outcome, Task
+from portal.models import Host, Operation, Outcome, Scope, Task
 from portal.services import operations
 from workers.specs import Observation
 
@@ -18,15 +21,20 @@ BOOTS_KEPT = 16  # of those that have passed: an answer from one of them comes t
 
 def take(host: Host, observation: Observation) -> None:
     """The facts that a host reported are written where they are newer than what was known."""
-    if not _of_present_boot(host, observation):
-        return
-    if observation.everything:
-        if observation.sequence <= host.sequence:
-            return
-        host.sequence, host.observed_at = observation.sequence, now()
-    tables.take(host, observation)
-    for noun in NOUNS.values():
-        noun.take(host, observation)
+    take_all([(host, observation)], tables.concerned([(host.id, observation)]))
+
+
+def take_all(reports: Reports, concerned: Collection[Scope]) -> None:
+    """What each of these hosts reported is written where it is newer than what was known; the
+    tables that it concerns are locked. Who says everything is taken alone: what is not named then
+    is not there."""
+    news = [(host, observation) for host, observation in reports if _is_news(host, observation)]
+    some = [each for each in news if not each[1].everything]
+    for batch in (some, *([each] for each in news if each[1].everything)):
+        if batch:
+            tables.take(batch, concerned)
+            for noun in NOUNS.values():
+                noun.take(batch)
 
 
 def shortfall(task: Task) -> str:
@@ -62,37 +70,55 @@ def go_back(task: Task) -> None:
 def end_task(task: Task, outcome: Outcome, reason: str = "") -> None:
     """The task has ended, and with a failed one its operation."""
     task.finished_at, task.outcome, task.reason = now(), outcome, reason
-    session.flush()
     if task.operation is None:
         tables.ended(task)
     elif outcome is Outcome.FAILED:
-        end_operation(task.operation, Outcome.FAILED, reason)
+        end_operations([task.operation], Outcome.FAILED, reason)
 
 
-def advance(idle: list[Operation]) -> int:
-    """Each operation, all of whose tasks of the present stage have ended, is at its next stage
-    that has something to do, or has ended. Returns how many go on."""
-    if not idle:
-        return 0
-    later = dict(
+def advance(looked_at: Collection[Operation]) -> tuple[int, int]:
+    """Of these operations, whose rows are locked, each whose tasks of the present stage have all
+    ended is at its next stage that has something to do, or has ended. Returns how many have
+    moved, and how many of them go on."""
+    left = {each.id: each for each in looked_at if each.finished_at is None}
+    if not left:
+        return 0, 0
+    stages = dict(
         session.execute(
             select(Task.operation_id, func.min(Task.stage))
-            .where(Task.operation_id.in_([each.id for each in idle]), Task.finished_at.is_(None))
+            .where(Task.operation_id.in_(left), Task.finished_at.is_(None))
             .group_by(Task.operation_id)
         ).all()
     )
-    for operation in idle:
-        if operation.id in later:
-            operation.stage = later[operation.id]
-        else:
-            end_operation(operation, Outcome.DONE)
-    return len(later)
+    going_on = 0
+    for operation_id, stage in stages.items():
+        going_on += stage > left[operation_id].stage
+        left[operation_id].stage = stage
+    over = [each for each in left.values() if each.id not in stages]
+    end_operations(over, Outcome.DONE)
+    return going_on + len(over), going_on
 
 
-def end_operation(operation: Operation, outcome: Outcome, reason: str = "") -> None:
-    """The operation has ended. What a failed one replaced is wanted again."""
-    operations.finish(operation, outcome, reason)
-    NOUNS[operation.target_type].ended(operation)
+def end_operations(ended: Sequence[Operation], outcome: Outcome, reason: str = "") -> None:
+    """These operations have ended alike. What a failed one replaced is wanted again."""
+    by_noun: dict[str, list[Operation]] = {}
+    for operation in ended:
+        operations.finish(operation, outcome, reason)
+        by_noun.setdefault(operation.target_type, []).append(operation)
+    for noun, those in by_noun.items():
+        NOUNS[noun].ended(those)
+
+
+def _is_news(host: Host, observation: Observation) -> bool:
+    """Whether it may say something that is not known. Of everything that a host holds, only the
+    newest report does."""
+    if not _of_present_boot(host, observation):
+        return False
+    if observation.everything:
+        if observation.sequence <= host.sequence:
+            return False
+        host.sequence, host.observed_at = observation.sequence, now()
+    return True
 
 
 def _of_present_boot(host: Host, observation: Observation) -> bool:

@@ -4,7 +4,7 @@ before did not fail too lately."""
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_
 
 from portal.db import Base, now, session
 from portal.models import Host, Operation
@@ -13,6 +13,11 @@ from portal.models.host import PLACED_UNTIL
 BACKOFF = [timedelta(minutes=minutes) for minutes in (0.5, 2, 8, 32, 60)]
 CALM = timedelta(hours=1)  # after so long without a repair the back-off begins anew
 MOST_AT_A_TIME = 100
+
+# Statements that look for drift are built once: they run every few seconds, for ever, and what
+# they cost is mostly to be built. What changes is given by `at_present`.
+MOMENT, HEARD_SINCE = bindparam("moment"), bindparam("heard_since")
+ANSWERS = and_(Host.heard_at > HEARD_SINCE, Host.observed_at.is_not(None))  # it has said all
 
 
 def backoff(repairs: int) -> timedelta:
@@ -30,9 +35,15 @@ def count_repair(thing, *, longest: timedelta = BACKOFF[-1]) -> None:
     thing.repair_at = moment + min(backoff(thing.repairs), longest)
 
 
-def answers(moment: datetime) -> ColumnElement[bool]:
-    """Whether the host of a query is heard, and has said what it holds."""
-    return and_(Host.heard_at > moment - PLACED_UNTIL, Host.observed_at.is_not(None))
+def at_present() -> dict[str, datetime]:
+    """MOMENT and HEARD_SINCE, as they are now."""
+    moment = now()
+    return {MOMENT.key: moment, HEARD_SINCE.key: moment - PLACED_UNTIL}
+
+
+def may_be_mended(model: type[Base]) -> ColumnElement[bool]:
+    """Whether the tries before did not fail too lately, at MOMENT."""
+    return or_(model.repair_at.is_(None), model.repair_at <= MOMENT)
 
 
 def changing(target_id) -> ColumnElement[bool]:
@@ -44,5 +55,6 @@ def still_due(due: Select, model: type[Base], thing_id: uuid.UUID):
     """The thing, its row locked. None when it is no longer due, or somebody is changing it: they
     come first."""
     return session.scalar(
-        due.where(model.id == thing_id).with_for_update(of=model, key_share=True, skip_locked=True)
+        due.where(model.id == thing_id).with_for_update(of=model, key_share=True, skip_locked=True),
+        at_present(),
     )

@@ -7,12 +7,22 @@ one at a time for each table, however much has changed.
 
 import logging
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import Select, exists, or_, select, text
+from sqlalchemy import exists, or_, select, text
 
 from portal.changes import TABLE_DEADLINE
-from portal.conductor.repairs import BACKOFF, MOST_AT_A_TIME, answers, count_repair, still_due
+from portal.conductor.noun import Reports
+from portal.conductor.repairs import (
+    ANSWERS,
+    BACKOFF,
+    MOST_AT_A_TIME,
+    at_present,
+    count_repair,
+    may_be_mended,
+    still_due,
+)
 from portal.db import now, session
 from portal.models import Host, Operation, Scope, Task
 from portal.models.scope import UNSETTLED
@@ -23,29 +33,62 @@ log = logging.getLogger(__name__)
 
 LONGEST_STALE = timedelta(minutes=8)  # between two sendings of a table that fail
 
+UNDER_WAY = (
+    exists()
+    .where(Task.scope_id == Scope.id, Task.finished_at.is_(None))
+    .where(
+        or_(
+            Task.operation_id.is_(None),
+            ~Scope.needed,
+            exists().where(Operation.id == Task.operation_id, Operation.stage == Task.stage),
+        )
+    )
+)
+# Not while a task of the present stage brings it: a later stage may be long in coming. What shall
+# be gone waits for that too, since something may still be there that needs it.
+STALE = (
+    select(Scope)
+    .join(Scope.host)
+    .where(text(f"({UNSETTLED})"), may_be_mended(Scope), ANSWERS, ~UNDER_WAY)
+    .order_by(Scope.updated_at)
+    .execution_options(populate_existing=True)
+)
+DUE = STALE.with_only_columns(Scope.id).limit(MOST_AT_A_TIME)
 
-def take(host: Host, observation: Observation) -> None:
-    """Which tables the host holds is known, where that is news."""
-    held = {(each.kind, uuid.UUID(each.id)): each for each in observation.held}
-    absent = {uuid.UUID(each) for each in observation.absent}
-    if observation.everything:
-        rows = scopes.of_host(host.id)
-    elif held or absent:
-        rows = scopes.of_host(host.id, {target_id for _, target_id in held} | absent)
-    else:
-        return
-    for scope in rows:
-        there = held.get((scope.kind, scope.target_id))
-        generation = there.generation if there else 0
-        named = there or scope.target_id in absent
-        if not (named or observation.everything):
-            continue
-        if scope.older_than(observation.boot_id, observation.sequence):
-            if generation != scope.held:
-                _log_unreadable(host, there)
-            scope.held, scope.held_boot_id = generation, observation.boot_id
-            scope.held_sequence = observation.sequence
-            scope.wanted = max(scope.wanted, generation)  # after an older database was restored
+
+def concerned(
+    said: Collection[tuple[uuid.UUID, Observation]], scope_ids: Collection[uuid.UUID] = ()
+) -> list[Scope]:
+    """The tables that what these hosts said may be about, and these others, locked."""
+    everything = any(observation.everything for _, observation in said)
+    named = {each for _, observation in said for each in _named(observation)}
+    return scopes.lock(
+        scope_ids,
+        host_ids={host_id for host_id, _ in said},
+        target_ids=None if everything else named,
+    )
+
+
+def take(reports: Reports, known: Collection[Scope]) -> None:
+    """Which of the known tables the hosts hold is written down, where that is news."""
+    by_host: dict[uuid.UUID, list[Scope]] = {}
+    for scope in known:
+        by_host.setdefault(scope.host_id, []).append(scope)
+    for host, observation in reports:
+        held = {(each.kind, uuid.UUID(each.id)): each for each in observation.held}
+        absent = {uuid.UUID(each) for each in observation.absent}
+        for scope in by_host.get(host.id, ()):
+            there = held.get((scope.kind, scope.target_id))
+            generation = there.generation if there else 0
+            named = there or scope.target_id in absent
+            if not (named or observation.everything):
+                continue
+            if scope.older_than(observation.boot_id, observation.sequence):
+                if generation != scope.held:
+                    _log_unreadable(host, there)
+                scope.held, scope.held_boot_id = generation, observation.boot_id
+                scope.held_sequence = observation.sequence
+                scope.wanted = max(scope.wanted, generation)  # an older database was restored
 
 
 def _log_unreadable(host: Host, there: Held | None) -> None:
@@ -58,7 +101,7 @@ def _log_unreadable(host: Host, there: Held | None) -> None:
 def shortfall(task: Task) -> str:
     """Empty when the host holds the task's table, or has given it up; else what it holds."""
     scope = task.scope
-    if goes(task):
+    if goes(task.job, scope.kind):
         gone = scope.held == 0 or scope.wanted > task.revision
         return "" if gone else "the host still holds it"
     if scope.held >= task.revision:
@@ -66,19 +109,15 @@ def shortfall(task: Task) -> str:
     return f"the host holds revision {scope.held} of {task.revision}"
 
 
-def covered(task: Task) -> bool:
-    """Whether another one's job has brought the host where this task shall bring it, or this
-    one's table was wanted again since."""
-    if task.scope is None:
-        return False
-    if goes(task):
-        return task.scope.wanted > task.revision
-    return task.scope.held >= task.revision
+def covered(job: str, revision: int, *, kind: str, wanted: int, held: int) -> bool:
+    """Whether another one's job has brought the host where a task with this job and revision
+    shall bring it, or its table was wanted again since."""
+    return wanted > revision if goes(job, kind) else held >= revision
 
 
-def goes(task: Task) -> bool:
-    """Whether the task's table shall be gone."""
-    return task.job == scopes.job_of(task.scope.kind, needed=False)
+def goes(job: str, kind: str) -> bool:
+    """Whether the job makes a table of this kind go."""
+    return job == scopes.job_of(kind, needed=False)
 
 
 def ended(task: Task) -> None:
@@ -89,12 +128,12 @@ def ended(task: Task) -> None:
 
 def due() -> list[uuid.UUID]:
     """Tables that hosts which answer do not hold as they are wanted."""
-    return list(session.scalars(_unsettled().with_only_columns(Scope.id).limit(MOST_AT_A_TIME)))
+    return list(session.scalars(DUE, at_present()))
 
 
 def mend(scope_id: uuid.UUID) -> bool:
     """The table is on its way to its host, or its end is."""
-    scope = still_due(_unsettled(), Scope, scope_id)
+    scope = still_due(STALE, Scope, scope_id)
     if scope is None:
         return False
     count_repair(scope, longest=LONGEST_STALE if scope.held else BACKOFF[-1])
@@ -113,30 +152,7 @@ def mend(scope_id: uuid.UUID) -> bool:
     return True
 
 
-def _unsettled() -> Select:
-    """Not while a task of the present stage brings it: a later stage may be long in coming. What
-    shall be gone waits for that too, since something may still be there that needs it."""
-    moment = now()
-    under_way = (
-        exists()
-        .where(Task.scope_id == Scope.id, Task.finished_at.is_(None))
-        .where(
-            or_(
-                Task.operation_id.is_(None),
-                ~Scope.needed,
-                exists().where(Operation.id == Task.operation_id, Operation.stage == Task.stage),
-            )
-        )
-    )
-    return (
-        select(Scope)
-        .join(Scope.host)
-        .where(
-            text(f"({UNSETTLED})"),
-            or_(Scope.repair_at.is_(None), Scope.repair_at <= moment),
-            answers(moment),
-            ~under_way,
-        )
-        .order_by(Scope.updated_at)
-        .execution_options(populate_existing=True)
-    )
+def _named(observation: Observation) -> set[uuid.UUID]:
+    """What it says something of."""
+    held = {uuid.UUID(each.id) for each in observation.held}
+    return held | {uuid.UUID(each) for each in observation.absent}

@@ -66,12 +66,12 @@ def blueprints(package: str, path: Iterable[str]) -> Iterator[Blueprint]:
 def _name_its_content(app: Flask, endpoint: str, values: dict) -> None:
     """A static file's URL changes with its content, so that a browser may keep it for a year."""
     if endpoint == "static" and "filename" in values:
-        values["v"] = _content_sum(Path(app.static_folder) / values["filename"])
+        values["v"] = _content_sum(app.static_folder, values["filename"])
 
 
 @functools.cache
-def _content_sum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+def _content_sum(folder: str, name: str) -> str:
+    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:8]
 
 
 def partial() -> bool:

@@ -100,6 +100,7 @@ def supersede(operation: Operation, reason: str) -> None:
     """The operation has ended without having been carried out; what a host still does of it is
     of no consequence, since a newer generation follows."""
     finish(operation, Outcome.SUPERSEDED, reason)
+    session.flush()
 
 
 def finish(operation: Operation, outcome: Outcome, reason: str = "") -> None:
@@ -112,7 +113,6 @@ def finish(operation: Operation, outcome: Outcome, reason: str = "") -> None:
             .where(Task.operation_id == operation.id, Task.finished_at.is_(None))
             .values(finished_at=moment, outcome=Outcome.SUPERSEDED)
         )
-    session.flush()
 
 
 def open_of(target_id: uuid.UUID) -> Operation | None:

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Select, or_, select, tuple_, update
-from sqlalchemy.orm import joinedload
 
 from portal import bell
 from portal.db import after_commit, session, write
@@ -86,23 +85,28 @@ def want_at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Rai
     return [*found.values(), *_make(set(places) - found.keys(), wanted=1)]
 
 
-def of_host(host_id: uuid.UUID, target_ids: Collection[uuid.UUID] | None = None) -> list[Scope]:
-    """The tables of a host, all or those of these things, locked."""
-    conditions = [Scope.host_id == host_id]
-    if target_ids is not None:
-        conditions.append(Scope.target_id.in_(target_ids))
-    return _locked(*conditions)
-
-
 def job_of(kind: str, *, needed: bool) -> str:
     """The job that makes a host hold a table of this kind, or nothing of it."""
     return f"{kind}.{'apply' if needed else 'remove'}"
 
 
-def lock(scope_ids: Collection[uuid.UUID]) -> None:
-    """Until the transaction ends these are nobody else's to change."""
-    if scope_ids:
-        session.execute(_in_order(select(Scope.id).where(Scope.id.in_(scope_ids))))
+def lock(
+    scope_ids: Collection[uuid.UUID] = (),
+    *,
+    host_ids: Collection[uuid.UUID],
+    target_ids: Collection[uuid.UUID] | None,
+) -> list[Scope]:
+    """These tables, and those that these hosts have of these things, or all that they have:
+    until the transaction ends nobody else's to change. Call it once, with all that is needed."""
+    conditions = [Scope.id.in_(scope_ids)] if scope_ids else []
+    if target_ids is None:
+        conditions.append(Scope.host_id.in_(host_ids))
+    elif target_ids:
+        conditions.append(Scope.host_id.in_(host_ids) & Scope.target_id.in_(target_ids))
+    if not conditions:
+        return []
+    query = select(Scope).where(or_(*conditions)).execution_options(populate_existing=True)
+    return list(session.scalars(_in_order(query)))
 
 
 _COLUMNS = (
@@ -121,16 +125,6 @@ def _make(places: Collection[Place], *, wanted: int) -> list[Raised]:
     columns = ("id", "host_id", "kind", "target_id", "wanted")
     write(Scope, [{name: getattr(each, name) for name in columns} for each in new])
     return new
-
-
-def _locked(*conditions: ColumnElement[bool]) -> list[Scope]:
-    query = (
-        select(Scope)
-        .where(*conditions)
-        .options(joinedload(Scope.host, innerjoin=True))
-        .execution_options(populate_existing=True)
-    )
-    return list(session.scalars(_in_order(query)))
 
 
 def _in_order(query: Select) -> Select:

@@ -10,9 +10,14 @@ import zlib
 MAX_BYTES = 64 * 1024 * 1024  # of unpacked JSON: a table of 100,000 ports is half of it
 
 
-def dump(value) -> dict:
-    """The JSON-ready form of a spec or an observation."""
-    return dataclasses.asdict(value)
+def dump(value):
+    """The JSON-ready form of a spec or an observation. (`dataclasses.asdict` copies what never
+    changes: of a table of 1,000 ports it takes four times as long.)"""
+    if names := _names(type(value)):
+        return {name: dump(getattr(value, name)) for name in names}
+    if isinstance(value, tuple | list):
+        return [dump(each) for each in value]
+    return value
 
 
 def load(kind: type, data):
@@ -52,6 +57,14 @@ def _load_dataclass(kind: type, data):
 def _hints(kind: type) -> dict[str, type]:
     """The types of its fields. To work them out takes longer than to read a spec."""
     return typing.get_type_hints(kind)
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Of the fields of a dataclass."""
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def pack(message: dict) -> bytes:

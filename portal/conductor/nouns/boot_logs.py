@@ -3,8 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import select
-from sqlalchemy.orm import defer
+from sqlalchemy import bindparam, select
 
 from portal.conductor.noun import Beats, Noun, Question
 from portal.conductor.wire import Address, Fate
@@ -14,6 +13,21 @@ from portal.models.boot_log import PATIENCE
 from portal.services.instances import boot_logs
 from workers.specs import BootLogSpec
 
+WANTED = (
+    select(
+        BootLog.id,
+        BootLog.instance_id,
+        BootLog.wanted_at,
+        Host.id.label("host_id"),
+        Host.name,
+        Host.sealed_key,
+    )
+    .join(Instance, Instance.id == BootLog.instance_id)
+    .join(Host, Host.id == Instance.host_id)
+    .where(BootLog.wanted_at <= bindparam("moment"))
+    .order_by(BootLog.wanted_at)
+)
+
 
 def spec(instance_id: uuid.UUID) -> BootLogSpec:
     """Has a host say what the guest wrote to its serial port."""
@@ -22,23 +36,14 @@ def spec(instance_id: uuid.UUID) -> BootLogSpec:
 
 def _questions(_beats: Beats) -> Iterable[Question]:
     """What somebody waits for, the oldest wish first."""
-    rows = session.execute(
-        select(BootLog, Host)
-        .join(Instance, Instance.id == BootLog.instance_id)
-        .join(Host, Host.id == Instance.host_id)
-        .where(BootLog.wanted_at <= now())
-        .order_by(BootLog.wanted_at)
-        .options(defer(BootLog.text))
-        .execution_options(populate_existing=True)
-    )
-    for log, host in rows:
+    for row in session.execute(WANTED, {"moment": now()}):
         yield Question(
-            about=log.id,
-            host=Address.of(host),
+            about=row.id,
+            host=Address(row.host_id, row.name, row.sealed_key),
             job="instances.observe_log",
-            spec=spec(log.instance_id),
-            mark=log.wanted_at,
-            until=log.wanted_at + PATIENCE,
+            spec=spec(row.instance_id),
+            mark=row.wanted_at,
+            until=row.wanted_at + PATIENCE,
         )
 
 

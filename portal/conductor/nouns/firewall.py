@@ -1,35 +1,47 @@
 """Filters: one table a host, of all its guests' ports and of the groups that guard them."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import or_, select
 
 from portal.changes.networks import FILTER, FILTER_TABLE
 from portal.conductor.noun import Noun
 from portal.db import session
-from portal.models import FixedIp, Instance, Network, Port, Power, SecurityGroupRule, Task
+from portal.models import FixedIp, Instance, Network, Port, Power, Scope, SecurityGroupRule, Task
 from portal.models.port import port_groups
 from portal.services import security_groups
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec
 
 
-def _spec(task: Task) -> FirewallSpec:
-    """The whole filter of the task's host."""
-    host_id = task.scope.host_id
-    ports = session.execute(
-        select(Port.id, Port.mac, Network.segment_id)
-        .join(Network, Network.id == Port.network_id)
-        .join(Instance, Instance.id == Port.owner_id)
-        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
-        .order_by(Port.created_at, Port.id)
-    ).all()
-    held, worn = _addresses_of(host_id), _groups_of(host_id)
+def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, FirewallSpec]:
+    """The whole filters of the tasks' hosts."""
+    host_ids = {task.scope.host_id for task in tasks}
+    ports, held, worn = _ports_on(host_ids), _addresses_of(host_ids), _groups_of(host_ids)
     rules = _rules(set().union(*worn.values()))
     members = _members(rules.keys())
+    groups = {
+        group_id: GroupSpec(
+            id=str(group_id),
+            rules=tuple(security_groups.rule_spec(rule) for rule in rules[group_id]),
+            members=members.get(group_id, ()),
+        )
+        for group_id in rules
+    }
+    return {
+        task.id: _spec(task.scope, ports.get(task.scope.host_id, []), held, worn, groups, rules)
+        for task in tasks
+    }
+
+
+def _spec(scope: Scope, ports: list, held, worn, groups, rules) -> FirewallSpec:
+    """The filter of a host with these ports: of all groups, it knows those that they bear, and
+    those that the rules of these name."""
+    own = set().union(*(worn.get(port.id, ()) for port in ports))
+    named = {rule.remote_group_id for group_id in own for rule in rules[group_id]} - {None}
     return FirewallSpec(
-        id=str(host_id),
-        generation=task.scope.wanted,
+        id=str(scope.host_id),
+        generation=scope.wanted,
         ports=tuple(
             FilteredPortSpec(
                 id=str(port.id),
@@ -41,39 +53,46 @@ def _spec(task: Task) -> FirewallSpec:
             )
             for number, port in enumerate(ports, start=1)
         ),
-        groups=tuple(
-            GroupSpec(
-                id=str(group_id),
-                rules=tuple(security_groups.rule_spec(rule) for rule in rules[group_id]),
-                members=members.get(group_id, ()),
-            )
-            for group_id in sorted(rules)
-        ),
+        groups=tuple(groups[group_id] for group_id in sorted(own | named)),
     )
 
 
-def _addresses_of(host_id: uuid.UUID) -> dict[uuid.UUID, list[str]]:
-    """The addresses of each port on a host that has any."""
+def _ports_on(host_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list]:
+    """The ports of the guests that are wanted on these hosts, by the host, oldest first."""
+    ports: dict[uuid.UUID, list] = {}
+    for row in session.execute(
+        select(Instance.host_id, Port.id, Port.mac, Network.segment_id)
+        .join(Network, Network.id == Port.network_id)
+        .join(Instance, Instance.id == Port.owner_id)
+        .where(Instance.host_id.in_(host_ids), Instance.desired != Power.ABSENT)
+        .order_by(Port.created_at, Port.id)
+    ):
+        ports.setdefault(row.host_id, []).append(row)
+    return ports
+
+
+def _addresses_of(host_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The addresses of each port on these hosts that has any."""
     held: dict[uuid.UUID, list[str]] = {}
     for port_id, address in session.execute(
         select(FixedIp.port_id, FixedIp.address)
         .join(Port, Port.id == FixedIp.port_id)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+        .where(Instance.host_id.in_(host_ids), Instance.desired != Power.ABSENT)
         .order_by(FixedIp.created_at, FixedIp.id)
     ):
         held.setdefault(port_id, []).append(address)
     return held
 
 
-def _groups_of(host_id: uuid.UUID) -> dict[uuid.UUID, set[uuid.UUID]]:
-    """The groups of each port on a host that has any."""
+def _groups_of(host_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[uuid.UUID]]:
+    """The groups of each port on these hosts that has any."""
     worn: dict[uuid.UUID, set[uuid.UUID]] = {}
     for port_id, group_id in session.execute(
         select(port_groups.c.port_id, port_groups.c.group_id)
         .join(Port, Port.id == port_groups.c.port_id)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(Instance.host_id == host_id, Instance.desired != Power.ABSENT)
+        .where(Instance.host_id.in_(host_ids), Instance.desired != Power.ABSENT)
     ):
         worn.setdefault(port_id, set()).add(group_id)
     return worn
@@ -111,4 +130,4 @@ def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSp
     return {group_id: tuple(each) for group_id, each in members.items()}
 
 
-NOUN = Noun(name=FILTER_TABLE, table=True, specs={FILTER.job: _spec})
+NOUN = Noun(name=FILTER_TABLE, table=True, specs={FILTER.job: _specs})

@@ -1,13 +1,14 @@
 """Hosts: what they are and have, and what lies about on them."""
 
 import logging
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from portal.changes.hosts import STRANGERS_GONE
-from portal.conductor.noun import Beats, Noun, Question
+from portal.conductor.noun import Beats, Noun, Question, Reports
 from portal.conductor.wire import Address, Fate
 from portal.db import now, session
 from portal.models import Host, Task
@@ -17,44 +18,54 @@ from workers.specs import Observation, ObserveSpec, StrangersSpec
 
 SWEPT_EVERY = timedelta(seconds=30)  # between two looks at everything a host holds
 PATIENCE = timedelta(seconds=60)
+BY_NAME = select(Host.id, Host.name, Host.sealed_key).order_by(Host.name)
 
 log = logging.getLogger(__name__)
 
 
-def observe(host: Host) -> ObserveSpec:
+def observe(host_id: uuid.UUID) -> ObserveSpec:
     """Has a host say everything that it holds."""
-    return ObserveSpec(id=str(host.id), generation=1)
+    return ObserveSpec(id=str(host_id), generation=1)
 
 
 def _questions(beats: Beats) -> Iterable[Question]:
     """Everything that a host holds is wanted to be known twice a minute, and whenever its beat
     says that something has happened there."""
-    for host in session.scalars(select(Host).where(Host.id.in_(beats)).order_by(Host.name)):
-        beat = beats[host.id]
+    for host in session.execute(BY_NAME):
+        beat = beats.get(host.id)
+        if beat is None:
+            continue
         yield Question(
             about=host.id,
             host=Address.of(host),
             job="hosts.observe",
-            spec=observe(host),
+            spec=observe(host.id),
             mark=(beat.get(wire.BEAT_BOOT_ID, ""), beat.get(wire.BEAT_EVENTS, "")),
             until=now() + PATIENCE,
             again=SWEPT_EVERY,
         )
 
 
-def _clean(task: Task) -> StrangersSpec:
+def _clean(tasks: Sequence[Task]) -> dict[uuid.UUID, StrangersSpec]:
     """What the operator was shown on a host, without what has come to be wanted since."""
-    return StrangersSpec(
-        id=str(task.host_id),
-        generation=1,
-        strangers=tuple(strangers.among(strangers.named(task.operation))),
-    )
+    return {
+        task.id: StrangersSpec(
+            id=str(task.host_id),
+            generation=1,
+            strangers=tuple(strangers.among(strangers.named(task.operation))),
+        )
+        for task in tasks
+    }
 
 
-def _take(host: Host, observation: Observation) -> None:
+def _take(reports: Reports) -> None:
+    for host, observation in reports:
+        if observation.everything and observation.host:
+            _take_everything(host, observation)
+
+
+def _take_everything(host: Host, observation: Observation) -> None:
     facts = observation.host
-    if not observation.everything or not facts:
-        return
     host.vcpus, host.memory_mib = facts.vcpus, facts.memory_mib
     host.disk_gib, host.disk_free_gib = facts.disk_gib, facts.disk_free_gib
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason

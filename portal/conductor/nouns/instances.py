@@ -2,37 +2,71 @@
 
 import ipaddress
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Select, or_, select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import contains_eager, joinedload, lazyload, selectinload
 
 from portal.changes.images import COPY
 from portal.changes.instances import GONE, MAKE
-from portal.conductor.noun import Need, Noun
+from portal.conductor.noun import Need, Noun, Reports
 from portal.conductor.nouns import images
 from portal.conductor.repairs import (
+    ANSWERS,
     MOST_AT_A_TIME,
-    answers,
+    at_present,
     changing,
     count_repair,
+    may_be_mended,
     still_due,
 )
 from portal.db import now, session
-from portal.models import FixedIp, Host, Image, Instance, Operation, Port, Power, Task
+from portal.models import FixedIp, Image, Instance, Operation, Port, Power, Task
 from portal.models.instance import UNSETTLED
 from portal.services import instances
-from workers.specs import ROOT, AddressSpec, DiskSpec, Guest, InstanceSpec, Observation, PortSpec
+from workers.specs import ROOT, AddressSpec, DiskSpec, Guest, InstanceSpec, PortSpec
+
+PORTS = (
+    select(Port)
+    .order_by(Port.created_at, Port.id)
+    .options(lazyload(Port.groups), selectinload(Port.fixed_ips).joinedload(FixedIp.subnet))
+    .execution_options(populate_existing=True)
+)
+DRIFTED = (
+    select(Instance)
+    .join(Instance.host)
+    .where(
+        text(UNSETTLED),
+        or_(Instance.fault == "", Instance.launched_at.is_not(None)),
+        may_be_mended(Instance),
+        ANSWERS,
+        ~changing(Instance.id),
+    )
+    .options(contains_eager(Instance.host))
+    .execution_options(populate_existing=True)
+)
+DUE = DRIFTED.limit(MOST_AT_A_TIME)
 
 
-def _spec(task: Task) -> InstanceSpec:
-    """The guest as its instance is wanted."""
-    row = session.execute(
-        select(Instance)
-        .where(Instance.id == task.target_id)
-        .options(joinedload(Instance.image))
-        .execution_options(populate_existing=True)
-    ).scalar_one()
+def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, InstanceSpec]:
+    """The guests as their instances are wanted."""
+    ids = {task.target_id for task in tasks}
+    rows = {
+        row.id: row
+        for row in session.scalars(
+            select(Instance)
+            .where(Instance.id.in_(ids))
+            .options(joinedload(Instance.image))
+            .execution_options(populate_existing=True)
+        )
+    }
+    ports = _ports_of(ids)
+    return {
+        task.id: _spec(rows[task.target_id], tuple(ports.get(task.target_id, ()))) for task in tasks
+    }
+
+
+def _spec(row: Instance, ports: tuple[PortSpec, ...]) -> InstanceSpec:
     return InstanceSpec(
         id=str(row.id),
         generation=row.generation,
@@ -51,59 +85,70 @@ def _spec(task: Task) -> InstanceSpec:
                 image=row.image and images.spec(row.image),
             ),
         ),
-        ports=_ports_of(row.id),
+        ports=ports,
         public_keys=tuple((name, key) for name, key in row.public_keys),
         user_data=row.user_data,
         grace_seconds=row.grace_seconds,
     )
 
 
-def _ports_of(instance_id: uuid.UUID) -> tuple[PortSpec, ...]:
-    ports = session.scalars(
-        select(Port)
-        .where(Port.owner_id == instance_id)
-        .order_by(Port.created_at, Port.id)
-        .options(lazyload(Port.groups), selectinload(Port.fixed_ips).joinedload(FixedIp.subnet))
-        .execution_options(populate_existing=True)
-    )
-    return tuple(
-        PortSpec(
-            id=str(port.id),
-            network_id=str(port.network_id),
-            segment_id=port.network.segment_id,
-            mac=port.mac,
-            mtu=port.network.mtu,
-            addresses=tuple(
-                AddressSpec(
-                    address=each.address,
-                    prefix_length=ipaddress.ip_network(each.subnet.cidr).prefixlen,
-                    gateway=each.subnet.gateway,
-                )
-                for each in port.fixed_ips
-            ),
+def _ports_of(instance_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[PortSpec]]:
+    """Their ports, by the instance, oldest first."""
+    ports: dict[uuid.UUID, list[PortSpec]] = {}
+    for port in session.scalars(PORTS.where(Port.owner_id.in_(instance_ids))):
+        ports.setdefault(port.owner_id, []).append(
+            PortSpec(
+                id=str(port.id),
+                network_id=str(port.network_id),
+                segment_id=port.network.segment_id,
+                mac=port.mac,
+                mtu=port.network.mtu,
+                addresses=tuple(
+                    AddressSpec(
+                        address=each.address,
+                        prefix_length=ipaddress.ip_network(each.subnet.cidr).prefixlen,
+                        gateway=each.subnet.gateway,
+                    )
+                    for each in port.fixed_ips
+                ),
+            )
         )
-        for port in ports
-    )
+    return ports
 
 
-def _take(host: Host, observation: Observation) -> None:
-    """The guests of this host are as it says. Of one that lives on another host it says nothing,
+def _take(reports: Reports) -> None:
+    """The guests of each host are as it says. Of one that lives on another host it says nothing,
     and of one with an open change only the change itself tells."""
-    guests = {uuid.UUID(guest.id): guest for guest in observation.guests}
-    absent = {uuid.UUID(each) for each in observation.absent}
-    said = Instance.id.in_(guests.keys() | absent)
-    if observation.everything:
+    known = _known(reports)
+    for host, observation in reports:
+        guests = {uuid.UUID(guest.id): guest for guest in observation.guests}
+        named = guests.keys() | {uuid.UUID(each) for each in observation.absent}
+        for instance in known.get(host.id, ()):
+            concerned = observation.everything or instance.id in named
+            if not concerned or not instance.older_than(observation.boot_id, observation.sequence):
+                continue
+            if guest := guests.get(instance.id):
+                _take_guest(instance, guest)
+            else:
+                _take_absence(instance)
+            instance.observed_boot_id = observation.boot_id
+            instance.observed_sequence = observation.sequence
+
+
+def _known(reports: Reports) -> dict[uuid.UUID, list[Instance]]:
+    """The instances that these reports may be about, by the host."""
+    named = {uuid.UUID(guest.id) for _, observation in reports for guest in observation.guests}
+    named |= {uuid.UUID(each) for _, observation in reports for each in observation.absent}
+    said = Instance.id.in_(named)
+    if any(observation.everything for _, observation in reports):
         said = or_(said, Instance.observed != Power.ABSENT) & ~changing(Instance.id)
-    here = (Instance.host_id == host.id, Instance.deleted_at.is_(None))
+    elif not named:
+        return {}
+    known: dict[uuid.UUID, list[Instance]] = {}
+    here = (Instance.host_id.in_({host.id for host, _ in reports}), Instance.deleted_at.is_(None))
     for instance in session.scalars(select(Instance).where(*here, said)):
-        if not instance.older_than(observation.boot_id, observation.sequence):
-            continue
-        if guest := guests.get(instance.id):
-            _take_guest(instance, guest)
-        else:
-            _take_absence(instance)
-        instance.observed_boot_id = observation.boot_id
-        instance.observed_sequence = observation.sequence
+        known.setdefault(instance.host_id, []).append(instance)
+    return known
 
 
 def _take_guest(instance: Instance, guest: Guest) -> None:
@@ -159,19 +204,19 @@ def _needs(task: Task) -> Iterable[Need]:
         yield Need(COPY.job, image.id)
 
 
-def _ended(operation: Operation) -> None:
-    instances.ended(session.get_one(Instance, operation.target_id), operation)
+def _ended(operations: Sequence[Operation]) -> None:
+    instances.ended([(session.get_one(Instance, each.target_id), each) for each in operations])
 
 
 def _due() -> list[uuid.UUID]:
-    rows = session.scalars(_unsettled().limit(MOST_AT_A_TIME))
+    rows = session.scalars(DUE, at_present()).all()
     return [instance.id for instance in rows if not instances.may_come_back(instance)]
 
 
 def _mend(instance_id: uuid.UUID) -> bool:
     """It was settled and no longer is: the same job once more. One that shut itself down is
     wanted off from now on."""
-    instance = still_due(_unsettled(), Instance, instance_id)
+    instance = still_due(DRIFTED, Instance, instance_id)
     if instance is None or instances.may_come_back(instance):
         return False
     if instances.shut_itself_down(instance):
@@ -182,27 +227,10 @@ def _mend(instance_id: uuid.UUID) -> bool:
     return True
 
 
-def _unsettled() -> Select:
-    moment = now()
-    return (
-        select(Instance)
-        .join(Instance.host)
-        .where(
-            text(UNSETTLED),
-            or_(Instance.fault == "", Instance.launched_at.is_not(None)),
-            or_(Instance.repair_at.is_(None), Instance.repair_at <= moment),
-            answers(moment),
-            ~changing(Instance.id),
-        )
-        .options(contains_eager(Instance.host))
-        .execution_options(populate_existing=True)
-    )
-
-
 NOUN = Noun(
     name="instances",
     model=Instance,
-    specs={MAKE.job: _spec, GONE.job: _spec},
+    specs={MAKE.job: _specs, GONE.job: _specs},
     take=_take,
     fulfilled=_fulfilled,
     needs=_needs,

@@ -1,7 +1,7 @@
 """Networks: the table of each on every host that has a guest on it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Row, exists, or_, select
 
@@ -10,21 +10,38 @@ from portal.changes.networks import NETWORK_TABLE, TABLE, TABLE_GONE
 from portal.conductor.noun import Noun
 from portal.conductor.repairs import MOST_AT_A_TIME, changing
 from portal.db import session
-from portal.models import FixedIp, Instance, Network, Operation, Port, Power, Scope, Subnet, Task
+from portal.models import FixedIp, Instance, Network, Operation, Port, Power, Scope, Task
 from portal.services import networks
 from workers.specs import LeaseSpec, NameSpec, NetworkSpec
 
+_HELD = exists().where(
+    Scope.kind == NETWORK_TABLE,
+    Scope.target_id == Network.id,
+    or_(Scope.needed, Scope.held > 0),
+)
+# The networks that are wanted no more and that no host holds.
+BURIABLE = select(Network.id).where(Network.deleted_at.is_not(None), ~_HELD, ~changing(Network.id))
+DUE = BURIABLE.limit(MOST_AT_A_TIME)
 
-def _spec(task: Task) -> NetworkSpec:
-    """The network's table on the task's host: DHCP serves the guests that are there, DNS knows
-    those of all hosts. A table that shall be gone is of the revision that ended it, so that it
-    never ends a newer one.
+
+def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, NetworkSpec]:
+    """The networks' tables on the tasks' hosts.
 
     Hosts serve one subnet of a network, its first; addresses of others are left out."""
-    scope = task.scope
-    row = session.get_one(Network, scope.target_id)
-    subnet = row.subnets[0]
-    guests = _guests(subnet)
+    ids = {task.scope.target_id for task in tasks}
+    rows = {row.id: row for row in session.scalars(select(Network).where(Network.id.in_(ids)))}
+    guests = _guests([row.subnets[0].id for row in rows.values()])
+    return {
+        task.id: _spec(task, row, guests.get(row.subnets[0].id, ()))
+        for task in tasks
+        if (row := rows[task.scope.target_id])
+    }
+
+
+def _spec(task: Task, row: Network, guests: Iterable[Row]) -> NetworkSpec:
+    """DHCP serves the guests that are on the task's host, DNS knows those of all hosts. A table
+    that shall be gone is of the revision that ended it, so that it never ends a newer one."""
+    scope, subnet = task.scope, row.subnets[0]
     return NetworkSpec(
         id=str(row.id),
         generation=task.revision if task.job == TABLE_GONE.job else scope.wanted,
@@ -49,52 +66,43 @@ def _spec(task: Task) -> NetworkSpec:
     )
 
 
-def _guests(subnet: Subnet) -> Sequence[Row]:
-    """Who is wanted on a subnet, wherever it lives."""
-    return session.execute(
-        select(Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
+def _guests(subnet_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
+    """Who is wanted on each of these subnets, wherever it lives, oldest first."""
+    guests: dict[uuid.UUID, list[Row]] = {}
+    for row in session.execute(
+        select(FixedIp.subnet_id, Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
         .select_from(FixedIp)
         .join(Port, Port.id == FixedIp.port_id)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(FixedIp.subnet_id == subnet.id, Instance.desired != Power.ABSENT)
+        .where(FixedIp.subnet_id.in_(subnet_ids), Instance.desired != Power.ABSENT)
         .order_by(Port.created_at, Port.id, FixedIp.created_at, FixedIp.id)
-    ).all()
+    ):
+        guests.setdefault(row.subnet_id, []).append(row)
+    return guests
 
 
-def _ended(operation: Operation) -> None:
-    if operation.target_id in _buriable(operation.target_id):
-        networks.bury(operation.target_id)
+def _ended(operations: Sequence[Operation]) -> None:
+    ids = [operation.target_id for operation in operations]
+    for network_id in session.scalars(BURIABLE.where(Network.id.in_(ids))).all():
+        networks.bury(network_id)
 
 
 def _due() -> list[uuid.UUID]:
-    return _buriable()
+    return list(session.scalars(DUE))
 
 
 def _mend(network_id: uuid.UUID) -> bool:
     """The last host has given up a deleted network: nothing is left of it."""
-    if network_id in _buriable(network_id):
+    if session.scalar(BURIABLE.where(Network.id == network_id)):
         networks.bury(network_id)
     return False
-
-
-def _buriable(*network_ids: uuid.UUID) -> list[uuid.UUID]:
-    """Of these, or of all, the networks that are wanted no more and that no host holds."""
-    held = exists().where(
-        Scope.kind == NETWORK_TABLE,
-        Scope.target_id == Network.id,
-        or_(Scope.needed, Scope.held > 0),
-    )
-    query = select(Network.id).where(Network.deleted_at.is_not(None), ~held, ~changing(Network.id))
-    if network_ids:
-        query = query.where(Network.id.in_(network_ids))
-    return list(session.scalars(query.limit(MOST_AT_A_TIME)))
 
 
 NOUN = Noun(
     name="networks",
     model=Network,
     table=True,
-    specs={TABLE.job: _spec, TABLE_GONE.job: _spec},
+    specs={TABLE.job: _specs, TABLE_GONE.job: _specs},
     ended=_ended,
     due=_due,
     mend=_mend,

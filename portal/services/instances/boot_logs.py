@@ -1,15 +1,14 @@
 """What guests wrote to their serial ports: asked for here, answered by their hosts."""
 
-import contextlib
 import re
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select
 
 from portal import bell, throttle
-from portal.db import after_commit, now, session, transaction
+from portal.db import after_commit, now, session, transaction, upsert
 from portal.models import BootLog
 from portal.policies import Actor
 from portal.services.instances.looks import find as find_instance
@@ -37,19 +36,15 @@ def ask(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> None:
     find_instance(actor, project_id, instance_id)
     throttle.check("boot logs", str(actor.user_id), per_minute=ASKED_PER_MINUTE)
     with transaction():
-        want(instance_id)
+        want([instance_id])
         after_commit(bell.ring)
 
 
-def want(instance_id: uuid.UUID, *, after: timedelta = timedelta()) -> None:
-    """The host shall be asked for a newer log, `after` so long. For use inside a change."""
+def want(instance_ids: Collection[uuid.UUID], *, after: timedelta = timedelta()) -> None:
+    """The hosts shall be asked for newer logs of these, `after` so long. For use inside a
+    change."""
     asked = {"wanted_at": now() + after, "failure": ""}
-    changed = session.execute(
-        update(BootLog).where(BootLog.instance_id == instance_id).values(asked)
-    )
-    if not changed.rowcount:
-        with contextlib.suppress(IntegrityError), session.begin_nested():  # another was faster
-            session.add(BootLog(instance_id=instance_id, **asked))
+    upsert(BootLog, [{"instance_id": each} for each in sorted(instance_ids)], asked)
 
 
 def keep(log: BootLog, text: str) -> None:

@@ -1,6 +1,7 @@
 """What becomes of an instance by what its host reports. Called by the conductor, inside its
 transaction."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -13,21 +14,24 @@ from portal.services.instances import boot_logs
 STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
 
 
-def ended(instance: Instance, operation: Operation) -> None:
-    """A change of it has ended. What a failed one replaced is wanted again, or, for a creation,
-    its owner is told; one that succeeded leaves no fault."""
-    if operation.outcome is Outcome.FAILED:
-        _failed(instance, operation)
-    elif operation.action != "delete":
-        instance.fault = ""
-        if instance.launched_at is None:
-            boot_logs.want(instance.id, after=boot_logs.BOOTED)
-        instance.launched_at = instance.launched_at or now()
+def ended(changes: Iterable[tuple[Instance, Operation]]) -> None:
+    """Changes of these instances have ended. What a failed one replaced is wanted again, or, for
+    a creation, its owner is told; one that succeeded leaves no fault."""
+    launched = []
+    for instance, operation in changes:
+        if operation.outcome is Outcome.FAILED:
+            _failed(instance, operation)
+        elif operation.action != "delete":
+            instance.fault = ""
+            if instance.launched_at is None:
+                instance.launched_at = now()
+                launched.append(instance.id)
+    boot_logs.want(launched, after=boot_logs.BOOTED)
 
 
 def went_down(instance: Instance) -> None:
     """It no longer runs: what it wrote last is worth knowing."""
-    boot_logs.want(instance.id)
+    boot_logs.want([instance.id])
 
 
 def shut_itself_down(instance: Instance) -> bool:

@@ -3,7 +3,7 @@
 import uuid
 
 from sqlalchemy import String, case, cast, exists, func, or_, select
-from sqlalchemy.orm import joinedload, lazyload, load_only, selectinload
+from sqlalchemy.orm import defer, joinedload, lazyload, load_only, selectinload
 
 from portal.db import session
 from portal.models import FixedIp, Instance, Operation, Port, Power
@@ -58,11 +58,13 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
         )
     if asked.state in STATES:
         query = query.where(STATES[asked.state])
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    total = session.scalar(query.with_only_columns(func.count()))
     columns = {name: getattr(Instance, name) for name in (*SORTS, "id")}
     rows = session.scalars(
         ordered(query, asked, columns).options(
-            selectinload(Instance.open_operation),
+            defer(Instance.user_data),
+            defer(Instance.public_keys),
+            selectinload(Instance.open_operation).load_only(Operation.action),
             selectinload(Instance.ports).options(
                 load_only(Port.owner_id),
                 joinedload(Port.fixed_ips).load_only(FixedIp.address),

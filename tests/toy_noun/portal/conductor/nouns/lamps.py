@@ -1,24 +1,54 @@
 """Lamps, seen from the engine."""
 
 import uuid
+from collections.abc import Sequence
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 
 from portal.changes.lamps import GONE, LIT
-from portal.conductor.noun import Noun
-from portal.conductor.repairs import MOST_AT_A_TIME, answers, changing, count_repair, still_due
-from portal.db import now, session
+from portal.conductor.noun import Noun, Reports
+from portal.conductor.repairs import (
+    ANSWERS,
+    MOST_AT_A_TIME,
+    at_present,
+    changing,
+    count_repair,
+    may_be_mended,
+    still_due,
+)
+from portal.db import session
 from portal.models import Host, Lamp, Task
 from portal.services import lamps
 from workers.specs import LampSpec, Observation
 
+UNSETTLED = (
+    select(Lamp)
+    .join(Host, Host.id == Lamp.host_id)
+    .where(
+        Lamp.deleted_at.is_(None),
+        Lamp.observed_colour != Lamp.colour,
+        may_be_mended(Lamp),
+        ANSWERS,
+        ~changing(Lamp.id),
+    )
+    .execution_options(populate_existing=True)
+)
 
-def _spec(task: Task) -> LampSpec:
-    lamp = session.get_one(Lamp, task.target_id)
+
+def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, LampSpec]:
+    return {task.id: _spec(session.get_one(Lamp, task.target_id)) for task in tasks}
+
+
+def _spec(lamp: Lamp) -> LampSpec:
     return LampSpec(id=str(lamp.id), generation=lamp.generation, colour=lamp.colour)
 
 
-def _take(host: Host, observation: Observation) -> None:
+def _take(reports: Reports) -> None:
+    for host, observation in reports:
+        _take_one(host, observation)
+
+
+def _take_one(host: Host, observation: Observation) -> None:
     lit, absent = dict(observation.lamps), set(observation.absent)
     here = select(Lamp).where(Lamp.host_id == host.id, Lamp.deleted_at.is_(None))
     if observation.everything:
@@ -39,27 +69,12 @@ def _fulfilled(task: Task) -> str:
     return "" if lamp.observed_colour == lamp.colour else f"it is {lamp.observed_colour or 'dark'}"
 
 
-def _unsettled() -> Select:
-    return (
-        select(Lamp)
-        .join(Host, Host.id == Lamp.host_id)
-        .where(
-            Lamp.deleted_at.is_(None),
-            Lamp.observed_colour != Lamp.colour,
-            or_(Lamp.repair_at.is_(None), Lamp.repair_at <= now()),
-            answers(now()),
-            ~changing(Lamp.id),
-        )
-        .execution_options(populate_existing=True)
-    )
-
-
 def _due() -> list[uuid.UUID]:
-    return [lamp.id for lamp in session.scalars(_unsettled().limit(MOST_AT_A_TIME))]
+    return [lamp.id for lamp in session.scalars(UNSETTLED.limit(MOST_AT_A_TIME), at_present())]
 
 
 def _mend(lamp_id: uuid.UUID) -> bool:
-    lamp = still_due(_unsettled(), Lamp, lamp_id)
+    lamp = still_due(UNSETTLED, Lamp, lamp_id)
     if lamp is None:
         return False
     count_repair(lamp)
@@ -70,7 +85,7 @@ def _mend(lamp_id: uuid.UUID) -> bool:
 NOUN = Noun(
     name="lamps",
     model=Lamp,
-    specs={LIT.job: _spec, GONE.job: _spec},
+    specs={LIT.job: _specs, GONE.job: _specs},
     take=_take,
     fulfilled=_fulfilled,
     due=_due,
