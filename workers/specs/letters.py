@@ -13,8 +13,8 @@ MAX_BYTES = 64 * 1024 * 1024  # of unpacked JSON: a table of 100,000 ports is ha
 def dump(value):
     """The JSON-ready form of a spec or an observation. (`dataclasses.asdict` copies what never
     changes: of a table of 1,000 ports it takes four times as long.)"""
-    if names := _names(type(value)):
-        return {name: dump(getattr(value, name)) for name in names}
+    if dataclasses.is_dataclass(value):
+        return {name: dump(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, tuple | list):
         return [dump(each) for each in value]
     return value
@@ -62,8 +62,6 @@ def _hints(kind: type) -> dict[str, type]:
 @functools.cache
 def _names(kind: type) -> tuple[str, ...]:
     """Of the fields of a dataclass."""
-    if not dataclasses.is_dataclass(kind):
-        return ()
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
