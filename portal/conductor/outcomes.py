@@ -21,6 +21,7 @@ BOOTS_KEPT = 16  # of those that have passed: an answer from one of them comes t
 
 def take(host: Host, observation: Observation) -> None:
     """The facts that a host reported are written where they are newer than what was known."""
+    session.refresh(host, with_for_update={"key_share": True})  # first: a create locks so too
     take_all([(host, observation)], tables.concerned([(host.id, observation)]))
 
 
