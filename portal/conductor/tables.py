@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import exists, or_, select, text
+from sqlalchemy import Row, exists, or_, select, text
 
 from portal.changes import TABLE_DEADLINE
 from portal.conductor.noun import Reports
@@ -101,21 +101,25 @@ def _log_unreadable(host: Host, there: Held | None) -> None:
 def shortfall(task: Task) -> str:
     """Empty when the host holds the task's table, or has given it up; else what it holds."""
     scope = task.scope
-    if goes(task.job, scope.kind):
-        gone = scope.held == 0 or scope.wanted > task.revision
-        return "" if gone else "the host still holds it"
-    if scope.held >= task.revision:
+    goes = _goes(task.job, scope.kind)
+    if covered(task.job, task.revision, scope) or (goes and scope.held == 0):
         return ""
+    if goes:
+        return "the host still holds it"
     return f"the host holds revision {scope.held} of {task.revision}"
 
 
-def covered(job: str, revision: int, *, kind: str, wanted: int, held: int) -> bool:
-    """Whether another one's job has brought the host where a task with this job and revision
-    shall bring it, or its table was wanted again since."""
-    return wanted > revision if goes(job, kind) else held >= revision
+def covered(job: str, revision: int, scope: Scope | Row) -> bool:
+    """Whether a task with this job and revision has nothing left to bring about at `scope`, its
+    table or the columns of it: another one's job has done it, the table was wanted again since, or
+    was wanted no more since and has gone."""
+    if _goes(job, scope.kind):
+        return scope.wanted > revision
+    given_up = not scope.needed and scope.wanted > revision and scope.held == 0
+    return scope.held >= revision or given_up
 
 
-def goes(job: str, kind: str) -> bool:
+def _goes(job: str, kind: str) -> bool:
     """Whether the job makes a table of this kind go."""
     return job == scopes.job_of(kind, needed=False)
 

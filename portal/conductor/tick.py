@@ -71,6 +71,7 @@ UNFINISHED = (
         Operation.target_type.label("noun"),
         Operation.target_id.label("about"),
         Scope.kind,
+        Scope.needed,
         Scope.wanted,
         Scope.held,
     )
@@ -245,8 +246,4 @@ def _judge(tasks: Sequence[Row], fates: dict[Receipt, Fate], *, reachable: bool)
 
 
 def _covered(task: Row) -> bool:
-    if task.scope_id is None:
-        return False
-    return tables.covered(
-        task.job, task.revision, kind=task.kind, wanted=task.wanted, held=task.held
-    )
+    return task.scope_id is not None and tables.covered(task.job, task.revision, task)

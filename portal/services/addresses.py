@@ -21,7 +21,7 @@ from workers.specs.networks import is_host, is_mac
 
 OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
 LOOKS = 256  # a subnet of so many addresses is small: it is looked at whole
-LOOKS_EACH = 32  # at so many addresses of a large one for each that is wanted
+LOOKS_EACH = 32  # at so many of a large one for each that is wanted, and never at fewer than LOOKS
 
 _chance = random.SystemRandom()
 
@@ -128,7 +128,7 @@ def _look(
     """Up to `count` numbers of free addresses, fewer only if there are no more, and `count` MACs
     that nobody bears, but for those to `avoid`; by one statement as a rule."""
     size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
-    looks = size if size <= LOOKS else LOOKS_EACH * count
+    looks = size if size <= LOOKS else max(LOOKS, LOOKS_EACH * count)
     drawn = set(_chance.sample(range(size), min(size, looks))) - kept
     macs = _drawn_macs(count, avoid | {each.gateway_mac for each in network.subnets})
     held = select(FixedIp.number, literal(None, String)).where(FixedIp.subnet_id == subnet.id)

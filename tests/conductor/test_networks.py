@@ -198,6 +198,24 @@ def test_a_guest_that_comes_while_the_last_one_goes_keeps_its_network(bare_cloud
     assert leases(host) == addresses(second)
 
 
+def test_a_delete_that_comes_later_than_the_last_ones_finds_its_network_given_up(bare_cloud):
+    """Seen: it asked five times for a table that the host had been told to forget, and failed."""
+    bare_cloud.add_host("kvm-1")
+    alice, host = bare_cloud.actor("alice"), bare_cloud.hosts["kvm-1"]
+    first, second = bare_cloud.running("first"), bare_cloud.running("second")
+    host.fail("remove_domain", "the guest holds on", times=1)
+    instances.delete(alice, first.project_id, first.id)
+    bare_cloud.turn()
+    instances.delete(alice, second.project_id, second.id)
+    for _ in range(4):
+        bare_cloud.turn()
+    assert host.every("network") == {}
+    assert bare_cloud.operations(first)[-1].outcome is None
+    bare_cloud.settle()
+    assert bare_cloud.operations(first)[-1].outcome is Outcome.DONE
+    assert host.every("network") == {}
+
+
 def test_a_dark_host_gives_up_a_deleted_network_when_it_returns(two_hosts):
     alice, first = two_hosts.actor("alice"), two_hosts.first
     second = two_hosts.running("second")

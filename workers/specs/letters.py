@@ -16,7 +16,7 @@ def dump(value):
     if dataclasses.is_dataclass(value):
         return {name: dump(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, tuple | list):
-        return [dump(each) for each in value]
+        return tuple(dump(each) for each in value)
     return value
 
 
