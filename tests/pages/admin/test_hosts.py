@@ -81,3 +81,15 @@ def test_what_a_host_was_not_told_is_on_its_page_with_the_reason(cloud, page):
     text = page()
     assert "Filter: tried again from" in text
     assert "The last time: nft: no such file" in text
+
+
+def test_what_was_sent_to_a_host_that_fell_silent_waits_for_its_answer(cloud, page):
+    cloud.running()
+    cloud.silent.add("kvm-1")
+    with transaction():
+        session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
+    drift.mend()
+    cloud.turn()
+    assert "Filter: on its way" in page()
+    cloud.clock.forward(minutes=2)
+    assert "Filter: when the host answers again" in page()
