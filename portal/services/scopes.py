@@ -85,9 +85,10 @@ def want_at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Rai
     return [*found.values(), *_make(set(places) - found.keys(), wanted=1)]
 
 
-def job_of(kind: str, *, needed: bool) -> str:
-    """The job that makes a host hold a table of this kind, or nothing of it."""
-    return f"{kind}.{'apply' if needed else 'remove'}"
+def job_of(kind, *, needed: bool):
+    """The job that makes a host hold a table of this kind, or nothing of it: a name for a name, an
+    expression for a column."""
+    return kind + (".apply" if needed else ".remove")
 
 
 def lock(
