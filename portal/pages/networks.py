@@ -59,7 +59,13 @@ def show(project_id, network_id):
     rows, listing.total = networks.listed_ports(
         current_user.actor, project_id, network_id, listing.asked()
     )
-    return render_template("networks/show.html", network=network, rows=rows, listing=listing)
+    return render_template(
+        "networks/show.html",
+        network=network,
+        taken=networks.taken([network.id])[network.id],
+        rows=rows,
+        listing=listing,
+    )
 
 
 @pages.get("/<uuid:network_id>/delete")
@@ -91,6 +97,6 @@ def _delete_page(project_id, network_id, error=None) -> str:
     return render_template(
         "networks/delete.html",
         network=network,
-        taken=networks.taken([network.id])[network.id],
+        used=networks.ports_on(network.id),
         error=error,
     )

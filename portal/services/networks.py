@@ -101,26 +101,32 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
 def listed_ports(
     actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, asked: Asked
 ) -> tuple[list[tuple[Port, Instance]], int]:
-    """A page of who is on the network, oldest first, and how many are. An instance that is being
-    deleted holds its place until its host reports it gone."""
+    """A page of the instances on the network, oldest first, each with its port, and how many
+    there are. One that is being deleted holds its place until its host reports it gone."""
     find(actor, project_id, network_id)
+    theirs = (Port.network_id == network_id, Port.owner_type == Instance.__tablename__)
     query = (
         select(Port, Instance)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(Port.network_id == network_id)
+        .where(*theirs)
         .options(
             lazyload(Port.network),
             selectinload(Port.groups),
             selectinload(Instance.open_operation),
         )
     )
-    total = session.scalar(
-        select(func.count()).select_from(Port).where(Port.network_id == network_id)
-    )
+    total = session.scalar(select(func.count()).select_from(Port).where(*theirs))
     columns = {"created_at": Port.created_at, "id": Port.id}
     return [
         (port, instance) for port, instance in session.execute(ordered(query, asked, columns))
     ], total
+
+
+def ports_on(network_id: uuid.UUID) -> int:
+    """How many places on the network are held, by whatever it is."""
+    return session.scalar(
+        select(func.count()).select_from(Port).where(Port.network_id == network_id)
+    )
 
 
 def taken(network_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -169,10 +175,7 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
         authorize(actor, "networks:delete", project_id)
         quotas.lock(project_id)
         network = find(actor, project_id, network_id)
-        used = session.scalar(
-            select(func.count()).select_from(Port).where(Port.network_id == network.id)
-        )
-        if used:
+        if used := ports_on(network.id):
             raise Conflict(
                 f"{used} instances are on the network {network.name}. Delete them first."
                 if used > 1
