@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portal.models.task import Task, TaskLine
 
 OPEN = "finished_at IS NULL"
+OVER = "finished_at IS NOT NULL"
 EAGER = timedelta(seconds=10)
 
 

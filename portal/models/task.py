@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.changes import WORDS
 from portal.db import Base
 from portal.models.host import Host
-from portal.models.operation import OPEN, TONES, Operation, Outcome
+from portal.models.operation import OPEN, OVER, TONES, Operation, Outcome
 from portal.models.scope import Scope
 from portal.models.status import Tone
 
@@ -24,6 +24,12 @@ class Task(Base):
     __table_args__ = (
         Index("ix_tasks_operation_id", "operation_id", "stage"),
         Index("ix_tasks_open", "stage", postgresql_where=text(OPEN), sqlite_where=text(OPEN)),
+        Index(
+            "ix_tasks_finished_at",
+            "finished_at",
+            postgresql_where=text(OVER),
+            sqlite_where=text(OVER),
+        ),
         Index(
             "ix_tasks_scope_open",
             "scope_id",
