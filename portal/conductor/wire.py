@@ -202,7 +202,7 @@ class Wire:
 
     def _forget_untouched(self) -> None:
         """Of what Redis no longer keeps nothing is remembered, such as a job of a change that was
-        superseded: nobody asks for it again."""
+        superseded: nobody looks for it again."""
         oldest = time.monotonic() - KEPT_SECONDS
         self._touched = {key: seen for key, seen in self._touched.items() if seen[1] >= oldest}
 

@@ -14,6 +14,7 @@ from portal.models.scope import Scope
 from portal.models.status import Tone
 
 TABLE = f"operation_id IS NULL AND {OPEN}"
+GIVEN_UP = "outcome = 'superseded' AND sent_at IS NOT NULL"
 
 
 class Task(Base):
@@ -29,6 +30,12 @@ class Task(Base):
             "finished_at",
             postgresql_where=text(OVER),
             sqlite_where=text(OVER),
+        ),
+        Index(
+            "ix_tasks_given_up",
+            "finished_at",
+            postgresql_where=text(GIVEN_UP),
+            sqlite_where=text(GIVEN_UP),
         ),
         Index(
             "ix_tasks_scope_open",
