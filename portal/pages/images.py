@@ -113,7 +113,7 @@ uploads.takes_uploads(pages, create)
 
 @pages.get("/<uuid:image_id>")
 def show(project_id, image_id):
-    image = images.find(current_user.actor, project_id, image_id)
+    image = images.find_whole(current_user.actor, project_id, image_id)
     return render_template(
         "images/_about.html" if partial() else "images/show.html",
         image=image,
@@ -127,7 +127,7 @@ def show(project_id, image_id):
 def row(project_id, image_id):
     """One row of the list; nothing once the image is gone, so that its row goes too."""
     try:
-        image = images.find(current_user.actor, project_id, image_id)
+        image = images.find_whole(current_user.actor, project_id, image_id)
     except NotFound:
         return ""
     return render_template("images/_row.html", image=image, visibilities=VISIBILITIES)

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import exists, select, text
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from portal import keys
 from portal.db import session, transaction
@@ -82,7 +82,7 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
         session.scalars(
             select(Instance)
             .where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
-            .options(joinedload(Instance.project), selectinload(Instance.open_operation))
+            .options(joinedload(Instance.project), joinedload(Instance.open_operation))
             .order_by(Instance.name, Instance.id)
             .limit(MOST_SHOWN)
         )

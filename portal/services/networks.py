@@ -6,7 +6,7 @@ import uuid
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import lazyload, selectinload
+from sqlalchemy.orm import joinedload, lazyload, selectinload
 
 from portal import config
 from portal.changes.networks import NETWORK_TABLE
@@ -112,7 +112,7 @@ def listed_ports(
         .options(
             lazyload(Port.network),
             selectinload(Port.groups),
-            selectinload(Instance.open_operation),
+            joinedload(Instance.open_operation),
         )
     )
     total = session.scalar(select(func.count()).select_from(Port).where(*theirs))

@@ -3,7 +3,7 @@
 import uuid
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from portal.db import session
 from portal.models import Image, Instance, Power, Visibility
@@ -21,6 +21,13 @@ def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Im
     return finding.find(actor, Image, name_or_id, project_id=project_id)
 
 
+def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Image:
+    """The image, with the change of it that was under way at that moment. Raises NotFound,
+    Ambiguous."""
+    options = (joinedload(Image.open_operation),)
+    return finding.find(actor, Image, name_or_id, project_id=project_id, options=options)
+
+
 def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Image], int]:
     """A page of the images that instances of the project can start from, and how many there
     are. `asked.query` is a part of a name, `asked.state` a visibility."""
@@ -32,7 +39,7 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Imag
         query = query.where(STATES[asked.state])
     total = session.scalar(select(func.count()).select_from(query.subquery()))
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
-    rows = ordered(query, asked, columns).options(selectinload(Image.open_operation))
+    rows = ordered(query, asked, columns).options(joinedload(Image.open_operation))
     return list(session.scalars(rows)), total
 
 

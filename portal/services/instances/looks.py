@@ -64,7 +64,7 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
         ordered(query, asked, columns).options(
             defer(Instance.user_data),
             defer(Instance.public_keys),
-            selectinload(Instance.open_operation).load_only(Operation.action),
+            joinedload(Instance.open_operation).load_only(Operation.action),
             selectinload(Instance.ports).options(
                 load_only(Port.owner_id),
                 joinedload(Port.fixed_ips).load_only(FixedIp.address),
