@@ -160,6 +160,14 @@ def change(project_id, image_id):
     return _settings_page(image, form), form.status
 
 
+@pages.post("/<uuid:image_id>/<any(protect,unprotect):wish>")
+def protect(project_id, image_id, wish):
+    protected = wish == "protect"
+    image = images.protect(current_user.actor, project_id, image_id, protected=protected)
+    done(f"{image.name} is {'protected from deletion' if protected else 'no longer protected'}.")
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+
+
 @pages.get("/<uuid:image_id>/delete")
 def confirm_delete(project_id, image_id):
     return _delete_page(project_id, image_id)

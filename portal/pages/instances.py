@@ -15,6 +15,7 @@ from wtforms import (
 
 from portal.errors import NotFound
 from portal.pages import cards, done, partial
+from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key
 from portal.pages.listing import Listing
 from portal.services import activities, catalog, instances
@@ -146,9 +147,7 @@ def activity(project_id, instance_id):
 
 @pages.get("/<uuid:instance_id>/settings")
 def settings(project_id, instance_id):
-    instance = instances.find(current_user.actor, project_id, instance_id)
-    form = RenameForm(formdata=None, name=instance.name)
-    return render_template("instances/settings.html", instance=instance, form=form)
+    return _settings_page(project_id, instance_id)
 
 
 @pages.post("/<uuid:instance_id>/settings")
@@ -161,9 +160,29 @@ def rename(project_id, instance_id):
             )
             done(f"It is named {instance.name} now.")
             return redirect(request.url, 303)
-    instance = instances.find(current_user.actor, project_id, instance_id)
-    page = render_template("instances/settings.html", instance=instance, form=form)
-    return page, form.status
+    return _settings_page(project_id, instance_id, form=form), form.status
+
+
+@pages.post("/<uuid:instance_id>/settings/details")
+def describe(project_id, instance_id):
+    form = DetailsForm()
+    if form.validate():
+        with form:
+            instance = instances.find(current_user.actor, project_id, instance_id)
+            instances.describe(current_user.actor, project_id, instance_id, form.wish(instance))
+            done("Its details are saved.")
+            return redirect(
+                url_for(".settings", project_id=project_id, instance_id=instance_id), 303
+            )
+    return _settings_page(project_id, instance_id, details=form), form.status
+
+
+@pages.post("/<uuid:instance_id>/settings/<any(lock,unlock):wish>")
+def lock(project_id, instance_id, wish):
+    locked = wish == "lock"
+    instance = instances.lock(current_user.actor, project_id, instance_id, locked=locked)
+    done(f"{instance.name} is {'locked' if locked else 'open to members again'}.")
+    return redirect(url_for(".settings", project_id=project_id, instance_id=instance_id), 303)
 
 
 @pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
@@ -196,6 +215,16 @@ def delete(project_id, instance_id):
     instances.delete(current_user.actor, project_id, instance_id)
     done(f"{name} is being deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _settings_page(project_id, instance_id, *, form=None, details=None) -> str:
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    return render_template(
+        "instances/settings.html",
+        instance=instance,
+        form=form or RenameForm(formdata=None, name=instance.name),
+        details=details or DetailsForm.of(instance),
+    )
 
 
 def _delete_page(project_id, instance_id, error=None):
