@@ -9,7 +9,7 @@ from portal import config
 from portal.errors import NotFound
 from portal.models import Visibility
 from portal.pages import done, partial, uploads
-from portal.pages.forms import Form, new_key
+from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas
@@ -178,10 +178,8 @@ def delete(project_id, image_id):
     image = images.find(current_user.actor, project_id, image_id)
     images.require(current_user.actor, "delete", image)
     name = image.name
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(
-            project_id, image_id, error=f"Type {name}, exactly as it is written here."
-        ), 422
+    if error := not_confirmed(name):
+        return _delete_page(project_id, image_id, error), 422
     images.delete(current_user.actor, project_id, image_id)
     done(f"{name} is deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)

@@ -16,7 +16,7 @@ from wtforms import (
 from portal.errors import NotFound
 from portal.pages import cards, done, partial
 from portal.pages.details import DetailsForm
-from portal.pages.forms import Form, as_uuid, new_key
+from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.services import activities, catalog, instances
 
@@ -208,10 +208,8 @@ def confirm_delete(project_id, instance_id):
 def delete(project_id, instance_id):
     instance = instances.find(current_user.actor, project_id, instance_id)
     name = instance.name
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(
-            project_id, instance_id, error=f"Type {name}, exactly as it is written here."
-        ), 422
+    if error := not_confirmed(name):
+        return _delete_page(project_id, instance_id, error), 422
     instances.delete(current_user.actor, project_id, instance_id)
     done(f"{name} is being deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)

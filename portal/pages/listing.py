@@ -1,8 +1,10 @@
 """Lists: paged, filtered and sorted by the server, each view of one with a URL of its own."""
 
 import dataclasses
+from collections.abc import Callable
 
 from flask import request, url_for
+from flask_login import current_user
 
 from portal.services.listing import Asked
 
@@ -42,6 +44,15 @@ class Listing:
             limit=SIZE,
             **filters,
         )
+
+    @classmethod
+    def newest(cls, listed: Callable, **where) -> tuple[list, "Listing"]:
+        """A page of what was made last, filtered by the arguments q and state, and the view that
+        it is. `listed` is a service's: it takes the actor, what is wanted, and `where`."""
+        listing = cls.of_request(sorts=("created_at",), default="-created_at")
+        state = request.args.get("state", "")
+        rows, listing.total = listed(current_user.actor, listing.asked(state=state), **where)
+        return rows, listing
 
     @property
     def pages(self) -> int:

@@ -1,7 +1,7 @@
 """The record of who did what. Written in the transaction of the change; never altered."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import func, or_, select
 
@@ -27,6 +27,15 @@ def record(
     secrets: callers pass what may be read by everybody in the project."""
     entry = _entry(actor, action, target, operation and operation.id)
     session.add(Activity(**entry, before=before, after=after))
+
+
+def alter(actor: Actor, action: str, target, values: Mapping) -> None:
+    """`target` has these values by the names of its columns, and there is an entry that says so,
+    and what it had. For use inside a change."""
+    before = {name: getattr(target, name) for name in values}
+    for name, value in values.items():
+        setattr(target, name, value)
+    record(actor, action, target, before=before, after=dict(values))
 
 
 def record_made(actor: Actor, action: str, made: Iterable[tuple], *, after: Iterable[dict]) -> None:

@@ -20,19 +20,14 @@ class Details:
     tags: Sequence[str] | None = None
 
 
-def attach(thing, details: Details) -> tuple[dict, dict]:
-    """The thing has these details. Returns what it had of them, and what it has now. Raises
-    Refused. For use inside a change."""
+def checked(details: Details) -> dict:
+    """What shall be attached, by the names of its columns. Raises Refused."""
     checks = {"description": _description, "properties": _properties, "tags": _tags}
-    after = {
+    return {
         name: check(value)
         for name, check in checks.items()
         if (value := getattr(details, name)) is not None
     }
-    before = {name: getattr(thing, name) for name in after}
-    for name, value in after.items():
-        setattr(thing, name, value)
-    return before, after
 
 
 def _description(text: str) -> str:

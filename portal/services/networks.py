@@ -16,7 +16,7 @@ from portal.models import FixedIp, Host, Instance, Network, Outcome, Port, Scope
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
-from portal.services.details import Details, attach
+from portal.services.details import Details, checked
 from portal.services.listing import Asked, ordered
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
@@ -163,8 +163,7 @@ def describe(
     with transaction():
         network = find(actor, project_id, network_id)
         authorize(actor, "networks:describe", project_id)
-        before, after = attach(network, details)
-        activities.record(actor, "networks:describe", network, before=before, after=after)
+        activities.alter(actor, "networks:describe", network, checked(details))
     return network
 
 

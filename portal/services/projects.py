@@ -77,14 +77,7 @@ def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
     authorize(actor, "projects:change")
     with transaction():
         project = find(actor, project_id)
-        before, project.enabled = project.enabled, enabled
-        activities.record(
-            actor,
-            "projects:change",
-            project,
-            before={"enabled": before},
-            after={"enabled": enabled},
-        )
+        activities.alter(actor, "projects:change", project, {"enabled": enabled})
     return project
 
 

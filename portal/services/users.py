@@ -104,12 +104,9 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
             raise NotFound("There is no such user.")
         if user.id == actor.user_id and not enabled:
             raise Refused("You cannot lock yourself out. Ask another administrator.")
-        before, user.enabled = user.enabled, enabled
+        activities.alter(actor, "users:change", user, {"enabled": enabled})
         if not enabled:
             sessions.revoke_all(user.id)
-        activities.record(
-            actor, "users:change", user, before={"enabled": before}, after={"enabled": enabled}
-        )
 
 
 def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:

@@ -16,7 +16,7 @@ from portal.errors import Conflict, Forbidden, Refused
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
-from portal.services.details import Details, attach
+from portal.services.details import Details, checked
 from portal.services.images import store
 from portal.services.images.fetches import stop_fetching
 from portal.services.images.looks import find, named, require, there, unnamed
@@ -122,10 +122,7 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
             raise Refused(
                 f"{image.name} belongs to no project, so it stays public.", field="visibility"
             )
-        before = {name: getattr(image, name) for name in fields}
-        for name, value in fields.items():
-            setattr(image, name, value)
-        activities.record(actor, "images:change", image, before=before, after=fields)
+        activities.alter(actor, "images:change", image, fields)
     return image
 
 
@@ -134,8 +131,7 @@ def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: 
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        before, after = attach(image, details)
-        activities.record(actor, "images:change", image, before=before, after=after)
+        activities.alter(actor, "images:change", image, checked(details))
     return image
 
 
@@ -146,14 +142,7 @@ def protect(
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        before, image.protected = image.protected, protected
-        activities.record(
-            actor,
-            "images:change",
-            image,
-            before={"protected": before},
-            after={"protected": protected},
-        )
+        activities.alter(actor, "images:change", image, {"protected": protected})
     return image
 
 
