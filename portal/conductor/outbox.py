@@ -61,7 +61,8 @@ class Outbox:
         self._over.add(latest(task))
 
     def go(self, wire: Wire) -> None:
-        """All of it is done. What a job says is read only now, so that nobody waits for it."""
+        """What lies in the outbox is done. What a job says is read only now, so that nobody waits
+        for it."""
         if self._over:
             wire.forget(self._over)
         if self._due:
@@ -82,7 +83,7 @@ def forget_abandoned(wire: Wire) -> None:
 
 
 def latest(task: Task) -> Receipt:
-    """Of the latest sending of a task."""
+    """The receipt of the latest sending of a task."""
     return receipt(task.host, task.id, task.sends, queue_of(task.job))
 
 

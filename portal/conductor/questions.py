@@ -82,8 +82,8 @@ class Questions:
         return ended
 
     def _unanswered(self, about: uuid.UUID) -> bool:
-        """Whether nothing of it is on the wire and its host has not answered: it could not be put,
-        or only when the host was busy."""
+        """Whether nothing of a question is on the wire and its host has not answered: it could not
+        be put, or only when the host was busy."""
         return about not in self._put or self._put[about].not_before is not None
 
     def _end(self, put: Put, fate: Fate | None) -> int:

@@ -165,6 +165,6 @@ def mend(scope_id: uuid.UUID) -> bool:
 
 
 def _named(observation: Observation) -> set[uuid.UUID]:
-    """What it says something of."""
+    """The things of which an observation says something."""
     held = {uuid.UUID(each.id) for each in observation.held}
     return held | {uuid.UUID(each) for each in observation.absent}

@@ -99,7 +99,7 @@ class Operation(Base):
 
     @property
     def lines(self) -> list["TaskLine"]:
-        """What hosts said of it, in order."""
+        """What hosts said of the change, in order."""
         return sorted(
             (line for task in self.tasks for line in task.lines),
             key=lambda line: (line.at, line.stream_id),

@@ -77,7 +77,7 @@ class Task(Base):
 
     @property
     def words(self) -> str:
-        """What it does, for people."""
+        """What the task does, for people."""
         return WORDS[self.job]
 
     @property
@@ -92,7 +92,7 @@ class Task(Base):
 
     @property
     def detail(self) -> str:
-        """How often it was tried, and what went wrong with it."""
+        """How often the task was tried, and what went wrong with it."""
         tries = f"attempt {self.attempt}" if self.attempt > 1 else ""
         return ", ".join(each for each in (tries, self.reason) if each)
 

@@ -55,7 +55,7 @@ class UploadForm(SettingsForm):
 def index(project_id):
     listing = Listing.of_request(sorts=images.SORTS, default="-created_at")
     rows, listing.total = images.listed(
-        current_user.actor, project_id, listing.asked(state=request.args.get("state", ""))
+        current_user.actor, project_id, listing.wanted(state=request.args.get("state", ""))
     )
     return render_template(
         "images/index.html",

@@ -80,7 +80,7 @@ def index(project_id):
     rows, listing.total = instances.listed(
         current_user.actor,
         project_id,
-        listing.asked(state=request.args.get("state", "")),
+        listing.wanted(state=request.args.get("state", "")),
     )
     template = "instances/_table.html" if partial() else "instances/index.html"
     return render_template(template, instances=rows, listing=listing, states=instances.STATES)
@@ -280,10 +280,10 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
     }
     count = max(0, min(wish.count, instances.MOST_AT_ONCE))
     flavor = chosen["flavor"]
-    asked = {
+    amounts = {
         "instances": count,
         "vcpus": count * flavor.vcpus if flavor else 0,
         "memory_mib": count * flavor.memory_mib if flavor else 0,
         "disk_gib": count * flavor.disk_gib if flavor else 0,
     }
-    return {"chosen": chosen, "asked": asked, "count": count, "usage": menu.usage, "wish": wish}
+    return {"chosen": chosen, "amounts": amounts, "count": count, "usage": menu.usage, "wish": wish}

@@ -57,7 +57,7 @@ def show(project_id, network_id):
     network = networks.find(current_user.actor, project_id, network_id)
     listing = Listing.of_request(sorts=("created_at",), default="created_at")
     rows, listing.total = networks.listed_ports(
-        current_user.actor, project_id, network_id, listing.asked()
+        current_user.actor, project_id, network_id, listing.wanted()
     )
     return render_template(
         "networks/show.html",

@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from portal.db import session, transaction, write
 from portal.errors import Refused
 from portal.models import Activity, Operation, Project
 from portal.policies import Actor, authorize
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 
 STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
 
@@ -109,19 +109,19 @@ def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list
 
 
 def listed(
-    actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
+    actor: Actor, wanted: Query, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Activity], int]:
     """A page of the record, newest first, and how long it is: of one project, or, for who may
-    look at the whole cloud, of all of it. `asked.query` is a part of a name or of an action,
-    `asked.state` a key of STATES."""
+    look at the whole cloud, of all of it. `wanted.text` is a part of a name or of an action,
+    `wanted.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Activity)
     else:
         authorize(actor, "activities:read", project_id)
         query = select(Activity).where(Activity.project_id == project_id)
-    if asked.query:
-        pattern = like(asked.query)
+    if wanted.text:
+        pattern = like(wanted.text)
         query = query.where(
             or_(
                 *(
@@ -130,8 +130,7 @@ def listed(
                 )
             )
         )
-    if asked.state in STATES:
-        query = query.where(STATES[asked.state])
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
     columns = {"created_at": Activity.created_at, "id": Activity.id}
-    return list(session.scalars(ordered(query, asked, columns))), total
+    return page(query, wanted, columns)

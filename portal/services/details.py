@@ -59,7 +59,7 @@ def _properties(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tags(tags: Sequence[str]) -> list[str]:
-    """Each once, in their order."""
+    """The tags, each once, in their order."""
     found = list(dict.fromkeys(tags))
     if len(found) > MOST_TAGS:
         raise Refused(f"At most {MOST_TAGS} tags; these are {len(found)}.", field="tags")

@@ -17,7 +17,7 @@ from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
 from portal.services.details import Details, checked
-from portal.services.listing import Asked, ordered
+from portal.services.listing import Query, ordered
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
 
@@ -99,7 +99,7 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
 
 
 def listed_ports(
-    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, asked: Asked
+    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, wanted: Query
 ) -> tuple[list[tuple[Port, Instance]], int]:
     """A page of the instances on the network, oldest first, each with its port, and how many
     there are. One that is being deleted holds its place until its host reports it gone."""
@@ -118,7 +118,7 @@ def listed_ports(
     total = session.scalar(select(func.count()).select_from(Port).where(*theirs))
     columns = {"created_at": Port.created_at, "id": Port.id}
     return [
-        (port, instance) for port, instance in session.execute(ordered(query, asked, columns))
+        (port, instance) for port, instance in session.execute(ordered(query, wanted, columns))
     ], total
 
 
@@ -159,7 +159,7 @@ def free_cidr(project_id: uuid.UUID) -> str:
 def describe(
     actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, details: Details
 ) -> Network:
-    """It has these details. Raises Refused."""
+    """The network has these details. Raises Refused."""
     with transaction():
         network = find(actor, project_id, network_id)
         authorize(actor, "networks:describe", project_id)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from portal.db import session, transaction
 from portal.models import FixedIp, Network, Port
 from portal.services import addresses, networks
-from portal.services.listing import Asked
+from portal.services.listing import Query
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_page_counts_instances_and_addresses_each_for_what_they_are(alice, r
             there = f"10.0.0.{number}"
             session.add(FixedIp(port_id=port.id, subnet_id=subnet.id, address=there, number=number))
     rows, total = networks.listed_ports(
-        cloud.actor("alice"), network.project_id, network.id, Asked(sort="created_at")
+        cloud.actor("alice"), network.project_id, network.id, Query(sort="created_at")
     )
     assert [(instance.name, total) for _, instance in rows] == [("alone", 1)]
     assert "3 of 252" in alice.open(f"{red}/networks/{network.id}").text

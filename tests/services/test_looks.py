@@ -11,7 +11,7 @@ from portal.conductor import tick
 from portal.db import session
 from portal.models import ImageStatus, Status
 from portal.services import hosts, images, instances, networks
-from portal.services.listing import Asked
+from portal.services.listing import Query
 
 PATIENCE_SECONDS = 30
 
@@ -46,7 +46,7 @@ def beside(does, *, number: int | None = None):
 
 
 def in_the_list(actor, instance):
-    return instances.listed(actor, instance.project_id, Asked())[0]
+    return instances.listed(actor, instance.project_id, Query())[0]
 
 
 def on_its_page(actor, instance):
@@ -55,7 +55,7 @@ def on_its_page(actor, instance):
 
 def on_its_network(actor, instance):
     [network] = networks.of_project(actor, instance.project_id)
-    wanted = Asked(sort="created_at")
+    wanted = Query(sort="created_at")
     rows, _ = networks.listed_ports(actor, instance.project_id, network.id, wanted)
     return [row for _, row in rows]
 
@@ -108,7 +108,7 @@ def test_an_image_is_fetched_and_then_ready(cloud, place, number):
     ada, red = cloud.actor("ada"), cloud.project().id
     image_id = images.fetch(ada, red, "debian-13").id
     looks = {
-        "list": lambda: images.listed(ada, red, Asked())[0],
+        "list": lambda: images.listed(ada, red, Query())[0],
         "page": lambda: [images.find_whole(ada, red, image_id)],
         "offers": lambda: [each for _, each in images.published(ada) if each],
     }

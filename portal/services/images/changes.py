@@ -127,7 +127,7 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
 
 
 def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: Details) -> Image:
-    """It has these details. Raises Refused."""
+    """The image has these details. Raises Refused."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
@@ -138,7 +138,7 @@ def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: 
 def protect(
     actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, *, protected: bool = True
 ) -> Image:
-    """Nobody deletes it, or, unless it shall be `protected` any longer, whoever may."""
+    """Nobody deletes the image, or, unless it shall be `protected` any longer, whoever may."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)

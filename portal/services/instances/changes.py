@@ -32,7 +32,7 @@ def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: st
 def describe(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, details: Details
 ) -> Instance:
-    """It has these details. Raises Refused."""
+    """The instance has these details. Raises Refused."""
     with transaction():
         instance = _locked_row(actor, "describe", project_id, instance_id)
         activities.alter(actor, "instances:describe", instance, checked(details))
@@ -42,8 +42,8 @@ def describe(
 def lock(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
 ) -> Instance:
-    """Only administrators of its project change it, or, unless it shall be `locked` any longer,
-    members too."""
+    """Only administrators of its project change the instance, or, unless it shall be `locked` any
+    longer, members too."""
     with transaction():
         instance = _locked_row(actor, "lock", project_id, instance_id)
         activities.alter(actor, "instances:lock", instance, {"locked": locked})
