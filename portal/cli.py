@@ -267,7 +267,8 @@ def _clean(found: dict[Host, list[Stranger]]) -> bool:
 
 
 def _await(operation_ids: Iterable[uuid.UUID]) -> None:
-    """These have ended, and what they failed at was looked at once more; or it took too long."""
+    """The operations have ended, and what they failed at was looked at once more; or somebody
+    who waited has had enough."""
     try:
         while any(_unsure(session.get_one(Operation, each)) for each in operation_ids):
             time.sleep(LOOK_SECONDS)

@@ -23,7 +23,7 @@ LATE = timedelta(minutes=1)  # beyond its deadline, an operation that is open wa
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One answer."""
+    """What one check came to."""
 
     ok: bool
     what: str

@@ -6,7 +6,7 @@ they can do. The edges translate: pages into a form or an error page, the API in
 
 
 class Refused(Exception):
-    """It was not done, and nothing was changed."""
+    """What was wanted was not done, and nothing was changed."""
 
     status = 422
 
@@ -16,19 +16,19 @@ class Refused(Exception):
 
 
 class NotFound(Refused):
-    """It does not exist, or not for this actor."""
+    """The thing does not exist, or not for this actor."""
 
     status = 404
 
 
 class Forbidden(Refused):
-    """The actor may see it, and may not do this to it."""
+    """The actor may see the thing, and may not do this to it."""
 
     status = 403
 
 
 class Conflict(Refused):
-    """Not in its present state: something else is under way, or it is not that kind of thing."""
+    """The thing cannot be so changed now: something else is under way, or it is of another kind."""
 
     status = 409
 
@@ -44,7 +44,7 @@ class OverQuota(Refused):
 
 
 class NoRoom(Refused):
-    """No host can take it."""
+    """No host can take what is wanted."""
 
     status = 409
 

@@ -78,7 +78,7 @@ class Actor:
         return max(roles, key=lambda role: role.rank, default=None)
 
     def may(self, permission: str, project_id: uuid.UUID | None = None) -> bool:
-        """Whether a page should offer it. `authorize` is what decides."""
+        """Whether a page should offer what needs this permission. `authorize` is what decides."""
         if permission in ACCOUNT:
             return True
         held = self.role(project_id) if permission in PROJECT else self.system

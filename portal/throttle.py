@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class OutOfReach(Refused):
-    """It cannot be counted, so it is not allowed."""
+    """What cannot be counted is not allowed."""
 
     status = 503
 

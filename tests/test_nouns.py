@@ -1,8 +1,10 @@
 """One noun, one room on each side: the engine knows none, and every noun is whole."""
 
 import ast
+import importlib
 import inspect
 import re
+import uuid
 
 import pytest
 
@@ -122,11 +124,28 @@ def test_what_describes_changes_is_pure():
         assert outside <= {"portal"}, name(path)  # of `from portal.changes import …`
 
 
-@pytest.mark.parametrize(
-    "noun", [noun for noun in NOUNS.values() if noun.table], ids=lambda noun: noun.name
-)
-def test_a_table_is_sent_by_a_job_of_its_name(noun):
-    assert scopes.job_of(noun.name, needed=True) in noun.specs.keys() & JOBS.keys()
+def kinds_of_tables() -> set[str]:
+    """What descriptions of changes call a kind of table."""
+    return {
+        text
+        for path in sources("portal/changes")
+        for word, text in vars(importlib.import_module(f"portal.changes.{path.stem}")).items()
+        if re.fullmatch(r"[A-Z]+_TABLE", word)
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(kinds_of_tables()))
+def test_a_table_is_sent_by_a_job_of_its_kind(kind):
+    assert scopes.job_of(kind, needed=True) in NOUNS[kind].specs.keys() & JOBS.keys()
+
+
+def test_every_kind_of_table_is_found():
+    assert {"networks", "firewall"} <= kinds_of_tables()
+
+
+@pytest.mark.parametrize("noun", NOUNS.values(), ids=lambda noun: noun.name)
+def test_whoever_mends_says_whether_a_change_was_opened(noun, cloud):
+    assert noun.mend(uuid.uuid4()) is False
 
 
 def driver_methods(job: str) -> set[str]:

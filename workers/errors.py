@@ -2,16 +2,19 @@
 
 
 class Permanent(Exception):
-    """It will never work: the sentence goes to the person who asked, so it says what to change."""
+    """The job will never work: the sentence goes to the person who wanted it, so it says what to
+    change."""
 
 
 class Failed(Exception):
-    """Not this time, perhaps the next; the sentence goes to the person who asked, should it be
-    the last time. For what is nobody's mistake: another machine that does not answer, say."""
+    """The job does not work this time, perhaps the next; the sentence goes to the person who
+    wanted it, should it be the last time. For what is nobody's mistake: another machine that does
+    not answer, say."""
 
 
 class Busy(Exception):
-    """Not now, but nothing is wrong: the job is sent again without using up an attempt."""
+    """The job cannot be done now, but nothing is wrong: it is sent again without using up an
+    attempt."""
 
     def __init__(self, reason: str, *, after_seconds: float = 1.0):
         super().__init__(reason)

@@ -30,5 +30,5 @@ class Change:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All its steps, in order."""
+        """All steps of the change, in order."""
         return tuple(step for stage in self.stages for step in stage)

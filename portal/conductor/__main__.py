@@ -10,7 +10,7 @@ import redis
 from sqlalchemy.exc import DBAPIError
 
 from portal import config, db, garbage
-from portal.conductor import drift, housekeeping, tick
+from portal.conductor import drift, housekeeping, outbox, tick
 from portal.conductor.ear import Ear
 from portal.conductor.lead import lead, resign
 from portal.conductor.questions import Questions
@@ -73,6 +73,7 @@ class Conductor:
         if moment - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = moment
             housekeeping.tidy()
+            outbox.forget_abandoned(self._wire)
         return moved
 
     def _patience(self) -> float:

@@ -61,7 +61,7 @@ def _end(task: Task, move: Move, fate: Fate) -> None:
 
 
 def _reason(task: Task, fate: Fate) -> str:
-    """Why it failed, in words for whoever wanted it."""
+    """Why the task failed, in words for whoever wanted it."""
     name = task.host.name
     if fate.attempt is Attempt.REFUSED:
         return fate.reason

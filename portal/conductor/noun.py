@@ -45,6 +45,10 @@ def _none(*_) -> tuple:
     return ()
 
 
+def _not_mended(_thing_id: uuid.UUID) -> bool:
+    return False
+
+
 def _nothing_missing(_task: Task) -> str:
     return ""
 
@@ -58,12 +62,11 @@ class Noun:
     name: str  # of its changes, its jobs, and, of one that has rows, their table
     specs: Mapping[str, Specs]  # what hosts are told, by the job
     model: type[Base] | None = None  # whose rows are locked while their tasks are moved
-    table: bool = False  # whether hosts hold tables of it
     take: Callable[[Reports], None] = _nothing  # write down what is newer than known
     fulfilled: Callable[[Task], str] = _nothing_missing  # empty, or what is not as it shall be
     needs: Callable[[Task], Iterable[Need]] = _none  # what the host lacks of what the task needs
     ended: Callable[[Sequence[Operation]], None] = _nothing  # what the end of changes means
     due: Callable[[], Iterable[uuid.UUID]] = _none  # what has drifted and may be mended now
-    mend: Callable[[uuid.UUID], bool] = _nothing  # whether a change of it was opened
+    mend: Callable[[uuid.UUID], bool] = _not_mended  # whether a change of it was opened
     questions: Callable[[Beats], Iterable[Question]] = _none  # what is wanted to be known now
     answered: Callable[[Question, Fate], None] = _nothing  # a question has ended

@@ -3,7 +3,7 @@
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import joinedload
 
 from portal.changes import LONG_JOBS
@@ -15,20 +15,27 @@ from portal.conductor.wire import (
     Wire,
     receipt,
 )
-from portal.db import now, session, snapshot
+from portal.db import now, session, snapshot, transaction
 from portal.models import Host, Task
+from portal.models.task import GIVEN_UP
 from workers.specs import Spec
 from workers.wire import LONG, SHORT
 
 NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not begun is refused
 LEAST_TIMEOUT = timedelta(seconds=1)
+GIVEN_UP_AFTER = timedelta(minutes=1)  # until then its host may still be heard of it
+MOST_AT_A_TIME = 1000
+_HOST = joinedload(Task.host, innerjoin=True).load_only(Host.name, Host.sealed_key)
 SENT = (
     select(Task)
     .where(Task.finished_at.is_(None), Task.sent_at.is_not(None))
-    .options(
-        joinedload(Task.host, innerjoin=True).load_only(Host.name, Host.sealed_key),
-        joinedload(Task.scope),
-    )
+    .options(_HOST, joinedload(Task.scope))
+)
+ABANDONED = (
+    select(Task)
+    .where(text(f"({GIVEN_UP})"), Task.finished_at < bindparam("before"))
+    .options(_HOST)
+    .limit(MOST_AT_A_TIME)
 )
 
 
@@ -54,15 +61,29 @@ class Outbox:
         self._over.add(latest(task))
 
     def go(self, wire: Wire) -> None:
-        """All of it is done. What a job says is read only now, so that nobody waits for it."""
+        """What lies in the outbox is done. What a job says is read only now, so that nobody waits
+        for it."""
         if self._over:
             wire.forget(self._over)
         if self._due:
             wire.send(_messages(self._due))
 
 
+def forget_abandoned(wire: Wire) -> None:
+    """Nothing is on the wire of tasks that ended because something else came before their host
+    had answered. In the queue of a host that stays away, their jobs would lie for ever."""
+    tasks = session.scalars(ABANDONED, {"before": now() - GIVEN_UP_AFTER}).all()
+    if not tasks:
+        return
+    wire.forget([latest(task) for task in tasks])
+    with transaction():
+        session.execute(
+            update(Task).where(Task.id.in_([task.id for task in tasks])).values(sent_at=None)
+        )
+
+
 def latest(task: Task) -> Receipt:
-    """Of the latest sending of a task."""
+    """The receipt of the latest sending of a task."""
     return receipt(task.host, task.id, task.sends, queue_of(task.job))
 
 

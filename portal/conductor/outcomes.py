@@ -111,8 +111,8 @@ def end_operations(ended: Sequence[Operation], outcome: Outcome, reason: str = "
 
 
 def _is_news(host: Host, observation: Observation) -> bool:
-    """Whether it may say something that is not known. Of everything that a host holds, only the
-    newest report does."""
+    """Whether an observation may say something that is not known. Of everything that a host holds,
+    only the newest report does."""
     if not _of_present_boot(host, observation):
         return False
     if observation.everything:
@@ -123,8 +123,8 @@ def _is_news(host: Host, observation: Observation) -> bool:
 
 
 def _of_present_boot(host: Host, observation: Observation) -> bool:
-    """Whether it was seen in the present boot of its host, which one that was not heard of before
-    is. (A host that lost its state counts anew, under another boot.)"""
+    """Whether something was seen in the present boot of its host, which a boot that was not heard
+    of before is. (A host that lost its state counts anew, under another boot.)"""
     if observation.boot_id == host.boot_id:
         return True
     if observation.boot_id in host.past_boots:

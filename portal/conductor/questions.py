@@ -21,7 +21,6 @@ from workers.wire import SHORT
 
 AT_ONCE = 4  # under way at a time on a host; they shall not crowd out changes
 ENDED = {Attempt.ANSWERED, Attempt.REFUSED, Attempt.CRASHED}
-FORGOTTEN = {Attempt.LOST, Attempt.BUSY}
 
 
 @dataclasses.dataclass
@@ -32,7 +31,8 @@ class Put:
     question: Question
     mark: Hashable
     at: float  # monotonic
-    receipt: Receipt | None  # None: it has ended
+    receipt: Receipt | None  # None: nothing of it is on the wire
+    not_before: float | None = None  # monotonic; None: it was answered, or is under way
 
 
 class Questions:
@@ -63,8 +63,10 @@ class Questions:
         over, ended = [], 0
         for receipt, (about, put) in under_way.items():
             fate, moment = fates[receipt], now()
-            if fate.attempt in FORGOTTEN:
+            if fate.attempt is Attempt.LOST:
                 del self._put[about]
+            elif fate.attempt is Attempt.BUSY:
+                put.receipt, put.not_before = None, time.monotonic() + fate.after_seconds
             elif fate.attempt not in ENDED and moment < put.question.until:
                 continue
             else:
@@ -74,9 +76,15 @@ class Questions:
         if over:
             self._wire.forget(over)
         for about, (noun, question) in wanted.items():
-            if about not in self._put and now() >= question.until:  # it could not even be put
+            if self._unanswered(about) and now() >= question.until:
+                self._put.pop(about, None)
                 ended += self._end(Put(noun, question, question.mark, 0.0, None), None)
         return ended
+
+    def _unanswered(self, about: uuid.UUID) -> bool:
+        """Whether nothing of a question is on the wire and its host has not answered: it could not
+        be put, or only when the host was busy."""
+        return about not in self._put or self._put[about].not_before is not None
 
     def _end(self, put: Put, fate: Fate | None) -> int:
         if fate is None or fate.attempt not in ENDED:
@@ -120,6 +128,8 @@ class Questions:
             return now() < question.until
         if before.receipt:
             return False
+        if before.not_before is not None:
+            return time.monotonic() >= before.not_before
         if before.mark != question.mark:
             return True
         return (

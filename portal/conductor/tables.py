@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import Row, exists, or_, select, text
+from sqlalchemy import Row, and_, case, exists, or_, select, text
 
 from portal.changes import TABLE_DEADLINE
 from portal.conductor.noun import Reports
@@ -54,6 +54,14 @@ STALE = (
     .execution_options(populate_existing=True)
 )
 DUE = STALE.with_only_columns(Scope.id).limit(MOST_AT_A_TIME)
+# `covered`, of a task and its table.
+COVERED = case(
+    (Task.job == scopes.job_of(Scope.kind, needed=False), Scope.wanted > Task.revision),
+    else_=or_(
+        Scope.held >= Task.revision,
+        and_(~Scope.needed, Scope.wanted > Task.revision, Scope.held == 0),
+    ),
+)
 
 
 def concerned(
@@ -157,6 +165,6 @@ def mend(scope_id: uuid.UUID) -> bool:
 
 
 def _named(observation: Observation) -> set[uuid.UUID]:
-    """What it says something of."""
+    """The things of which an observation says something."""
     held = {uuid.UUID(each.id) for each in observation.held}
     return held | {uuid.UUID(each) for each in observation.absent}

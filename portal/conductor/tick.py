@@ -84,7 +84,7 @@ UNFINISHED = (
             _RANKED.c.waits == 0,
             and_(_RANKED.c.waits == 1, _RANKED.c.rank <= LOOKED_AT_PER_HOST),
             Task.deadline <= _MOMENT,
-            Scope.held >= Task.revision,
+            tables.COVERED,
         )
     )
     .order_by(_SINCE, Task.created_at, Task.id)

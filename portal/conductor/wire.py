@@ -33,7 +33,7 @@ SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long i
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """Of a host: values and no row, for what outlives the session."""
+    """Where a host is reached: values and no row, for what outlives the session."""
 
     id: uuid.UUID
     name: str
@@ -41,7 +41,7 @@ class Address:
 
     @classmethod
     def of(cls, host: Host) -> "Address":
-        """That of this host."""
+        """The address of this host."""
         return cls(host.id, host.name, host.sealed_key)
 
 
@@ -70,7 +70,7 @@ class Message:
 
     @property
     def receipt(self) -> Receipt:
-        """What is to be remembered of it."""
+        """What is to be remembered of the message."""
         return receipt(self.host, self.task, self.number, self.queue)
 
 
@@ -85,7 +85,7 @@ class Fate:
 
 
 def receipt(host: Host | Address, task: uuid.UUID, number: int, queue: str) -> Receipt:
-    """Of one sending of a task."""
+    """The receipt of one sending of a task."""
     return Receipt(wire.job(host.name, str(task), number), host.name, host.sealed_key, queue)
 
 
@@ -202,7 +202,7 @@ class Wire:
 
     def _forget_untouched(self) -> None:
         """Of what Redis no longer keeps nothing is remembered, such as a job of a change that was
-        superseded: nobody asks for it again."""
+        superseded: nobody looks for it again."""
         oldest = time.monotonic() - KEPT_SECONDS
         self._touched = {key: seen for key, seen in self._touched.items() if seen[1] >= oldest}
 

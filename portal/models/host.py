@@ -61,7 +61,7 @@ class Host(Changeable, Base):
 
     @property
     def placeable(self) -> bool:
-        """Whether it was heard recently enough to be given something new."""
+        """Whether the host was heard recently enough to be given something new."""
         return self.heard_at is not None and now() - self.heard_at <= PLACED_UNTIL
 
 

@@ -9,7 +9,11 @@ from portal.models.operation import Operation
 
 
 class Changeable:
-    """Something that hosts change: at most one change of it is under way."""
+    """Something that hosts change: at most one change of it is under way.
+
+    Facts and the end of a change are written together, so whoever shows both reads both by one
+    statement (`joinedload`): between two, what is being made would seem to be missing.
+    """
 
     @declared_attr
     def open_operation(cls) -> Mapped[Operation | None]:

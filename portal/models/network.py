@@ -36,7 +36,7 @@ class Network(Changeable, Detailed, Base):
 
     @property
     def room(self) -> int:
-        """How many addresses it has for ports."""
+        """How many addresses the network has for ports."""
         return sum(each.room for each in self.subnets)
 
 
@@ -55,7 +55,7 @@ class Subnet(Base):
 
     @property
     def room(self) -> int:
-        """How many addresses it has for ports."""
+        """How many addresses the subnet has for ports."""
         return ipaddress.ip_network(self.cidr).num_addresses - len(
             ("network", "broadcast", "gateway", "DHCP")
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portal.models.task import Task, TaskLine
 
 OPEN = "finished_at IS NULL"
+OVER = "finished_at IS NOT NULL"
 EAGER = timedelta(seconds=10)
 
 
@@ -98,7 +99,7 @@ class Operation(Base):
 
     @property
     def lines(self) -> list["TaskLine"]:
-        """What hosts said of it, in order."""
+        """What hosts said of the change, in order."""
         return sorted(
             (line for task in self.tasks for line in task.lines),
             key=lambda line: (line.at, line.stream_id),

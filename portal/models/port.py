@@ -45,7 +45,7 @@ class Port(Base):
 
     @property
     def addresses(self) -> list[str]:
-        """What DHCP gives to it."""
+        """What DHCP gives to the port."""
         return [each.address for each in self.fixed_ips]
 
 

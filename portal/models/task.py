@@ -9,11 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.changes import WORDS
 from portal.db import Base
 from portal.models.host import Host
-from portal.models.operation import OPEN, TONES, Operation, Outcome
+from portal.models.operation import OPEN, OVER, TONES, Operation, Outcome
 from portal.models.scope import Scope
 from portal.models.status import Tone
 
 TABLE = f"operation_id IS NULL AND {OPEN}"
+GIVEN_UP = "outcome = 'superseded' AND sent_at IS NOT NULL"
 
 
 class Task(Base):
@@ -24,6 +25,18 @@ class Task(Base):
     __table_args__ = (
         Index("ix_tasks_operation_id", "operation_id", "stage"),
         Index("ix_tasks_open", "stage", postgresql_where=text(OPEN), sqlite_where=text(OPEN)),
+        Index(
+            "ix_tasks_finished_at",
+            "finished_at",
+            postgresql_where=text(OVER),
+            sqlite_where=text(OVER),
+        ),
+        Index(
+            "ix_tasks_given_up",
+            "finished_at",
+            postgresql_where=text(GIVEN_UP),
+            sqlite_where=text(GIVEN_UP),
+        ),
         Index(
             "ix_tasks_scope_open",
             "scope_id",
@@ -64,7 +77,7 @@ class Task(Base):
 
     @property
     def words(self) -> str:
-        """What it does, for people."""
+        """What the task does, for people."""
         return WORDS[self.job]
 
     @property
@@ -79,7 +92,7 @@ class Task(Base):
 
     @property
     def detail(self) -> str:
-        """How often it was tried, and what went wrong with it."""
+        """How often the task was tried, and what went wrong with it."""
         tries = f"attempt {self.attempt}" if self.attempt > 1 else ""
         return ", ".join(each for each in (tries, self.reason) if each)
 

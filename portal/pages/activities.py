@@ -1,7 +1,6 @@
 """Who did what in a project."""
 
-from flask import Blueprint, render_template, request
-from flask_login import current_user
+from flask import Blueprint, render_template
 
 from portal.pages.listing import Listing
 from portal.services import activities
@@ -11,12 +10,7 @@ pages = Blueprint("activities", __name__, url_prefix="/projects/<uuid:project_id
 
 @pages.get("")
 def index(project_id):
-    listing = Listing.of_request(sorts=("created_at",), default="-created_at")
-    rows, listing.total = activities.listed(
-        current_user.actor,
-        listing.asked(state=request.args.get("state", "")),
-        project_id=project_id,
-    )
+    rows, listing = Listing.newest(activities.listed, project_id=project_id)
     return render_template(
         "activities/index.html", entries=rows, listing=listing, states=activities.STATES
     )

@@ -112,7 +112,7 @@ def _reason_to_close(*place) -> str:
 
 @contextlib.contextmanager
 def _room() -> Iterator[None]:
-    """Within it there is one console more. Raises Busy when there are as many as may be."""
+    """Inside, one console more is open. Raises Busy when there are as many as may be."""
     room = _places(config.current().consoles_at_once)
     if not room.acquire(blocking=False):
         raise Busy("As many consoles are open as may be at a time.", retry_after=FULL_SECONDS)

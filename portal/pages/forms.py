@@ -2,6 +2,7 @@
 
 import uuid
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
@@ -49,6 +50,13 @@ class Form(FlaskForm):
         else:
             field.errors = [*field.errors, str(error)]
         return True
+
+
+def not_confirmed(name: str) -> str:
+    """What is wrong with what was typed to confirm that the thing of this name shall go; empty if
+    it is the name."""
+    typed = request.form.get("confirm", "").strip()
+    return "" if typed == name else f"Type {name}, exactly as it is written here."
 
 
 def new_key() -> str:

@@ -9,7 +9,7 @@ from portal import config
 from portal.errors import NotFound
 from portal.models import Visibility
 from portal.pages import done, partial, uploads
-from portal.pages.forms import Form, new_key
+from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas
@@ -55,7 +55,7 @@ class UploadForm(SettingsForm):
 def index(project_id):
     listing = Listing.of_request(sorts=images.SORTS, default="-created_at")
     rows, listing.total = images.listed(
-        current_user.actor, project_id, listing.asked(state=request.args.get("state", ""))
+        current_user.actor, project_id, listing.wanted(state=request.args.get("state", ""))
     )
     return render_template(
         "images/index.html",
@@ -113,7 +113,7 @@ uploads.takes_uploads(pages, create)
 
 @pages.get("/<uuid:image_id>")
 def show(project_id, image_id):
-    image = images.find(current_user.actor, project_id, image_id)
+    image = images.find_whole(current_user.actor, project_id, image_id)
     return render_template(
         "images/_about.html" if partial() else "images/show.html",
         image=image,
@@ -127,7 +127,7 @@ def show(project_id, image_id):
 def row(project_id, image_id):
     """One row of the list; nothing once the image is gone, so that its row goes too."""
     try:
-        image = images.find(current_user.actor, project_id, image_id)
+        image = images.find_whole(current_user.actor, project_id, image_id)
     except NotFound:
         return ""
     return render_template("images/_row.html", image=image, visibilities=VISIBILITIES)
@@ -160,6 +160,14 @@ def change(project_id, image_id):
     return _settings_page(image, form), form.status
 
 
+@pages.post("/<uuid:image_id>/<any(protect,unprotect):wish>")
+def protect(project_id, image_id, wish):
+    protected = wish == "protect"
+    image = images.protect(current_user.actor, project_id, image_id, protected=protected)
+    done(f"{image.name} is {'protected from deletion' if protected else 'no longer protected'}.")
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+
+
 @pages.get("/<uuid:image_id>/delete")
 def confirm_delete(project_id, image_id):
     return _delete_page(project_id, image_id)
@@ -170,10 +178,8 @@ def delete(project_id, image_id):
     image = images.find(current_user.actor, project_id, image_id)
     images.require(current_user.actor, "delete", image)
     name = image.name
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(
-            project_id, image_id, error=f"Type {name}, exactly as it is written here."
-        ), 422
+    if error := not_confirmed(name):
+        return _delete_page(project_id, image_id, error), 422
     images.delete(current_user.actor, project_id, image_id)
     done(f"{name} is deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)

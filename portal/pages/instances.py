@@ -15,7 +15,8 @@ from wtforms import (
 
 from portal.errors import NotFound
 from portal.pages import cards, done, partial
-from portal.pages.forms import Form, as_uuid, new_key
+from portal.pages.details import DetailsForm
+from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.services import activities, catalog, instances
 
@@ -79,7 +80,7 @@ def index(project_id):
     rows, listing.total = instances.listed(
         current_user.actor,
         project_id,
-        listing.asked(state=request.args.get("state", "")),
+        listing.wanted(state=request.args.get("state", "")),
     )
     template = "instances/_table.html" if partial() else "instances/index.html"
     return render_template(template, instances=rows, listing=listing, states=instances.STATES)
@@ -146,9 +147,7 @@ def activity(project_id, instance_id):
 
 @pages.get("/<uuid:instance_id>/settings")
 def settings(project_id, instance_id):
-    instance = instances.find(current_user.actor, project_id, instance_id)
-    form = RenameForm(formdata=None, name=instance.name)
-    return render_template("instances/settings.html", instance=instance, form=form)
+    return _settings_page(project_id, instance_id)
 
 
 @pages.post("/<uuid:instance_id>/settings")
@@ -161,9 +160,29 @@ def rename(project_id, instance_id):
             )
             done(f"It is named {instance.name} now.")
             return redirect(request.url, 303)
-    instance = instances.find(current_user.actor, project_id, instance_id)
-    page = render_template("instances/settings.html", instance=instance, form=form)
-    return page, form.status
+    return _settings_page(project_id, instance_id, form=form), form.status
+
+
+@pages.post("/<uuid:instance_id>/settings/details")
+def describe(project_id, instance_id):
+    form = DetailsForm()
+    if form.validate():
+        with form:
+            instance = instances.find(current_user.actor, project_id, instance_id)
+            instances.describe(current_user.actor, project_id, instance_id, form.wish(instance))
+            done("Its details are saved.")
+            return redirect(
+                url_for(".settings", project_id=project_id, instance_id=instance_id), 303
+            )
+    return _settings_page(project_id, instance_id, details=form), form.status
+
+
+@pages.post("/<uuid:instance_id>/settings/<any(lock,unlock):wish>")
+def lock(project_id, instance_id, wish):
+    locked = wish == "lock"
+    instance = instances.lock(current_user.actor, project_id, instance_id, locked=locked)
+    done(f"{instance.name} is {'locked' if locked else 'open to members again'}.")
+    return redirect(url_for(".settings", project_id=project_id, instance_id=instance_id), 303)
 
 
 @pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
@@ -189,13 +208,21 @@ def confirm_delete(project_id, instance_id):
 def delete(project_id, instance_id):
     instance = instances.find(current_user.actor, project_id, instance_id)
     name = instance.name
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(
-            project_id, instance_id, error=f"Type {name}, exactly as it is written here."
-        ), 422
+    if error := not_confirmed(name):
+        return _delete_page(project_id, instance_id, error), 422
     instances.delete(current_user.actor, project_id, instance_id)
     done(f"{name} is being deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _settings_page(project_id, instance_id, *, form=None, details=None) -> str:
+    instance = instances.find(current_user.actor, project_id, instance_id)
+    return render_template(
+        "instances/settings.html",
+        instance=instance,
+        form=form or RenameForm(formdata=None, name=instance.name),
+        details=details or DetailsForm.of(instance),
+    )
 
 
 def _delete_page(project_id, instance_id, error=None):
@@ -253,10 +280,10 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
     }
     count = max(0, min(wish.count, instances.MOST_AT_ONCE))
     flavor = chosen["flavor"]
-    asked = {
+    amounts = {
         "instances": count,
         "vcpus": count * flavor.vcpus if flavor else 0,
         "memory_mib": count * flavor.memory_mib if flavor else 0,
         "disk_gib": count * flavor.disk_gib if flavor else 0,
     }
-    return {"chosen": chosen, "asked": asked, "count": count, "usage": menu.usage, "wish": wish}
+    return {"chosen": chosen, "amounts": amounts, "count": count, "usage": menu.usage, "wish": wish}

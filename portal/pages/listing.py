@@ -1,10 +1,12 @@
 """Lists: paged, filtered and sorted by the server, each view of one with a URL of its own."""
 
 import dataclasses
+from collections.abc import Callable
 
 from flask import request, url_for
+from flask_login import current_user
 
-from portal.services.listing import Asked
+from portal.services.listing import Query
 
 SIZE = 50  # rows of a page
 
@@ -32,16 +34,25 @@ class Listing:
             number=max(1, min(10**6, int(page))) if page.isdecimal() else 1,
         )
 
-    def asked(self, **filters) -> Asked:
+    def wanted(self, **filters) -> Query:
         """What a service needs to know."""
         self.filters = {key: value for key, value in filters.items() if value}
-        return Asked(
-            query=self.query,
+        return Query(
+            text=self.query,
             sort=self.sort,
             offset=(self.number - 1) * SIZE,
             limit=SIZE,
             **filters,
         )
+
+    @classmethod
+    def newest(cls, listed: Callable, **where) -> tuple[list, "Listing"]:
+        """A page of what was made last, filtered by the arguments q and state, and the view that
+        it is. `listed` is a service's: it takes the actor, what is wanted, and `where`."""
+        listing = cls.of_request(sorts=("created_at",), default="-created_at")
+        state = request.args.get("state", "")
+        rows, listing.total = listed(current_user.actor, listing.wanted(state=state), **where)
+        return rows, listing
 
     @property
     def pages(self) -> int:
@@ -63,7 +74,7 @@ class Listing:
 
     @property
     def words(self) -> str:
-        """How much of it is shown."""
+        """How much of the list is shown."""
         first = (self.number - 1) * SIZE + 1
         last = min(self.total, first + SIZE - 1)
         return f"{first} to {last} of {self.total}" if self.pages > 1 else f"{self.total} in all"

@@ -1,11 +1,11 @@
 """Networks of a project."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from wtforms import BooleanField, StringField
 
 from portal.pages import done
-from portal.pages.forms import Form
+from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import networks, quotas
@@ -57,9 +57,15 @@ def show(project_id, network_id):
     network = networks.find(current_user.actor, project_id, network_id)
     listing = Listing.of_request(sorts=("created_at",), default="created_at")
     rows, listing.total = networks.listed_ports(
-        current_user.actor, project_id, network_id, listing.asked()
+        current_user.actor, project_id, network_id, listing.wanted()
     )
-    return render_template("networks/show.html", network=network, rows=rows, listing=listing)
+    return render_template(
+        "networks/show.html",
+        network=network,
+        taken=networks.taken([network.id])[network.id],
+        rows=rows,
+        listing=listing,
+    )
 
 
 @pages.get("/<uuid:network_id>/delete")
@@ -70,10 +76,8 @@ def confirm_delete(project_id, network_id):
 @pages.post("/<uuid:network_id>/delete")
 def delete(project_id, network_id):
     name = networks.find(current_user.actor, project_id, network_id).name
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(
-            project_id, network_id, error=f"Type {name}, exactly as it is written here."
-        ), 422
+    if error := not_confirmed(name):
+        return _delete_page(project_id, network_id, error), 422
     networks.delete(current_user.actor, project_id, network_id)
     done(f"The network {name} is deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)
@@ -91,6 +95,6 @@ def _delete_page(project_id, network_id, error=None) -> str:
     return render_template(
         "networks/delete.html",
         network=network,
-        taken=networks.taken([network.id])[network.id],
+        used=networks.ports_on(network.id),
         error=error,
     )

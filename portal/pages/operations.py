@@ -1,6 +1,6 @@
 """Changes of a project: under way and past, each with its steps, its log and its reason."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from flask_login import current_user
 
 from portal.pages import navigation, partial
@@ -12,12 +12,7 @@ pages = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id
 
 @pages.get("")
 def index(project_id):
-    listing = Listing.of_request(sorts=("created_at",), default="-created_at")
-    rows, listing.total = operations.listed(
-        current_user.actor,
-        listing.asked(state=request.args.get("state", "")),
-        project_id=project_id,
-    )
+    rows, listing = Listing.newest(operations.listed, project_id=project_id)
     return render_template(
         "operations/index.html", operations=rows, listing=listing, states=operations.STATES
     )

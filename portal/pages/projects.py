@@ -24,11 +24,11 @@ def start():
 def show(project_id):
     actor = current_user.actor
     project = projects.find(actor, project_id)
-    asked = Listing.of_request(sorts=("created_at",), default="-created_at").asked()
+    newest = Listing.of_request(sorts=("created_at",), default="-created_at").wanted()
     return render_template(
         "projects/show.html",
         counts=instances.counts(actor, project.id),
         usage=quotas.usage(project.id),
-        operations=operations.listed(actor, asked, project_id=project.id)[0][:RECENT],
-        entries=activities.listed(actor, asked, project_id=project.id)[0][:RECENT],
+        operations=operations.listed(actor, newest, project_id=project.id)[0][:RECENT],
+        entries=activities.listed(actor, newest, project_id=project.id)[0][:RECENT],
     )

@@ -1,15 +1,15 @@
 """The record of who did what. Written in the transaction of the change; never altered."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from portal.db import session, transaction, write
 from portal.errors import Refused
 from portal.models import Activity, Operation, Project
 from portal.policies import Actor, authorize
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 
 STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
 
@@ -27,6 +27,15 @@ def record(
     secrets: callers pass what may be read by everybody in the project."""
     entry = _entry(actor, action, target, operation and operation.id)
     session.add(Activity(**entry, before=before, after=after))
+
+
+def alter(actor: Actor, action: str, target, values: Mapping) -> None:
+    """`target` has these values by the names of its columns, and there is an entry that says so,
+    and what it had. For use inside a change."""
+    before = {name: getattr(target, name) for name in values}
+    for name, value in values.items():
+        setattr(target, name, value)
+    record(actor, action, target, before=before, after=dict(values))
 
 
 def record_made(actor: Actor, action: str, made: Iterable[tuple], *, after: Iterable[dict]) -> None:
@@ -100,19 +109,19 @@ def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list
 
 
 def listed(
-    actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
+    actor: Actor, wanted: Query, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Activity], int]:
     """A page of the record, newest first, and how long it is: of one project, or, for who may
-    look at the whole cloud, of all of it. `asked.query` is a part of a name or of an action,
-    `asked.state` a key of STATES."""
+    look at the whole cloud, of all of it. `wanted.text` is a part of a name or of an action,
+    `wanted.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Activity)
     else:
         authorize(actor, "activities:read", project_id)
         query = select(Activity).where(Activity.project_id == project_id)
-    if asked.query:
-        pattern = like(asked.query)
+    if wanted.text:
+        pattern = like(wanted.text)
         query = query.where(
             or_(
                 *(
@@ -121,8 +130,7 @@ def listed(
                 )
             )
         )
-    if asked.state in STATES:
-        query = query.where(STATES[asked.state])
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
     columns = {"created_at": Activity.created_at, "id": Activity.id}
-    return list(session.scalars(ordered(query, asked, columns))), total
+    return page(query, wanted, columns)

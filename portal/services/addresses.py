@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
 from portal.db import session, write
 from portal.errors import Conflict, Refused
-from portal.models import FixedIp, Network, Port, SecurityGroup, Subnet
+from portal.models import FixedIp, Network, Port, Subnet
 from portal.models.port import port_groups
 from workers.specs.networks import is_host, is_mac
 
@@ -45,7 +45,7 @@ def free(network: Network, count: int) -> list[Place]:
         known = {each.mac for each in found}
         numbers, macs = _look(network, subnet, count - len(found), avoid=known)
         found += [
-            Place(subnet, number, str(first + number), mac)
+            place(subnet, str(first + number), mac)
             for number, mac in zip(numbers, macs, strict=False)
         ]
         if len(found) == count:
@@ -61,34 +61,20 @@ def new_mac() -> str:
     return ":".join(f"{byte:02x}" for byte in (*OUI, *secrets.token_bytes(3)))
 
 
-def fixed_ip(subnet: Subnet, address: str) -> FixedIp:
-    """An address of `subnet`, for a port of its network. Raises Refused for one that no host could
-    give to a guest there."""
-    if not is_host(address, ipaddress.IPv4Network(subnet.cidr)):
+def place(subnet: Subnet, address: str, mac: str) -> Place:
+    """The place at this address, for a port that bears this MAC. Raises Refused for an address
+    that no host could give to a guest there, or a MAC that no host could give to one device."""
+    block = ipaddress.IPv4Network(subnet.cidr)
+    if not is_host(address, block):
         raise Refused(
-            f"{address} is no address for an instance in {subnet.cidr}. Choose one from it.",
+            f"{address} is no address for an instance in {block}. Choose one from it.",
             field="address",
         )
-    return FixedIp(subnet_id=subnet.id, address=address, number=_number(subnet, address))
-
-
-def new_port(
-    owner, network: Network, *, mac: str, fixed_ips: list[FixedIp], groups: list[SecurityGroup]
-) -> Port:
-    """A place on `network` for `owner`, which may be of any noun. Raises Refused for a MAC that no
-    host could give to one device."""
     if not is_mac(mac):
         raise Refused(
             f"{mac} is no MAC address of one device. Write it like fa:16:3e:00:00:01.", field="mac"
         )
-    return Port(
-        network_id=network.id,
-        owner_type=owner.__tablename__,
-        owner_id=owner.id,
-        mac=mac,
-        fixed_ips=fixed_ips,
-        groups=groups,
-    )
+    return Place(subnet, _number(subnet, address), address, mac)
 
 
 def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> list[str]:
@@ -101,19 +87,19 @@ def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> l
             "network_id": network.id,
             "owner_type": owner.__tablename__,
             "owner_id": owner.id,
-            "mac": place.mac,
+            "mac": each.mac,
         }
-        for owner, place in zip(owners, places, strict=True)
+        for owner, each in zip(owners, places, strict=True)
     ]
     write(Port, ports)
     fixed_ips = [
         {
             "port_id": port["id"],
-            "subnet_id": place.subnet.id,
-            "address": place.address,
-            "number": place.number,
+            "subnet_id": each.subnet.id,
+            "address": each.address,
+            "number": each.number,
         }
-        for port, place in zip(ports, places, strict=True)
+        for port, each in zip(ports, places, strict=True)
     ]
     write(FixedIp, fixed_ips)
     bears = [{"port_id": port["id"], "group_id": each} for port in ports for each in group_ids]

@@ -2,9 +2,6 @@
 
 import uuid
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
-
 from portal import throttle, tickets
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden
@@ -71,15 +68,13 @@ def reason_to_close(session_id: uuid.UUID, project_id: uuid.UUID, instance_id: u
 
 
 def _openable(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
-    instance = instances.find(actor, project_id, instance_id)
+    instance = instances.find_whole(actor, project_id, instance_id)
     authorize(actor, "instances:console", project_id)
     if not instance.may("console"):
         raise Conflict(f"{instance.name} is {instance.status.word.lower()}: it has no screen now.")
-    query = select(Instance).where(Instance.id == instance_id)
-    whole = session.execute(query.options(joinedload(Instance.host))).scalar_one()
-    if whole.host is None:
-        raise Conflict(f"{whole.name} is on no host: it has no screen now.")
-    return whole
+    if instance.host is None:
+        raise Conflict(f"{instance.name} is on no host: it has no screen now.")
+    return instance
 
 
 def _grant(

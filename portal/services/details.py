@@ -20,19 +20,14 @@ class Details:
     tags: Sequence[str] | None = None
 
 
-def attach(thing, details: Details) -> tuple[dict, dict]:
-    """The thing has these details. Returns what it had of them, and what it has now. Raises
-    Refused. For use inside a change."""
+def checked(details: Details) -> dict:
+    """What shall be attached, by the names of its columns. Raises Refused."""
     checks = {"description": _description, "properties": _properties, "tags": _tags}
-    after = {
+    return {
         name: check(value)
         for name, check in checks.items()
         if (value := getattr(details, name)) is not None
     }
-    before = {name: getattr(thing, name) for name in after}
-    for name, value in after.items():
-        setattr(thing, name, value)
-    return before, after
 
 
 def _description(text: str) -> str:
@@ -64,7 +59,7 @@ def _properties(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tags(tags: Sequence[str]) -> list[str]:
-    """Each once, in their order."""
+    """The tags, each once, in their order."""
     found = list(dict.fromkeys(tags))
     if len(found) > MOST_TAGS:
         raise Refused(f"At most {MOST_TAGS} tags; these are {len(found)}.", field="tags")

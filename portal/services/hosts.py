@@ -6,15 +6,16 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import exists, select, text
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from portal import keys
+from portal.changes import WORDS
 from portal.db import session, transaction
 from portal.errors import Conflict, Refused
 from portal.models import Host, Instance, Network, Scope, Task
 from portal.models.scope import UNSETTLED
 from portal.policies import Actor, authorize
-from portal.services import activities, finding
+from portal.services import activities, finding, scopes
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 MOST_SHOWN = 500  # instances, or tables, on the page of a host
@@ -24,8 +25,8 @@ MOST_SHOWN = 500  # instances, or tables, on the page of a host
 class StaleTable:
     """A table that a host does not hold as it is wanted."""
 
-    name: str
-    gone: bool  # whether it shall be there no more
+    words: str  # what the host shall do
+    name: str  # of what it is a table of, if that has one
     under_way: bool  # whether the host is being told
     reason: str  # why it failed the last time, if it did
     repair_at: datetime | None  # not before
@@ -82,7 +83,7 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
         session.scalars(
             select(Instance)
             .where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
-            .options(joinedload(Instance.project), selectinload(Instance.open_operation))
+            .options(joinedload(Instance.project), joinedload(Instance.open_operation))
             .order_by(Instance.name, Instance.id)
             .limit(MOST_SHOWN)
         )
@@ -96,6 +97,7 @@ def stale_tables(actor: Actor, host_id: uuid.UUID) -> list[StaleTable]:
     rows = session.execute(
         select(
             Network.name,
+            Scope.kind,
             Scope.needed,
             Scope.repair_at,
             exists()
@@ -114,8 +116,8 @@ def stale_tables(actor: Actor, host_id: uuid.UUID) -> list[StaleTable]:
     )
     return [
         StaleTable(
-            name=f"Network {row.name}" if row.name else "Filter",
-            gone=not row.needed,
+            words=WORDS[scopes.job_of(row.kind, needed=row.needed)],
+            name=row.name or "",
             under_way=row.under_way,
             reason=row.reason or "",
             repair_at=row.repair_at,

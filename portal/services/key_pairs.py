@@ -45,14 +45,14 @@ class PublicKey:
 
     @property
     def line(self) -> str:
-        """As it stands in an authorized_keys file."""
+        """The key as it stands in an authorized_keys file."""
         return " ".join(
             filter(None, (self.kind, base64.b64encode(self.blob).decode(), self.comment))
         )
 
     @property
     def fingerprint(self) -> str:
-        """As `ssh-keygen -l` prints it."""
+        """The sum of the key, as `ssh-keygen -l` prints it."""
         digest = hashlib.sha256(self.blob).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 

@@ -6,7 +6,7 @@ import uuid
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import lazyload, selectinload
+from sqlalchemy.orm import joinedload, lazyload, selectinload
 
 from portal import config
 from portal.changes.networks import NETWORK_TABLE
@@ -16,8 +16,8 @@ from portal.models import FixedIp, Host, Instance, Network, Outcome, Port, Scope
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
-from portal.services.details import Details, attach
-from portal.services.listing import Asked, ordered
+from portal.services.details import Details, checked
+from portal.services.listing import Query, ordered
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
 
@@ -99,28 +99,34 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
 
 
 def listed_ports(
-    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, asked: Asked
+    actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, wanted: Query
 ) -> tuple[list[tuple[Port, Instance]], int]:
-    """A page of who is on the network, oldest first, and how many are. An instance that is being
-    deleted holds its place until its host reports it gone."""
+    """A page of the instances on the network, oldest first, each with its port, and how many
+    there are. One that is being deleted holds its place until its host reports it gone."""
     find(actor, project_id, network_id)
+    theirs = (Port.network_id == network_id, Port.owner_type == Instance.__tablename__)
     query = (
         select(Port, Instance)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(Port.network_id == network_id)
+        .where(*theirs)
         .options(
             lazyload(Port.network),
             selectinload(Port.groups),
-            selectinload(Instance.open_operation),
+            joinedload(Instance.open_operation),
         )
     )
-    total = session.scalar(
-        select(func.count()).select_from(Port).where(Port.network_id == network_id)
-    )
+    total = session.scalar(select(func.count()).select_from(Port).where(*theirs))
     columns = {"created_at": Port.created_at, "id": Port.id}
     return [
-        (port, instance) for port, instance in session.execute(ordered(query, asked, columns))
+        (port, instance) for port, instance in session.execute(ordered(query, wanted, columns))
     ], total
+
+
+def ports_on(network_id: uuid.UUID) -> int:
+    """How many places on the network are held, by whatever it is."""
+    return session.scalar(
+        select(func.count()).select_from(Port).where(Port.network_id == network_id)
+    )
 
 
 def taken(network_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -153,12 +159,11 @@ def free_cidr(project_id: uuid.UUID) -> str:
 def describe(
     actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, details: Details
 ) -> Network:
-    """It has these details. Raises Refused."""
+    """The network has these details. Raises Refused."""
     with transaction():
         network = find(actor, project_id, network_id)
         authorize(actor, "networks:describe", project_id)
-        before, after = attach(network, details)
-        activities.record(actor, "networks:describe", network, before=before, after=after)
+        activities.alter(actor, "networks:describe", network, checked(details))
     return network
 
 
@@ -169,10 +174,7 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
         authorize(actor, "networks:delete", project_id)
         quotas.lock(project_id)
         network = find(actor, project_id, network_id)
-        used = session.scalar(
-            select(func.count()).select_from(Port).where(Port.network_id == network.id)
-        )
-        if used:
+        if used := ports_on(network.id):
             raise Conflict(
                 f"{used} instances are on the network {network.name}. Delete them first."
                 if used > 1

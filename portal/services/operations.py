@@ -19,7 +19,7 @@ from portal.errors import Conflict
 from portal.models import Host, Operation, Outcome, Scope, Task
 from portal.policies import Actor, authorize
 from portal.services import finding
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 from portal.services.scopes import Raised
 
 STATES = {
@@ -142,24 +142,23 @@ def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operat
 
 
 def listed(
-    actor: Actor, asked: Asked, *, project_id: uuid.UUID | None = None
+    actor: Actor, wanted: Query, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Operation], int]:
     """A page of operations, newest first, and how many there are: of one project, or, for who may
-    look at the whole cloud, of all of it. `asked.query` is a part of a
-    thing's name, `asked.state` a key of STATES."""
+    look at the whole cloud, of all of it. `wanted.text` is a part of a
+    thing's name, `wanted.state` a key of STATES."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Operation)
     else:
         authorize(actor, "operations:read", project_id)
         query = select(Operation).where(Operation.project_id == project_id)
-    if asked.query:
-        query = query.where(Operation.target_name.ilike(like(asked.query), escape="\\"))
-    if asked.state in STATES:
-        query = query.where(STATES[asked.state])
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.text:
+        query = query.where(Operation.target_name.ilike(like(wanted.text), escape="\\"))
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
     columns = {"created_at": Operation.created_at, "id": Operation.id}
-    return list(session.scalars(ordered(query, asked, columns))), total
+    return page(query, wanted, columns)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +171,7 @@ class Spread:
 
     @property
     def held(self) -> int:
-        """On how many of them it is done."""
+        """On how many of the hosts the change is done."""
         return self.hosts - len(self.waiting) - len(self.dark)
 
 
@@ -214,8 +213,8 @@ def _columns(actor: Actor | None, target, action: str, tables: Iterable[Raised])
 
 
 def _add(operation: Operation, target) -> None:
-    """It is the one open change of its thing. One that was opened at the same moment, and that
-    the database shows only by refusing this one, is treated like any other."""
+    """The operation is the one open change of its thing. Another that was opened at the same
+    moment, and that the database shows only by refusing this one, is treated like any other."""
     while True:
         _make_way(target, operation.action)
         try:

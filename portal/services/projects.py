@@ -18,7 +18,7 @@ from portal.services import (
     sessions,
     users,
 )
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 
 SORTS = ("name", "created_at")
 
@@ -54,15 +54,14 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> Project:
     return project
 
 
-def listed(actor: Actor, asked: Asked) -> tuple[list[Project], int]:
-    """A page of all projects, and how many there are. `asked.query` is a part of a name."""
+def listed(actor: Actor, wanted: Query) -> tuple[list[Project], int]:
+    """A page of all projects, and how many there are. `wanted.text` is a part of a name."""
     authorize(actor, "cloud:read")
     query = select(Project)
-    if asked.query:
-        query = query.where(Project.name.ilike(like(asked.query), escape="\\"))
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.text:
+        query = query.where(Project.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(Project, name) for name in (*SORTS, "id")}
-    return list(session.scalars(ordered(query, asked, columns))), total
+    return page(query, wanted, columns)
 
 
 def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
@@ -77,14 +76,7 @@ def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
     authorize(actor, "projects:change")
     with transaction():
         project = find(actor, project_id)
-        before, project.enabled = project.enabled, enabled
-        activities.record(
-            actor,
-            "projects:change",
-            project,
-            before={"enabled": before},
-            after={"enabled": enabled},
-        )
+        activities.alter(actor, "projects:change", project, {"enabled": enabled})
     return project
 
 

@@ -29,7 +29,7 @@ class Published:
 
     @property
     def publisher(self) -> str:
-        """The name of the server that has it."""
+        """The name of the server that has the image."""
         return urlsplit(self.folder).netloc
 
     @property

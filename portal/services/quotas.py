@@ -26,7 +26,7 @@ class Resource:
 
     @property
     def title(self) -> str:
-        """Its words as a heading."""
+        """The words of the resource, as a heading."""
         return self.words if self.words.startswith("v") else self.words.capitalize()
 
 
@@ -78,11 +78,11 @@ def lock(project_id: uuid.UUID) -> None:
         session.connection().execute(LOCK, {"project_id": project_id})
 
 
-def check(project_id: uuid.UUID, **asked: int) -> None:
+def check(project_id: uuid.UUID, **amounts: int) -> None:
     """Return when the project may hold so much more. Raises OverQuota with the numbers. Call it
     under `lock`: then of any number of parallel requests exactly as many pass as fit."""
     standing = usage(project_id)
-    for name, amount in asked.items():
+    for name, amount in amounts.items():
         now = standing[name]
         if amount > now.left:
             unit = f" {now.resource.unit}" if now.resource.unit else ""

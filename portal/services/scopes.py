@@ -32,7 +32,7 @@ class Raised:
 
     @property
     def settled(self) -> bool:
-        """Whether the host holds it already."""
+        """Whether the host holds the table already."""
         return self.held >= self.wanted if self.needed else self.held == 0
 
     @property
@@ -54,8 +54,8 @@ def at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
 
 
 def want(tables: Collection[Raised], *, needed: bool = True) -> list[Raised]:
-    """Their hosts shall hold newer revisions of these than any before, or, unless they are
-    `needed` any more, nothing of them; and they hear of it soon. Call it with what is locked."""
+    """Hosts shall hold newer revisions of these tables than any before, or, unless the tables are
+    `needed` any more, nothing of them; and hear of it soon. Call it with what is locked."""
     if not tables:
         return []
     session.execute(
@@ -85,9 +85,10 @@ def want_at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Rai
     return [*found.values(), *_make(set(places) - found.keys(), wanted=1)]
 
 
-def job_of(kind: str, *, needed: bool) -> str:
-    """The job that makes a host hold a table of this kind, or nothing of it."""
-    return f"{kind}.{'apply' if needed else 'remove'}"
+def job_of(kind, *, needed: bool):
+    """The job that makes a host hold a table of this kind, or nothing of it: a name for a name, an
+    expression for a column."""
+    return kind + (".apply" if needed else ".remove")
 
 
 def lock(

@@ -65,7 +65,7 @@ def among(candidates: Iterable[Stranger]) -> list[Stranger]:
 
 
 def removable(stranger: Stranger) -> bool:
-    """Whether it bears our mark, so that it may be removed."""
+    """Whether the stranger bears our mark, so that it may be removed."""
     return stranger.kind != FOREIGN
 
 
@@ -101,12 +101,12 @@ def named(operation: Operation) -> list[Stranger]:
 
 
 def _id(stranger: Stranger) -> uuid.UUID | None:
-    """Of the instance or network that it says it belongs to."""
+    """The id of the instance or network that a stranger says it belongs to."""
     with contextlib.suppress(ValueError):
         return uuid.UUID(stranger.owner)
     return None
 
 
 def _said(column, *conditions) -> set[str]:
-    """What is in the column, as text."""
+    """What a column holds under these conditions, as text."""
     return {str(each) for each in session.scalars(select(column).where(*conditions))}

@@ -6,7 +6,7 @@ import uuid
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from portal import config
@@ -15,7 +15,7 @@ from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, sessions
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 
 SORTS = ("name", "created_at")
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two of which look alike
@@ -104,12 +104,9 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
             raise NotFound("There is no such user.")
         if user.id == actor.user_id and not enabled:
             raise Refused("You cannot lock yourself out. Ask another administrator.")
-        before, user.enabled = user.enabled, enabled
+        activities.alter(actor, "users:change", user, {"enabled": enabled})
         if not enabled:
             sessions.revoke_all(user.id)
-        activities.record(
-            actor, "users:change", user, before={"enabled": before}, after={"enabled": enabled}
-        )
 
 
 def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
@@ -140,17 +137,15 @@ def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
         )
 
 
-def listed(actor: Actor, asked: Asked) -> tuple[list[User], int]:
-    """A page of all users, with their roles, and how many there are. `asked.query` is a part of
+def listed(actor: Actor, wanted: Query) -> tuple[list[User], int]:
+    """A page of all users, with their roles, and how many there are. `wanted.text` is a part of
     a name."""
     authorize(actor, "users:read")
     query = select(User)
-    if asked.query:
-        query = query.where(User.name.ilike(like(asked.query), escape="\\"))
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.text:
+        query = query.where(User.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(User, name) for name in (*SORTS, "id")}
-    page = ordered(query, asked, columns).options(selectinload(User.assignments))
-    return list(session.scalars(page)), total
+    return page(query, wanted, columns, (selectinload(User.assignments),))
 
 
 def new_password() -> str:

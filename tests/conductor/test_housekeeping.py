@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from portal.conductor import drift, housekeeping
+from portal.conductor import drift, housekeeping, outbox
 from portal.db import session
 from portal.models import Activity, Idempotency, Operation, Outcome, Session, Task, User
 from portal.services import instances, sessions
@@ -86,3 +86,30 @@ def test_sessions_are_forgotten_when_they_have_ended_by_their_age(cloud):
     cloud.clock.forward(days=2)
     housekeeping.tidy()
     assert count(Session) == 0
+
+
+def jobs_in_redis(cloud) -> int:
+    """How many jobs Redis keeps, in queues or beside them."""
+    return len(list(cloud.redis.scan_iter("rq:job:*")))
+
+
+def test_a_host_that_stays_away_piles_up_no_jobs_of_what_was_superseded(cloud):
+    """Seen: each lay in Redis until the host returned."""
+    alice, instance = cloud.actor("alice"), cloud.running()
+    place = (instance.project_id, instance.id)
+    cloud.silent.add("kvm-1")
+    left = jobs_in_redis(cloud)
+    for change in (instances.stop, instances.force_stop, instances.delete):
+        change(alice, *place)
+        cloud.turn()
+    assert jobs_in_redis(cloud) == left + 3
+    outbox.forget_abandoned(cloud.wire)
+    assert jobs_in_redis(cloud) == left + 3, "its host may still be heard of it"
+    cloud.clock.forward(minutes=2)
+    outbox.forget_abandoned(cloud.wire)
+    assert jobs_in_redis(cloud) == left + 1, "the delete is under way"
+    queued = cloud.redis.lrange("rq:queue:host-kvm-1", 0, -1)
+    assert len(queued) == 1
+    cloud.silent.clear()
+    cloud.settle()
+    assert cloud.see(instance).deleted_at

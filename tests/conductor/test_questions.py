@@ -1,11 +1,16 @@
 """Having hosts say what they hold."""
 
+import dataclasses
 import time
+
+import pytest
 
 from portal.conductor.nouns import hosts
 from portal.db import session
 from portal.models import Power
 from portal.services.instances import boot_logs
+from workers.drivers.fake.drivers import FakeHypervisor
+from workers.errors import Busy
 
 
 def test_a_host_says_what_it_holds_every_half_minute_though_nothing_has_happened(
@@ -50,3 +55,47 @@ def test_a_question_that_nobody_answers_ends(cloud):
     cloud.observe()
     session.rollback()
     assert boot_logs.find(alice, *place).failure == "kvm-1 did not answer"
+
+
+class BusyHypervisor(FakeHypervisor):
+    """Puts off whoever wants to know what a guest wrote, and counts them."""
+
+    put_off = 0
+
+    def observe_boot_log(self, guest_id: str) -> str:
+        self.put_off += 1
+        raise Busy("not now", after_seconds=20)
+
+
+@pytest.fixture
+def busy(cloud) -> BusyHypervisor:
+    """The hypervisor of kvm-1, which never has time to tell of a guest."""
+    drivers = cloud._jobs["kvm-1"].host
+    hypervisor = BusyHypervisor(cloud.hosts["kvm-1"])
+    cloud._jobs["kvm-1"].host = dataclasses.replace(drivers, hypervisor=hypervisor)
+    return hypervisor
+
+
+def test_a_host_that_is_busy_is_asked_again_when_it_said(cloud, busy, monkeypatch):
+    """Seen: it was asked again at every turn."""
+    instance = cloud.running()
+    boot_logs.ask(cloud.actor("alice"), instance.project_id, instance.id)
+    for _ in range(5):
+        cloud.observe()
+    assert busy.put_off == 1
+    later = time.monotonic() + 20
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    cloud.observe()
+    assert busy.put_off == 2
+
+
+def test_a_question_for_which_a_host_never_has_time_ends(cloud, busy):
+    alice, instance = cloud.actor("alice"), cloud.running()
+    place = (instance.project_id, instance.id)
+    boot_logs.ask(alice, *place)
+    cloud.observe()
+    cloud.clock.forward(seconds=61)
+    cloud.observe()
+    session.rollback()
+    assert boot_logs.find(alice, *place).failure == "kvm-1 did not answer"
+    assert busy.put_off == 1

@@ -131,8 +131,8 @@ def test_a_form_carries_its_token(draw):
     ("arguments", "words"),
     [
         ("'vCPU', 12, 20", "12 of 20"),
-        ("'Memory', 24, 64, asked=4, unit='GiB'", "24 + 4 of 64 GiB"),
-        ("'Memory', 60, 64, asked=8, unit='GiB'", "60 + 8 of 64 GiB: 4 GiB too many"),
+        ("'Memory', 24, 64, more=4, unit='GiB'", "24 + 4 of 64 GiB"),
+        ("'Memory', 60, 64, more=8, unit='GiB'", "60 + 8 of 64 GiB: 4 GiB too many"),
         ("'Disk', 240, None, unit='GiB'", "240 GiB, no limit"),
     ],
 )

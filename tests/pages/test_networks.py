@@ -5,8 +5,10 @@ import re
 import pytest
 from sqlalchemy import select
 
-from portal.db import session
-from portal.models import Network
+from portal.db import session, transaction
+from portal.models import FixedIp, Network, Port
+from portal.services import addresses, networks
+from portal.services.listing import Query
 
 
 @pytest.fixture
@@ -76,6 +78,24 @@ def test_the_page_shows_who_is_on_it_a_page_at_a_time(alice, red, cloud, network
     assert "10.0.0.2" in page
     assert "1 of 252" in page
     assert alice.open(f"{red}/networks/{network.id}?page=2").status_code == 200
+
+
+def test_the_page_counts_instances_and_addresses_each_for_what_they_are(alice, red, cloud, network):
+    """Seen: a port of something else was counted for an instance, and a port for an address."""
+    cloud.create("alone")
+    [subnet] = session.get(Network, network.id).subnets
+    with transaction():
+        port = Port(network_id=network.id, owner_type="routers", mac=addresses.new_mac())
+        session.add(port)
+        session.flush()
+        for number in (77, 78):
+            there = f"10.0.0.{number}"
+            session.add(FixedIp(port_id=port.id, subnet_id=subnet.id, address=there, number=number))
+    rows, total = networks.listed_ports(
+        cloud.actor("alice"), network.project_id, network.id, Query(sort="created_at")
+    )
+    assert [(instance.name, total) for _, instance in rows] == [("alone", 1)]
+    assert "3 of 252" in alice.open(f"{red}/networks/{network.id}").text
 
 
 def test_a_network_in_use_stays_and_an_empty_one_goes_by_its_name(alice, red, cloud, network):

@@ -144,20 +144,34 @@ def test_when_a_subnet_is_full_the_next_one_of_the_network_is_taken_from(any_clo
         instances.create(alice, any_cloud.new_instance(network_id=both.id, count=3))
 
 
+@pytest.fixture
+def narrow(any_cloud) -> Subnet:
+    """A subnet with four addresses for ports."""
+    alice, red = any_cloud.actor("alice"), any_cloud.project().id
+    return networks.create(alice, red, "narrow", "10.65.0.0/29", nat=True).subnets[0]
+
+
 @pytest.mark.parametrize("address", ["10.0.0.256", "fd00::1", "203.0.113.9", "10.65.0.7"])
-def test_an_address_that_no_host_could_give_is_refused_where_it_is_written(any_cloud, address):
-    network = networks.create(
-        any_cloud.actor("alice"), any_cloud.project().id, "narrow", "10.65.0.0/29", nat=True
-    )
+def test_an_address_that_no_host_could_give_is_refused_where_it_is_written(narrow, address):
     with pytest.raises(Refused) as refused:
-        addresses.fixed_ip(network.subnets[0], address)
+        addresses.place(narrow, address, addresses.new_mac())
     assert refused.value.field == "address"
 
 
-@pytest.mark.parametrize("mac", ["fa:16:3e:zz:00:01", "01:00:00:00:00:01", ""])
-def test_a_mac_that_no_host_could_give_is_refused_where_it_is_written(any_cloud, mac):
-    any_cloud.add_host("kvm-1")
-    network = session.scalar(select(Network))
+BAD_MACS = ["fa:16:3e:zz:00:01", "01:00:00:00:00:01", ""]
+
+
+@pytest.mark.parametrize("mac", BAD_MACS)
+def test_a_mac_that_no_host_could_give_is_refused_where_it_is_written(narrow, mac):
     with pytest.raises(Refused) as refused:
-        addresses.new_port(any_cloud.create(), network, mac=mac, fixed_ips=[], groups=[])
+        addresses.place(narrow, "10.65.0.3", mac)
     assert refused.value.field == "mac"
+
+
+@pytest.mark.parametrize("mac", BAD_MACS)
+def test_a_create_judges_the_macs_that_it_gives(any_cloud, monkeypatch, mac):
+    any_cloud.add_host("kvm-1")
+    monkeypatch.setattr(addresses, "new_mac", lambda: mac)
+    with pytest.raises(Refused, match="is no MAC address of one device"):
+        any_cloud.create()
+    assert session.scalars(select(Port)).all() == []

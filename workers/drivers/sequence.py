@@ -11,15 +11,18 @@ from pathlib import Path
 NUMBER_BYTES = 20  # fixed width: never cut short
 BEGINNING_BYTES = 8
 BOOT_BYTES = 36  # a UUID
-SYNCED_EVERY = 1024  # numbers: so many may be lost with the machine's power
+SYNCED_EVERY = 1024  # numbers: fewer are lost with the machine's power
 
 
 class FileSequence:
-    """See `drivers.Sequence`. A file that was lost begins anew under another boot id, so that
-    nobody takes its small numbers for old news.
+    """See `drivers.Sequence`. A file that was lost, or in which no number can be read, begins anew
+    under another boot id, so that nobody takes its small numbers for old news.
 
-    What is written is there for every process at once, and on the disk once in SYNCED_EVERY
-    numbers: after a boot those that the disk may have missed are left out.
+    What is written is there for every process at once. It waits for the disk (fdatasync(2)) where
+    a boot begins and at every number that SYNCED_EVERY divides, before that number is given out.
+    So a disk that lost its power holds a number less than SYNCED_EVERY behind the newest that was
+    given out; the next boot begins at the next one that SYNCED_EVERY divides, and writes that down
+    before it gives out any. No number comes twice, whatever of the rest the disk had written.
     """
 
     def __init__(self, path: Path, kernel_boot: str):
@@ -48,7 +51,9 @@ class FileSequence:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not os.fstat(descriptor).st_size:
+            number = os.pread(descriptor, NUMBER_BYTES, 0)
+            if len(number) < NUMBER_BYTES or not number.isdigit():
+                os.ftruncate(descriptor, 0)
                 beginning = secrets.token_hex(BEGINNING_BYTES // 2).encode()
                 os.pwrite(descriptor, b"%0*d" % (NUMBER_BYTES, 0) + beginning, 0)
             self._begin_boot(descriptor)

@@ -130,4 +130,4 @@ def _members(group_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[MemberSp
     return {group_id: tuple(each) for group_id, each in members.items()}
 
 
-NOUN = Noun(name=FILTER_TABLE, table=True, specs={FILTER.job: _specs})
+NOUN = Noun(name=FILTER_TABLE, specs={FILTER.job: _specs})

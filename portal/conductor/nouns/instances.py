@@ -93,7 +93,7 @@ def _spec(row: Instance, ports: tuple[PortSpec, ...]) -> InstanceSpec:
 
 
 def _ports_of(instance_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[PortSpec]]:
-    """Their ports, by the instance, oldest first."""
+    """The ports of these instances, by the instance, oldest first."""
     ports: dict[uuid.UUID, list[PortSpec]] = {}
     for port in session.scalars(PORTS.where(Port.owner_id.in_(instance_ids))):
         ports.setdefault(port.owner_id, []).append(
@@ -214,8 +214,8 @@ def _due() -> list[uuid.UUID]:
 
 
 def _mend(instance_id: uuid.UUID) -> bool:
-    """It was settled and no longer is: the same job once more. One that shut itself down is
-    wanted off from now on."""
+    """An instance that was settled and no longer is has its job done once more; one that shut
+    itself down is wanted off from now on."""
     instance = still_due(DRIFTED, Instance, instance_id)
     if instance is None or instances.may_come_back(instance):
         return False

@@ -101,7 +101,6 @@ def _mend(network_id: uuid.UUID) -> bool:
 NOUN = Noun(
     name="networks",
     model=Network,
-    table=True,
     specs={TABLE.job: _specs, TABLE_GONE.job: _specs},
     ended=_ended,
     due=_due,

@@ -1,6 +1,6 @@
 """Who did what in the whole cloud, for administrators."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from flask_login import current_user
 
 from portal.pages.listing import Listing
@@ -11,15 +11,11 @@ pages = Blueprint("audit", __name__, url_prefix="/audit")
 
 @pages.get("")
 def index():
-    actor = current_user.actor
-    listing = Listing.of_request(sorts=("created_at",), default="-created_at")
-    rows, listing.total = activities.listed(
-        actor, listing.asked(state=request.args.get("state", ""))
-    )
+    rows, listing = Listing.newest(activities.listed)
     return render_template(
         "admin/audit/index.html",
         entries=rows,
         listing=listing,
         states=activities.STATES,
-        project_names=projects.names_of(actor, {row.project_id for row in rows}),
+        project_names=projects.names_of(current_user.actor, {row.project_id for row in rows}),
     )

@@ -1,11 +1,11 @@
 """Sizes on the menu, for administrators."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from wtforms import IntegerField, StringField
 
 from portal.pages import done
-from portal.pages.forms import Form
+from portal.pages.forms import Form, not_confirmed
 from portal.policies import authorize
 from portal.services import flavors
 
@@ -77,8 +77,8 @@ def confirm_delete(flavor_id):
 def delete(flavor_id):
     name = flavors.find(current_user.actor, flavor_id).name
     authorize(current_user.actor, "flavors:change")
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(flavor_id, error=f"Type {name}, exactly as it is written here."), 422
+    if error := not_confirmed(name):
+        return _delete_page(flavor_id, error), 422
     flavors.delete(current_user.actor, flavor_id)
     done(f"The flavor {name} is deleted.")
     return redirect(url_for(".index"), 303)

@@ -33,7 +33,7 @@ for _name, _resource in quotas.RESOURCES.items():
 @pages.get("")
 def index():
     listing = Listing.of_request(sorts=projects.SORTS, default="name")
-    rows, listing.total = projects.listed(current_user.actor, listing.asked())
+    rows, listing.total = projects.listed(current_user.actor, listing.wanted())
     return render_template(
         "admin/projects/index.html",
         all_projects=rows,

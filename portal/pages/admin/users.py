@@ -35,7 +35,7 @@ class RoleForm(Form):
 @pages.get("")
 def index():
     listing = Listing.of_request(sorts=users.SORTS, default="name")
-    rows, listing.total = users.listed(current_user.actor, listing.asked())
+    rows, listing.total = users.listed(current_user.actor, listing.wanted())
     return render_template("admin/users/index.html", users=rows, listing=listing)
 
 

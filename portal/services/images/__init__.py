@@ -18,7 +18,16 @@ from portal.services.images.changes import (
     remove_strangers,
 )
 from portal.services.images.fetches import fetch, published, retry, stop_fetching
-from portal.services.images.looks import SORTS, find, listed, may, require, strangers, used_by
+from portal.services.images.looks import (
+    SORTS,
+    find,
+    find_whole,
+    listed,
+    may,
+    require,
+    strangers,
+    used_by,
+)
 
 __all__ = [
     "MOST_MEMORY_MIB",
@@ -30,6 +39,7 @@ __all__ = [
     "describe",
     "fetch",
     "find",
+    "find_whole",
     "listed",
     "may",
     "protect",

@@ -16,7 +16,7 @@ from portal.errors import Conflict, Forbidden, Refused
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
-from portal.services.details import Details, attach
+from portal.services.details import Details, checked
 from portal.services.images import store
 from portal.services.images.fetches import stop_fetching
 from portal.services.images.looks import find, named, require, there, unnamed
@@ -122,38 +122,27 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
             raise Refused(
                 f"{image.name} belongs to no project, so it stays public.", field="visibility"
             )
-        before = {name: getattr(image, name) for name in fields}
-        for name, value in fields.items():
-            setattr(image, name, value)
-        activities.record(actor, "images:change", image, before=before, after=fields)
+        activities.alter(actor, "images:change", image, fields)
     return image
 
 
 def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: Details) -> Image:
-    """It has these details. Raises Refused."""
+    """The image has these details. Raises Refused."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        before, after = attach(image, details)
-        activities.record(actor, "images:change", image, before=before, after=after)
+        activities.alter(actor, "images:change", image, checked(details))
     return image
 
 
 def protect(
     actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, *, protected: bool = True
 ) -> Image:
-    """Nobody deletes it, or, unless it shall be `protected` any longer, whoever may."""
+    """Nobody deletes the image, or, unless it shall be `protected` any longer, whoever may."""
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        before, image.protected = image.protected, protected
-        activities.record(
-            actor,
-            "images:change",
-            image,
-            before={"protected": before},
-            after={"protected": protected},
-        )
+        activities.alter(actor, "images:change", image, {"protected": protected})
     return image
 
 

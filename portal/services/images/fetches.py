@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from portal import db
 from portal.changes.images import FETCH, NO_FETCH
@@ -37,7 +37,7 @@ def published(actor: Actor) -> list[tuple[Published, Image | None]]:
         for image in session.scalars(
             select(Image)
             .where(Image.published_as != "", Image.deleted_at.is_(None))
-            .options(selectinload(Image.open_operation))
+            .options(joinedload(Image.open_operation))
         )
     }
     return [(each, images.get(name)) for name, each in publishers.PUBLISHED.items()]

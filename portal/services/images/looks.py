@@ -3,14 +3,14 @@
 import uuid
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from portal.db import session
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize, offered_images
 from portal.services import finding
 from portal.services.images import store
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, page
 
 SORTS = ("name", "created_at", "size_bytes")
 STATES = {each.value: Image.visibility == each for each in Visibility}
@@ -21,19 +21,24 @@ def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Im
     return finding.find(actor, Image, name_or_id, project_id=project_id)
 
 
-def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Image], int]:
+def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Image:
+    """The image, with the change of it that was under way at that moment. Raises NotFound,
+    Ambiguous."""
+    options = (joinedload(Image.open_operation),)
+    return finding.find(actor, Image, name_or_id, project_id=project_id, options=options)
+
+
+def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Image], int]:
     """A page of the images that instances of the project can start from, and how many there
-    are. `asked.query` is a part of a name, `asked.state` a visibility."""
+    are. `wanted.text` is a part of a name, `wanted.state` a visibility."""
     authorize(actor, "images:read", project_id)
     query = offered_images(actor, project_id)
-    if asked.query:
-        query = query.where(Image.name.ilike(like(asked.query), escape="\\"))
-    if asked.state in STATES:
-        query = query.where(STATES[asked.state])
-    total = session.scalar(select(func.count()).select_from(query.subquery()))
+    if wanted.text:
+        query = query.where(Image.name.ilike(like(wanted.text), escape="\\"))
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
-    rows = ordered(query, asked, columns).options(selectinload(Image.open_operation))
-    return list(session.scalars(rows)), total
+    return page(query, wanted, columns, (joinedload(Image.open_operation),))
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:

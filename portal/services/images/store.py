@@ -133,8 +133,8 @@ def forget(image_id: uuid.UUID) -> None:
 
 @contextlib.contextmanager
 def _unfinished():
-    """A new file in the folder for those, gone on leaving unless it was moved. Its writer holds
-    a lock on it, by which it is told from what a crash has left."""
+    """A new file in the folder of unfinished ones, gone on leaving unless it was moved. Its writer
+    holds a lock on it, by which it is told from what a crash has left."""
     folder = _folders() / "tmp"
     path = folder / uuid.uuid4().hex
     with turn():

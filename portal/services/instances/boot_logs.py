@@ -43,12 +43,12 @@ def ask(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> None:
 def want(instance_ids: Collection[uuid.UUID], *, after: timedelta = timedelta()) -> None:
     """The hosts shall be asked for newer logs of these, `after` so long. For use inside a
     change."""
-    asked = {"wanted_at": now() + after, "failure": ""}
-    upsert(BootLog, [{"instance_id": each} for each in sorted(instance_ids)], asked)
+    wish = {"wanted_at": now() + after, "failure": ""}
+    upsert(BootLog, [{"instance_id": each} for each in sorted(instance_ids)], wish)
 
 
 def keep(log: BootLog, text: str) -> None:
-    """This is the log now, and nobody waits for another. Called by the conductor."""
+    """The text is the log now, and nobody waits for another. Called by the conductor."""
     log.text, log.taken_at, log.wanted_at, log.failure = readable(text), now(), None, ""
 
 

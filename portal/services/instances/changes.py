@@ -7,7 +7,7 @@ from portal.errors import Conflict
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
-from portal.services.details import Details, attach
+from portal.services.details import Details, checked
 from portal.services.instances import ends
 from portal.services.instances.looks import find
 from portal.services.instances.parts import cached, parts
@@ -25,39 +25,28 @@ def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: st
     label = names.label(name)
     with transaction():
         instance = _change(actor, "rename", project_id, instance_id)
-        before, instance.name = instance.name, label
-        activities.record(
-            actor,
-            "instances:rename",
-            instance,
-            before={"name": before},
-            after={"name": label},
-        )
+        activities.alter(actor, "instances:rename", instance, {"name": label})
     return instance
 
 
 def describe(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, details: Details
 ) -> Instance:
-    """It has these details. Raises Refused."""
+    """The instance has these details. Raises Refused."""
     with transaction():
         instance = _locked_row(actor, "describe", project_id, instance_id)
-        before, after = attach(instance, details)
-        activities.record(actor, "instances:describe", instance, before=before, after=after)
+        activities.alter(actor, "instances:describe", instance, checked(details))
     return instance
 
 
 def lock(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
 ) -> Instance:
-    """Only administrators of its project change it, or, unless it shall be `locked` any longer,
-    members too."""
+    """Only administrators of its project change the instance, or, unless it shall be `locked` any
+    longer, members too."""
     with transaction():
         instance = _locked_row(actor, "lock", project_id, instance_id)
-        before, instance.locked = instance.locked, locked
-        activities.record(
-            actor, "instances:lock", instance, before={"locked": before}, after={"locked": locked}
-        )
+        activities.alter(actor, "instances:lock", instance, {"locked": locked})
     return instance
 
 

@@ -30,7 +30,7 @@ def ended(changes: Iterable[tuple[Instance, Operation]]) -> None:
 
 
 def went_down(instance: Instance) -> None:
-    """It no longer runs: what it wrote last is worth knowing."""
+    """The guest no longer runs: what it wrote last is worth knowing."""
     boot_logs.want([instance.id])
 
 

@@ -9,7 +9,7 @@ from portal.db import session
 from portal.models import FixedIp, Instance, Operation, Port, Power
 from portal.policies import Actor, authorize
 from portal.services import finding
-from portal.services.listing import Asked, like, ordered
+from portal.services.listing import Query, like, ordered
 
 SORTS = ("name", "created_at", "memory_mib", "vcpus")
 STATES = {
@@ -37,14 +37,14 @@ def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str)
     return finding.find(actor, Instance, name_or_id, project_id=project_id, options=options)
 
 
-def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Instance], int]:
+def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Instance], int]:
     """A page of the project's instances, with their addresses, and how many there are in all.
 
-    `asked.query` is a part of a name, an address or an id; `asked.state` a key of STATES."""
+    `wanted.text` is a part of a name, an address or an id; `wanted.state` a key of STATES."""
     authorize(actor, "instances:read", project_id)
     query = select(Instance).where(Instance.project_id == project_id, Instance.deleted_at.is_(None))
-    if asked.query:
-        pattern = like(asked.query)
+    if wanted.text:
+        pattern = like(wanted.text)
         query = query.where(
             or_(
                 Instance.name.ilike(pattern, escape="\\"),
@@ -52,19 +52,19 @@ def listed(actor: Actor, project_id: uuid.UUID, asked: Asked) -> tuple[list[Inst
                 exists().where(
                     Port.owner_id == Instance.id,
                     FixedIp.port_id == Port.id,
-                    FixedIp.address == asked.query,
+                    FixedIp.address == wanted.text,
                 ),
             )
         )
-    if asked.state in STATES:
-        query = query.where(STATES[asked.state])
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
     total = session.scalar(query.with_only_columns(func.count()))
     columns = {name: getattr(Instance, name) for name in (*SORTS, "id")}
     rows = session.scalars(
-        ordered(query, asked, columns).options(
+        ordered(query, wanted, columns).options(
             defer(Instance.user_data),
             defer(Instance.public_keys),
-            selectinload(Instance.open_operation).load_only(Operation.action),
+            joinedload(Instance.open_operation).load_only(Operation.action),
             selectinload(Instance.ports).options(
                 load_only(Port.owner_id),
                 joinedload(Port.fixed_ips).load_only(FixedIp.address),

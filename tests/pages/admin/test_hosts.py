@@ -79,7 +79,7 @@ def test_what_a_host_was_not_told_is_on_its_page_with_the_reason(cloud, page):
         drift.mend()
         cloud.turn()
     text = page()
-    assert "Filter: tried again from" in text
+    assert "Set up the filter: tried again from" in text
     assert "The last time: nft: no such file" in text
 
 
@@ -90,6 +90,15 @@ def test_what_was_sent_to_a_host_that_fell_silent_waits_for_its_answer(cloud, pa
         session.scalar(select(Scope).where(Scope.kind == "firewall")).wanted += 1
     drift.mend()
     cloud.turn()
-    assert "Filter: on its way" in page()
+    assert "Set up the filter: on its way" in page()
     cloud.clock.forward(minutes=2)
-    assert "Filter: when the host answers again" in page()
+    assert "Set up the filter: when the host answers again" in page()
+
+
+def test_what_a_host_shall_do_with_a_table_is_said_as_in_the_changes_of_it(cloud, page):
+    cloud.running()
+    for needed, words in ((True, "Set up the network default"), (False, "Take down the network")):
+        with transaction():
+            scope = session.scalar(select(Scope).where(Scope.kind == "networks"))
+            scope.needed, scope.wanted = needed, scope.wanted + 1
+        assert f"<li>{words}" in page()
