@@ -82,17 +82,17 @@ def test_a_name_that_makes_no_sense_is_left_out_and_named(name):
 
 def test_the_default_route_is_in_both_options_that_can_carry_it():
     assert dnsmasq.options(network(5, mtu=1400)) == [
-        "option:router,10.0.0.1",
-        "option:dns-server,10.0.0.2",
+        "tag:subnet0,option:router,10.0.0.1",
+        "tag:subnet0,option:dns-server,10.0.0.2",
+        "tag:subnet0,option:classless-static-route,0.0.0.0/0,10.0.0.1",
         "option:domain-search,shop.internal",
         "option:mtu,1400",
-        "option:classless-static-route,0.0.0.0/0,10.0.0.1",
     ]
 
 
 def test_the_arguments_name_the_subnet_and_no_range_of_free_addresses():
     arguments = dnsmasq.arguments(Path("/run/p"), network(5, "10.8.0.0/22"), ("--no-resolv",))
-    assert "--dhcp-range=10.8.0.0,static,255.255.252.0,86400" in arguments
+    assert "--dhcp-range=set:subnet0,10.8.0.0,static,255.255.252.0,86400" in arguments
     assert "--dhcp-ignore=tag:!known" in arguments
     assert "--no-resolv" in arguments
 

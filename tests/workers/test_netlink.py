@@ -16,6 +16,7 @@ from tests.workers.network_host import (
     inside,
     network,
     run,
+    subnet,
 )
 from workers.drivers import names, nft
 from workers.drivers.network import dnsmasq, namespaces, strangers
@@ -249,11 +250,12 @@ BAD = {
     "no id": {"id": "../../etc"},
     "a segment beyond the transit range": {"segment_id": 2**21},
     "a tiny MTU": {"mtu": 500},
-    "IPv6": {"cidr": "fd00::/64"},
-    "host bits": {"cidr": "10.0.0.1/24"},
-    "a gateway elsewhere": {"gateway": "10.0.1.1"},
+    "IPv6": {"subnets": (subnet(cidr="fd00::/64"),)},
+    "host bits": {"subnets": (subnet(cidr="10.0.0.1/24"),)},
+    "a gateway elsewhere": {"subnets": (subnet(gateway="10.0.1.1"),)},
     "a group MAC": {"gateway_mac": "01:00:00:00:00:01"},
-    "two with one address": {"dhcp_address": "10.0.0.1"},
+    "two with one address": {"subnets": (subnet(dhcp_address="10.0.0.1"),)},
+    "no subnet": {"subnets": ()},
     "a domain with a line in it": {"dns_domain": "a\ndhcp-script=/bin/sh"},
 }
 
