@@ -324,6 +324,25 @@ def test_a_changed_option_replaces_the_process_and_leases_live_on(host, shop):
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("most", [dnsmasq.RELEASED_MOST, 0], ids=["few", "many"])
+def test_the_address_of_a_guest_that_is_gone_is_given_to_the_next_one(host, monkeypatch, most):
+    """Seen: nobody got it for a day, the time of the lease that the guest had not given back."""
+    monkeypatch.setattr(dnsmasq, "RELEASED_MOST", most)
+    spec, web, db = host.shop()
+    for guest in (web, db):
+        assert guest.ask_dhcp()["ip"] == guest.address
+    before = pid(host, spec)
+    kept = dataclasses.replace(spec, generation=3, leases=(db.lease("db"),))
+    host.network.ensure_network(kept)
+    web.run("ip", "link", "set", "eth0", "down")
+    heir = host.guest(spec, web.address, configured=False)
+    leases = (db.lease("db"), heir.lease("heir"))
+    host.network.ensure_network(dataclasses.replace(kept, generation=4, leases=leases))
+    assert heir.ask_dhcp()["ip"] == web.address
+    assert (pid(host, spec) == before) is (most > 0)
+
+
+@pytest.mark.real
 def test_more_guests_than_dnsmasq_takes_by_default_get_their_addresses(host):
     many = tuple(
         LeaseSpec(

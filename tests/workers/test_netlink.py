@@ -23,6 +23,7 @@ from workers.drivers.network import dnsmasq, namespaces, strangers
 from workers.drivers.network.netlink import NetlinkNetwork
 from workers.drivers.router import nat_rules
 from workers.errors import Busy, Permanent
+from workers.specs import NameSpec
 
 pytestmark = pytest.mark.real
 
@@ -220,6 +221,20 @@ def test_a_new_guest_leaves_dnsmasq_running(host, shop):
     host.network.ensure_network(dataclasses.replace(more, generation=4, leases=(db.lease("db"),)))
     run("ip", "-n", web.namespace, "address", "flush", "dev", "eth0")
     assert web.ask_dhcp(tries=2) == {}, "a guest that is gone no longer gets its address"
+
+
+def test_a_name_of_a_guest_elsewhere_leaves_the_gateway_alone(host, shop):
+    """Seen: all of its rules were made anew, and packets were lost meanwhile."""
+    spec, *_ = shop
+    router = names.router_namespace(spec.id)
+
+    def rules():  # with handles: a new rule has a new one
+        return inside(router, lambda: run("nft", "-a", "list", "ruleset").stdout)
+
+    before = rules()
+    far = (NameSpec(hostname="far", address="10.0.0.13"),)
+    host.network.ensure_network(dataclasses.replace(spec, generation=3, names=far))
+    assert rules() == before
 
 
 def test_a_segment_that_another_network_still_has_must_wait(host, shop):

@@ -11,7 +11,9 @@ arguments: a process with others is replaced.
 
 import contextlib
 import fcntl
+import functools
 import hashlib
+import ipaddress
 import logging
 import os
 import pwd
@@ -27,12 +29,13 @@ from pathlib import Path
 
 from workers.config import HostConfig
 from workers.drivers import names
-from workers.drivers.network import namespaces, records, resolvers
+from workers.drivers.network import namespaces, records, releases, resolvers
 from workers.specs import LeaseSpec, NameSpec, NetworkSpec
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 86_400
+RELEASED_MOST = 64  # leases at once
 ANSWER_SECONDS = 3.0  # until a dnsmasq that was told to read its files serves them
 STOP_SECONDS = 3.0
 
@@ -172,11 +175,19 @@ def _server(spec: NetworkSpec) -> str:
     return spec.subnets[0].dhcp_address
 
 
+def _server_of(spec: NetworkSpec, address: str) -> str:
+    """Where the guest with this address finds it."""
+    address = ipaddress.IPv4Address(address)
+    return next(each.dhcp_address for each in spec.subnets if address in each.network)
+
+
 def _line(spec: NetworkSpec) -> Callable[[LeaseSpec | NameSpec], str]:
     return lambda guest: f"{guest.address} {guest.hostname}.{spec.dns_domain} {guest.hostname}\n"
 
 
 def _ensure(place: Path, spec: NetworkSpec) -> None:
+    if _process(place, spec):
+        _release(place, spec)
     for name, content in (("addresses", addresses(spec)), ("names", host_names(spec))):
         _write(place / name, content)
     if process := _process(place, spec):
@@ -198,6 +209,20 @@ def _ensure(place: Path, spec: NetworkSpec) -> None:
         raise RuntimeError(f"dnsmasq of network {spec.id}: {started.stderr.strip()}")
     if not _serves(spec, seconds=ANSWER_SECONDS):
         raise RuntimeError(f"dnsmasq of network {spec.id} does not serve what it was given")
+
+
+def _release(place: Path, spec: NetworkSpec) -> None:
+    """The dnsmasq of this table forgets the leases that its file names and the table does not. It
+    is ended if they are many: it might not hear them all."""
+    known = {tuple(line.split(",")[:2]) for line in (place / "addresses").read_text().splitlines()}
+    gone = sorted(known - {(each.mac, each.address) for each in spec.leases})
+    if len(gone) > RELEASED_MOST:
+        _stop_all(place)
+    elif gone:
+        servers = {address: _server_of(spec, address) for _, address in gone}
+        leases = [(mac, address, servers[address]) for mac, address in gone]
+        act = functools.partial(releases.release, leases, device="dhcp")
+        namespaces.inside(names.network_namespace(spec.id), act)
 
 
 @contextlib.contextmanager

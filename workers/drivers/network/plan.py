@@ -181,13 +181,13 @@ def readable(spec: NetworkSpec) -> tuple[NetworkSpec, tuple[str, ...]]:
 
 
 def _sound_subnets(subnets: tuple[SubnetSpec, ...], left_out: list[str]) -> tuple[SubnetSpec, ...]:
-    """The subnets that a host can serve. Of two that overlap the older one stays: it may have guests."""
+    """The subnets that a host can serve. Of two that overlap, the older one stays: guests may be
+    on it already."""
     kept: list[SubnetSpec] = []
     for each in subnets:
-        problem = each.problem
-        older = [other for other in kept if not problem and other.network.overlaps(each.network)]
-        if older:
-            problem = f"it overlaps {older[0].cidr}"
+        problem = each.problem or next(
+            (f"it overlaps {old.cidr}" for old in kept if old.network.overlaps(each.network)), ""
+        )
         if problem:
             left_out.append(f"the subnet {each.cidr!r}: {problem}")
         else:
