@@ -1,13 +1,14 @@
 """Networks with several subnets, as a host serves them on one segment."""
 
 import dataclasses
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.workers.filtered_host import FilteredHost, default
-from tests.workers.network_host import OUT, WORLD_ADDRESS, group, held, network, run, subnet
+from tests.workers.network_host import OUT, WORLD_ADDRESS, group, held, inside, network, run, subnet
 from workers.drivers import names
 from workers.drivers.network import dnsmasq, plan
 from workers.drivers.router import nat_rules
@@ -244,3 +245,21 @@ def test_subnets_come_and_go_and_the_one_that_stays_loses_no_packet_and_no_lease
     for each in (web, db):
         assert each.ask_dhcp()["ip"] == each.address
         assert each.pings(WORLD_ADDRESS)
+
+
+@pytest.mark.real
+def test_a_change_of_subnets_keeps_the_hooks_and_the_mac_of_the_gateway(host, shop):
+    """Between an old hook and a new one packets would be lost, and guests know the MAC."""
+    spec, *_ = shop
+    router = names.router_namespace(spec.id)
+
+    def stays():
+        listed = inside(router, lambda: run("nft", "-a", "list", "ruleset").stdout)
+        link = run("ip", "-n", router, "link", "show", "gateway").stdout
+        return re.findall(r"chain (\w+) \{ (# handle \d+)", listed), link
+
+    before = stays()
+    assert [name for (name, _) in before[0]] == ["input", "forward", "postrouting"]
+    serve(host, NEW, "10.30.0.0/24")
+    assert stays() == before
+    assert "10.0.0.0/24" not in inside(router, lambda: run("nft", "list", "ruleset").stdout)
