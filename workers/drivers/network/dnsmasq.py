@@ -214,7 +214,9 @@ def _ensure(place: Path, spec: NetworkSpec) -> None:
 def _release(place: Path, spec: NetworkSpec) -> None:
     """The dnsmasq of this table forgets the leases that its file names and the table does not. It
     is ended if they are many: it might not hear them all."""
-    known = {tuple(line.split(",")[:2]) for line in (place / "addresses").read_text().splitlines()}
+    file = place / "addresses"
+    lines = file.read_text().splitlines() if file.exists() else ()
+    known = {tuple(line.split(",")[:2]) for line in lines}
     gone = sorted(known - {(each.mac, each.address) for each in spec.leases})
     if len(gone) > RELEASED_MOST:
         _stop_all(place)
