@@ -176,3 +176,32 @@ def test_ports_and_claims_of_before_stay_what_they_are(new_database):
     command.downgrade(alembic, "5d1f0c7be2a4")
     assert rows_of(engine, *REFERENCES) == before
     engine.dispose()
+
+
+def test_guests_keep_the_mac_of_their_gateway(new_database):
+    """It is the network's own, and that which its oldest subnet had."""
+    url = new_database()
+    alembic = migrations.settings(url)
+    command.upgrade(alembic, "5d1f0c7be2a4")
+    engine = create_engine(url)
+    ids = fill(engine)
+    younger = {"id": uuid.uuid4().hex, "network_id": ids["network"].hex, "cidr": "10.4.0.0/16"}
+    younger |= {"moment": "2026-11-22 02:13:00.000000"}
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE subnets SET gateway_mac = 'fa:16:3e:00:00:01'"))
+        connection.execute(
+            text(
+                "INSERT INTO subnets (id, network_id, cidr, gateway, dhcp_address, gateway_mac, "
+                "description, created_at, updated_at) VALUES (:id, :network_id, :cidr, 'x', 'x', "
+                "'fa:16:3e:00:00:02', '', :moment, :moment)"
+            ),
+            younger,
+        )
+    command.upgrade(alembic, "head")
+    assert [each["gateway_mac"] for each in rows_of(engine, "networks")["networks"]] == [
+        "fa:16:3e:00:00:01"
+    ]
+    command.downgrade(alembic, "5d1f0c7be2a4")
+    macs = {each["gateway_mac"] for each in rows_of(engine, "subnets")["subnets"]}
+    assert macs == {"fa:16:3e:00:00:01"}
+    engine.dispose()

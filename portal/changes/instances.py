@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from portal.changes.change import OWN_WORK, Change, Step
+from portal.changes.firewall import FILTER
 from portal.changes.images import COPY
-from portal.changes.networks import FILTER, TABLE, TABLE_GONE
+from portal.changes.networks import TABLE, TABLE_GONE
 
 NOUN = "instances"
 

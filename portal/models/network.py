@@ -23,6 +23,7 @@ class Network(Changeable, Detailed, Base):
     segment_id: Mapped[int] = mapped_column(unique=True)
     mtu: Mapped[int]
     nat: Mapped[bool] = mapped_column(default=True)  # whether guests reach the outside
+    gateway_mac: Mapped[str] = mapped_column(String(17))  # of the gateways of all its subnets
     deleted_at: Mapped[datetime | None]  # wanted gone; the row goes with the last host's table
 
     subnets: Mapped[list["Subnet"]] = relationship(
@@ -49,7 +50,6 @@ class Subnet(Base):
     cidr: Mapped[str] = mapped_column(String(64))
     gateway: Mapped[str] = mapped_column(String(64))
     dhcp_address: Mapped[str] = mapped_column(String(64))
-    gateway_mac: Mapped[str] = mapped_column(String(17))
 
     network: Mapped[Network] = relationship(back_populates="subnets")
 

@@ -116,7 +116,7 @@ def _look(
     size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
     looks = size if size <= LOOKS else max(LOOKS, LOOKS_EACH * count)
     drawn = set(_chance.sample(range(size), min(size, looks))) - kept
-    macs = _drawn_macs(count, avoid | {each.gateway_mac for each in network.subnets})
+    macs = _drawn_macs(count, {*avoid, network.gateway_mac})
     held = select(FixedIp.number, literal(None, String)).where(FixedIp.subnet_id == subnet.id)
     if looks < size:
         held = held.where(FixedIp.number.in_(drawn))

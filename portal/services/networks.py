@@ -67,13 +67,13 @@ def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
         segment_id=_free_segment(),
         mtu=config.current().network_mtu,
         nat=nat,
+        gateway_mac=new_mac(),
     )
     network.subnets.append(
         Subnet(
             cidr=cidr,
             gateway=str(block.network_address + 1),
             dhcp_address=str(block.broadcast_address - 1),
-            gateway_mac=new_mac(),
         )
     )
     session.add(network)

@@ -2,11 +2,15 @@
 
 from sqlalchemy import select
 
+from portal.changes.instances import MAKE
+from portal.changes.networks import NETWORK_TABLE
 from portal.conductor import drift
-from portal.db import session
-from portal.models import FixedIp, Network, Outcome, Port, Status, Task
-from portal.services import instances, networks, operations
+from portal.conductor.nouns import NOUNS
+from portal.db import session, transaction
+from portal.models import FixedIp, Network, Outcome, Port, Scope, Status, Subnet, Task
+from portal.services import instances, networks, operations, scopes
 from tests.cloud import host_row
+from workers.specs import AddressSpec
 
 
 def leases(host) -> set[str]:
@@ -38,6 +42,92 @@ def test_a_host_forgets_no_lease_because_its_guest_lived_elsewhere(bare_cloud):
     bare_cloud.settle()
     assert leases(bare_cloud.hosts["kvm-2"]) == set()
     assert leases(bare_cloud.hosts["kvm-1"]) == addresses(*by_host["kvm-1"])
+
+
+def second_subnet(network_id, cidr: str, **odd) -> None:
+    """The network has another subnet, and its hosts shall hear of it."""
+    start = cidr.split("/")[0].rpartition(".")[0]
+    row = {"cidr": cidr, "gateway": f"{start}.1", "dhcp_address": f"{start}.6"}
+    carry = (Scope.kind == NETWORK_TABLE) & (Scope.target_id == network_id)
+    with transaction():
+        session.add(Subnet(network_id=network_id, **(row | odd)))
+        scopes.want(scopes.at([], carry))
+
+
+def narrow_network(cloud) -> Network:
+    """A network with room for five instances, that has a subnet with room for five more."""
+    red = cloud.project().id
+    network = networks.create(cloud.actor("alice"), red, "narrow", "10.65.0.0/29", nat=True)
+    second_subnet(network.id, "10.66.0.0/29")
+    return network
+
+
+def test_hosts_are_told_of_all_subnets_and_of_who_is_on_each(two_hosts):
+    kvm_1, kvm_2 = two_hosts.hosts.values()
+    network = narrow_network(two_hosts)
+    with transaction():
+        host_row("kvm-1").enabled = True
+        host_row("kvm-2").enabled = False
+    near = [two_hosts.running(f"near-{n}", network_id=network.id) for n in range(3)]
+    with transaction():
+        host_row("kvm-1").enabled = False
+        host_row("kvm-2").enabled = True
+    far = [two_hosts.running(f"far-{n}", network_id=network.id) for n in range(3)]
+    assert addresses(*near) == {f"10.65.0.{n}" for n in (2, 3, 4)}
+    assert addresses(*far) == {"10.65.0.5", "10.66.0.2", "10.66.0.3"}
+    here, there = (host.get("network", str(network.id)) for host in (kvm_1, kvm_2))
+    for table in (here, there):
+        assert [(each["cidr"], each["gateway"]) for each in table["subnets"]] == [
+            ("10.65.0.0/29", "10.65.0.1"),
+            ("10.66.0.0/29", "10.66.0.1"),
+        ]
+        assert table["gateway_mac"] == network.gateway_mac
+    assert {each["address"] for each in there["leases"]} == addresses(*far)
+    assert {each["address"] for each in there["names"]} == addresses(*near)
+    assert {each["address"] for each in here["leases"]} == addresses(*near)
+    assert {(each["hostname"], each["address"]) for each in here["names"]} == {
+        ("far-0", "10.65.0.5"),
+        ("far-1", "10.66.0.2"),
+        ("far-2", "10.66.0.3"),
+    }
+
+
+def test_a_subnet_that_comes_while_guests_run_is_served_and_takes_no_lease_away(bare_cloud):
+    bare_cloud.add_host("kvm-1")
+    first = bare_cloud.running("first")
+    network_id = session.scalar(select(Port.network_id).where(Port.owner_id == first.id))
+    second_subnet(network_id, "10.66.0.0/24")
+    bare_cloud.settle()
+    [table] = bare_cloud.hosts["kvm-1"].every("network").values()
+    assert [each["cidr"] for each in table["subnets"]] == ["10.0.0.0/24", "10.66.0.0/24"]
+    assert leases(bare_cloud.hosts["kvm-1"]) == addresses(first)
+
+
+def test_a_subnet_that_no_host_can_serve_is_named_and_the_others_are_served(bare_cloud):
+    bare_cloud.add_host("kvm-1")
+    first = bare_cloud.running("first")
+    network_id = session.scalar(select(Port.network_id).where(Port.owner_id == first.id))
+    second_subnet(network_id, "10.66.0.0/24", gateway="10.67.0.1")
+    bare_cloud.settle()
+    [table] = bare_cloud.hosts["kvm-1"].every("network").values()
+    assert [each["cidr"] for each in table["subnets"]] == ["10.0.0.0/24"]
+    assert leases(bare_cloud.hosts["kvm-1"]) == addresses(first)
+    bare_cloud.look()
+    bare_cloud.settle()
+    problem = "the subnet '10.66.0.0/24': '10.67.0.1' is no address of a host in 10.66.0.0/24"
+    assert host_row().obstacles == [[f"the table of networks leaves out a row: {problem}", ""]]
+
+
+def test_a_guest_is_told_of_the_subnet_that_its_address_is_of(bare_cloud):
+    bare_cloud.add_host("kvm-1")
+    network = narrow_network(bare_cloud)
+    row = [bare_cloud.running(f"web-{n}", network_id=network.id) for n in range(5)][-1]
+    tasks = session.scalars(select(Task).where(Task.target_id == row.id, Task.job == MAKE.job))
+    [spec] = NOUNS["instances"].specs[MAKE.job](tasks.all()).values()
+    [port] = spec.ports
+    assert port.addresses == (
+        AddressSpec(address="10.66.0.2", prefix_length=29, gateway="10.66.0.1"),
+    )
 
 
 def sent_by_themselves(host: str) -> list[Task]:

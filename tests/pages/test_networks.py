@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import session, transaction
-from portal.models import FixedIp, Network, Port
+from portal.models import FixedIp, Network, Port, Subnet
 from portal.services import addresses, networks
 from portal.services.listing import Query
 
@@ -69,6 +69,32 @@ def test_the_quota_is_said_with_numbers(alice, red):
     answer = send(alice, red, cidr="192.168.99.0/24")
     assert answer.status_code == 403
     assert "10 of 10 are used" in answer.text
+
+
+def facts(page: str) -> list[tuple[str, str]]:
+    return re.findall(r"<dt>([^<]*)</dt>\s*<dd[^>]*><span>([^<]*)", page)
+
+
+def test_all_subnets_of_a_network_are_shown_each_with_its_gateway(alice, red, network):
+    place = f"{red}/networks/{network.id}"
+    assert ("Gateway", "10.0.0.1") in facts(alice.open(place).text)
+    with transaction():
+        row = {"gateway": "10.6.0.1", "dhcp_address": "10.6.0.6"}
+        session.add(Subnet(network_id=network.id, cidr="10.6.0.0/29", **row))
+    assert facts(alice.open(place).text)[:6] == [
+        ("Range", "10.0.0.0/24"),
+        ("Gateway of 10.0.0.0/24", "10.0.0.1"),
+        ("DHCP and DNS of 10.0.0.0/24", "10.0.0.254"),
+        ("Range", "10.6.0.0/29"),
+        ("Gateway of 10.6.0.0/29", "10.6.0.1"),
+        ("DHCP and DNS of 10.6.0.0/29", "10.6.0.6"),
+    ]
+    assert ("Taken", "0 of 256") in facts(alice.open(place).text)
+    listed = alice.open(f"{red}/networks").text
+    assert "10.0.0.0/24, 10.6.0.0/29" in listed
+    assert "10.0.0.1, 10.6.0.1" in listed
+    for cidr in ("10.0.0.0/24", "10.6.0.0/29"):
+        assert f"Its range {cidr} with its gateway" in alice.open(f"{place}/delete").text
 
 
 def test_the_page_shows_who_is_on_it_a_page_at_a_time(alice, red, cloud, network):

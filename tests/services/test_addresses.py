@@ -60,7 +60,7 @@ def found(network: Network, count: int) -> tuple[list[str], int, float]:
 def test_a_mac_that_somebody_bears_is_not_given_again(cloud, monkeypatch):
     """Of 1,200 ports with 24 random bits, one time in twenty-five two are alike."""
     wish = cloud.new_instance(count=2)
-    gateway = select(Subnet.gateway_mac).where(Subnet.network_id == wish.network_id)
+    gateway = select(Network.gateway_mac).where(Network.id == wish.network_id)
     chance = iter(
         [session.scalar(gateway), "fa:16:3e:00:00:01", "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"]
     )
@@ -129,7 +129,6 @@ def test_when_a_subnet_is_full_the_next_one_of_the_network_is_taken_from(any_clo
                 cidr="10.66.0.0/29",
                 gateway="10.66.0.1",
                 dhcp_address="10.66.0.6",
-                gateway_mac=addresses.new_mac(),
             )
         )
     instances.create(alice, any_cloud.new_instance(network_id=both.id, count=3))

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from ipaddress import ip_address
 from pathlib import Path
 
 from workers.config import HostConfig
@@ -32,6 +33,7 @@ from workers.specs import (
     MemberSpec,
     NetworkSpec,
     RuleSpec,
+    SubnetSpec,
 )
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
@@ -165,9 +167,9 @@ class Guest:
         run("ip", "link", "set", self.tap, "master", names.bridge(network.segment_id), "up")
         commands = ["link set lo up", "link set eth0 up"]
         if configured:
-            prefix_length = network.cidr.split("/")[1]
-            commands.append(f"address add {address}/{prefix_length} dev eth0")
-            commands.append(f"route add default via {network.gateway}")
+            subnet = subnet_of(network, address)
+            commands.append(f"address add {address}/{subnet.network.prefixlen} dev eth0")
+            commands.append(f"route add default via {subnet.gateway}")
         self.run("ip", "-batch", "-", text="\n".join(commands))
 
     def end(self) -> None:
@@ -294,21 +296,32 @@ class Ear:
                 yield frame
 
 
-def network(segment: int, cidr: str = "10.0.0.0/24", **changes) -> NetworkSpec:
-    """The table of a network without guests."""
-    start = cidr.split("/")[0].rsplit(".", 1)[0]
+def network(segment: int, *cidrs: str, **changes) -> NetworkSpec:
+    """The table of a network without guests; its one subnet is 10.0.0.0/24 unless others are
+    named."""
     whole = {
         "id": str(uuid.uuid4()),
         "generation": 1,
         "segment_id": segment,
         "mtu": 1450,
-        "cidr": cidr,
-        "gateway": f"{start}.1",
         "gateway_mac": f"0a:00:00:00:00:{segment % 256:02x}",
-        "dhcp_address": f"{start}.2",
         "dns_domain": "shop.internal",
+        "subnets": tuple(map(subnet, cidrs or ("10.0.0.0/24",))),
     }
     return NetworkSpec(**{**whole, **changes})
+
+
+def subnet(cidr: str = "10.0.0.0/24", **changes) -> SubnetSpec:
+    """A subnet whose first address is its gateway, and whose second answers DHCP and DNS."""
+    start = cidr.split("/")[0].rsplit(".", 1)[0]
+    whole = {"cidr": cidr, "gateway": f"{start}.1", "dhcp_address": f"{start}.2"}
+    return SubnetSpec(**{**whole, **changes})
+
+
+def subnet_of(network: NetworkSpec, address: str) -> SubnetSpec:
+    """The subnet that has this address."""
+    [found] = (each for each in network.subnets if ip_address(address) in each.network)
+    return found
 
 
 def held(spec: NetworkSpec) -> Held:

@@ -82,17 +82,17 @@ def test_a_name_that_makes_no_sense_is_left_out_and_named(name):
 
 def test_the_default_route_is_in_both_options_that_can_carry_it():
     assert dnsmasq.options(network(5, mtu=1400)) == [
-        "option:router,10.0.0.1",
-        "option:dns-server,10.0.0.2",
+        "tag:subnet0,option:router,10.0.0.1",
+        "tag:subnet0,option:dns-server,10.0.0.2",
+        "tag:subnet0,option:classless-static-route,0.0.0.0/0,10.0.0.1",
         "option:domain-search,shop.internal",
         "option:mtu,1400",
-        "option:classless-static-route,0.0.0.0/0,10.0.0.1",
     ]
 
 
 def test_the_arguments_name_the_subnet_and_no_range_of_free_addresses():
     arguments = dnsmasq.arguments(Path("/run/p"), network(5, "10.8.0.0/22"), ("--no-resolv",))
-    assert "--dhcp-range=10.8.0.0,static,255.255.252.0,86400" in arguments
+    assert "--dhcp-range=set:subnet0,10.8.0.0,static,255.255.252.0,86400" in arguments
     assert "--dhcp-ignore=tag:!known" in arguments
     assert "--no-resolv" in arguments
 
@@ -321,6 +321,25 @@ def test_a_changed_option_replaces_the_process_and_leases_live_on(host, shop):
     run("ip", "-n", guest.namespace, "address", "flush", "dev", "eth0")
     lease = guest.ask_dhcp()
     assert (lease["ip"], lease["search"]) == ("10.0.0.11", "store.internal")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("most", [dnsmasq.RELEASED_MOST, 0], ids=["few", "many"])
+def test_the_address_of_a_guest_that_is_gone_is_given_to_the_next_one(host, monkeypatch, most):
+    """Seen: nobody got it for a day, the time of the lease that the guest had not given back."""
+    monkeypatch.setattr(dnsmasq, "RELEASED_MOST", most)
+    spec, web, db = host.shop()
+    for guest in (web, db):
+        assert guest.ask_dhcp()["ip"] == guest.address
+    before = pid(host, spec)
+    kept = dataclasses.replace(spec, generation=3, leases=(db.lease("db"),))
+    host.network.ensure_network(kept)
+    web.run("ip", "link", "set", "eth0", "down")
+    heir = host.guest(spec, web.address, configured=False)
+    leases = (db.lease("db"), heir.lease("heir"))
+    host.network.ensure_network(dataclasses.replace(kept, generation=4, leases=leases))
+    assert heir.ask_dhcp()["ip"] == web.address
+    assert (pid(host, spec) == before) is (most > 0)
 
 
 @pytest.mark.real

@@ -39,11 +39,12 @@ NETWORK = specs.NetworkSpec(
     generation=4,
     segment_id=7,
     mtu=1450,
-    cidr="10.0.0.0/24",
-    gateway="10.0.0.1",
     gateway_mac="fa:16:3e:00:00:01",
-    dhcp_address="10.0.0.254",
     dns_domain="internal",
+    subnets=(
+        specs.SubnetSpec(cidr="10.0.0.0/24", gateway="10.0.0.1", dhcp_address="10.0.0.254"),
+        specs.SubnetSpec(cidr="10.0.1.0/24", gateway="10.0.1.1", dhcp_address="10.0.1.254"),
+    ),
 )
 FETCH = specs.FetchSpec(
     id="55555555-5555-5555-5555-555555555555",

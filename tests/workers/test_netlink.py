@@ -16,12 +16,14 @@ from tests.workers.network_host import (
     inside,
     network,
     run,
+    subnet,
 )
 from workers.drivers import names, nft
 from workers.drivers.network import dnsmasq, namespaces, strangers
 from workers.drivers.network.netlink import NetlinkNetwork
 from workers.drivers.router import nat_rules
 from workers.errors import Busy, Permanent
+from workers.specs import NameSpec
 
 pytestmark = pytest.mark.real
 
@@ -221,6 +223,20 @@ def test_a_new_guest_leaves_dnsmasq_running(host, shop):
     assert web.ask_dhcp(tries=2) == {}, "a guest that is gone no longer gets its address"
 
 
+def test_a_name_of_a_guest_elsewhere_leaves_the_gateway_alone(host, shop):
+    """Seen: all of its rules were made anew, and packets were lost meanwhile."""
+    spec, *_ = shop
+    router = names.router_namespace(spec.id)
+
+    def rules():  # with handles: a new rule has a new one
+        return inside(router, lambda: run("nft", "-a", "list", "ruleset").stdout)
+
+    before = rules()
+    far = (NameSpec(hostname="far", address="10.0.0.13"),)
+    host.network.ensure_network(dataclasses.replace(spec, generation=3, names=far))
+    assert rules() == before
+
+
 def test_a_segment_that_another_network_still_has_must_wait(host, shop):
     spec, *_ = shop
     with pytest.raises(Busy, match=spec.id):
@@ -249,11 +265,12 @@ BAD = {
     "no id": {"id": "../../etc"},
     "a segment beyond the transit range": {"segment_id": 2**21},
     "a tiny MTU": {"mtu": 500},
-    "IPv6": {"cidr": "fd00::/64"},
-    "host bits": {"cidr": "10.0.0.1/24"},
-    "a gateway elsewhere": {"gateway": "10.0.1.1"},
+    "IPv6": {"subnets": (subnet(cidr="fd00::/64"),)},
+    "host bits": {"subnets": (subnet(cidr="10.0.0.1/24"),)},
+    "a gateway elsewhere": {"subnets": (subnet(gateway="10.0.1.1"),)},
     "a group MAC": {"gateway_mac": "01:00:00:00:00:01"},
-    "two with one address": {"dhcp_address": "10.0.0.1"},
+    "two with one address": {"subnets": (subnet(dhcp_address="10.0.0.1"),)},
+    "no subnet": {"subnets": ()},
     "a domain with a line in it": {"dns_domain": "a\ndhcp-script=/bin/sh"},
 }
 

@@ -113,7 +113,9 @@ def _instance(spec, guest):
         segment_id=spec.segment_id,
         mac=guest.mac,
         mtu=spec.mtu,
-        addresses=(AddressSpec(address=guest.address, prefix_length=24, gateway=spec.gateway),),
+        addresses=(
+            AddressSpec(address=guest.address, prefix_length=24, gateway=spec.subnets[0].gateway),
+        ),
     )
     image = specs.ImageSpec(
         id="image", generation=1, sha256="", format="qcow2", size_bytes=1, virtual_size_bytes=1

@@ -68,12 +68,7 @@ class Ruleset:
         records.remove(self.record)
 
     def _replace(self, text: str) -> None:
-        """Chains that stay are kept and only filled anew: a packet that is on its way while the
-        kernel changes hooks would pass between the old one and the new one."""
-        try:
-            run(transition(self._shown(), text) + text)
-        except NftError:  # a set or hook of that name is of another kind, as after an upgrade
-            run(self._cleared() + text)
+        _refill(self._shown(), text, self._cleared())
 
     def _cleared(self) -> str:
         """Commands that end these tables, whether or not they are there."""
@@ -118,14 +113,22 @@ def run(commands: str) -> str:
             library.nft_ctx_free(context)
 
 
+def refill(text: str) -> None:
+    """The network namespace of the calling thread holds `text` and no other rules."""
+    _refill(run("list ruleset"), text, "flush ruleset\n")
+
+
 def transition(shown: str, text: str) -> str:
     """Commands that empty the tables in `shown` for `text`, and end what `text` has not."""
     old, new = objects(shown), objects(text)
     commands = []
     for table, kept in old.items():
+        if table not in new:
+            commands.append(f"delete table {table}")
+            continue
         commands.append(f"flush table {table}")  # of its rules
         commands += [f"flush {kind} {table} {name}" for kind, name in kept if kind != "chain"]
-        ended = [each for each in kept if each not in new.get(table, ())]
+        ended = [each for each in kept if each not in new[table]]
         commands += [f"delete {kind} {table} {name}" for kind, name in ended]
     return "".join(f"{command}\n" for command in commands)
 
@@ -144,6 +147,17 @@ def objects(text: str) -> dict[str, list[tuple[str, str]]]:
 def settled(dump: str) -> str:
     """A dump whose sets are sorted: the kernel walks a hash table in no order that lasts."""
     return re.sub(r"elements = \{(.*?)\}", _sorted_elements, dump, flags=re.DOTALL)
+
+
+def _refill(shown: str, text: str, cleared: str) -> None:
+    """What is `shown` becomes `text`, by way of the commands `cleared` if there is no other.
+
+    Chains that stay are kept and only filled anew: a packet that is on its way while the kernel
+    changes hooks would pass between the old one and the new one."""
+    try:
+        run(transition(shown, text) + text)
+    except NftError:  # a set or hook of that name is of another kind, as after an upgrade
+        run(cleared + text)
 
 
 def _sorted_elements(match: re.Match) -> str:

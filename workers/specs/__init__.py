@@ -27,11 +27,11 @@ from workers.specs.instances import (
     PortSpec,
 )
 from workers.specs.letters import MAX_BYTES, dump, load, pack, unpack
-from workers.specs.networks import LeaseSpec, NameSpec, NetworkSpec
+from workers.specs.networks import LeaseSpec, NameSpec, NetworkSpec, SubnetSpec
 from workers.specs.spec import Spec
 from workers.specs.strangers import Stranger, StrangersSpec
 
-VERSION = 2
+VERSION = 3
 
 __all__ = [
     "ABSENT",
@@ -67,6 +67,7 @@ __all__ = [
     "Spec",
     "Stranger",
     "StrangersSpec",
+    "SubnetSpec",
     "dump",
     "load",
     "pack",

@@ -39,22 +39,47 @@ class NameSpec:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SubnetSpec:
+    """A range of addresses on a network, and where in it the host answers."""
+
+    cidr: str
+    gateway: str
+    dhcp_address: str  # where dnsmasq listens
+
+    @property
+    def network(self) -> ipaddress.IPv4Network:
+        """The range. Raises ValueError for what is none."""
+        return ipaddress.IPv4Network(self.cidr)
+
+    @property
+    def problem(self) -> str:
+        """Why no host can serve it, whatever its network; empty if nothing is wrong with it."""
+        try:
+            network = self.network
+        except ValueError:
+            return f"{self.cidr!r} is no IPv4 network"
+        for address in (self.gateway, self.dhcp_address):
+            if not is_host(address, network):
+                return f"{address!r} is no address of a host in {network}"
+        same = self.gateway == self.dhcp_address
+        return "gateway and DHCP have the same address" if same else ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkSpec(Spec):
     """A network's whole table on one host: bridge, DHCP, DNS, and the way out.
 
-    `generation` is the revision of the table. The gateway has one MAC per subnet, the same on
-    every host.
+    `generation` is the revision of the table. The gateways of all subnets are one device with one
+    MAC, the same on every host.
     """
 
     segment_id: int
     mtu: int
-    cidr: str
-    gateway: str
     gateway_mac: str
-    dhcp_address: str  # where dnsmasq listens, inside `cidr`
     dns_domain: str
+    subnets: tuple[SubnetSpec, ...]  # oldest first
     nat: bool = True  # whether guests reach the outside by source NAT
-    leases: tuple[LeaseSpec, ...] = ()  # of the guests on this host; DNS knows them too
+    leases: tuple[LeaseSpec, ...] = ()  # of the guests on this host, oldest first; DNS knows them
     names: tuple[NameSpec, ...] = ()  # of the network's guests on other hosts
 
 

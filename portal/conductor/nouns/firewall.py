@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import or_, select
 
-from portal.changes.networks import FILTER, FILTER_TABLE
+from portal.changes.firewall import FILTER, FILTER_TABLE
 from portal.conductor.noun import Noun
 from portal.db import session
 from portal.models import FixedIp, Instance, Network, Port, Power, Scope, SecurityGroupRule, Task

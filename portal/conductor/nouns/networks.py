@@ -10,9 +10,19 @@ from portal.changes.networks import NETWORK_TABLE, TABLE, TABLE_GONE
 from portal.conductor.noun import Noun
 from portal.conductor.repairs import MOST_AT_A_TIME, changing
 from portal.db import session
-from portal.models import FixedIp, Instance, Network, Operation, Port, Power, Scope, Task
+from portal.models import (
+    FixedIp,
+    Instance,
+    Network,
+    Operation,
+    Port,
+    Power,
+    Scope,
+    Subnet,
+    Task,
+)
 from portal.services import networks
-from workers.specs import LeaseSpec, NameSpec, NetworkSpec
+from workers.specs import LeaseSpec, NameSpec, NetworkSpec, SubnetSpec
 
 _HELD = exists().where(
     Scope.kind == NETWORK_TABLE,
@@ -25,33 +35,31 @@ DUE = BURIABLE.limit(MOST_AT_A_TIME)
 
 
 def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, NetworkSpec]:
-    """The networks' tables on the tasks' hosts.
-
-    Hosts serve one subnet of a network, its first; addresses of others are left out."""
+    """The networks' tables on the tasks' hosts."""
     ids = {task.scope.target_id for task in tasks}
     rows = {row.id: row for row in session.scalars(select(Network).where(Network.id.in_(ids)))}
-    guests = _guests([row.subnets[0].id for row in rows.values()])
+    guests = _guests(ids)
     return {
-        task.id: _spec(task, row, guests.get(row.subnets[0].id, ()))
+        task.id: _spec(task, rows[task.scope.target_id], guests.get(task.scope.target_id, ()))
         for task in tasks
-        if (row := rows[task.scope.target_id])
     }
 
 
 def _spec(task: Task, row: Network, guests: Iterable[Row]) -> NetworkSpec:
     """DHCP serves the guests that are on the task's host, DNS knows those of all hosts. A table
     that shall be gone is of the revision that ended it, so that it never ends a newer one."""
-    scope, subnet = task.scope, row.subnets[0]
+    scope = task.scope
     return NetworkSpec(
         id=str(row.id),
         generation=task.revision if task.job == TABLE_GONE.job else scope.wanted,
         segment_id=row.segment_id,
         mtu=row.mtu,
-        cidr=subnet.cidr,
-        gateway=subnet.gateway,
-        gateway_mac=subnet.gateway_mac,
-        dhcp_address=subnet.dhcp_address,
+        gateway_mac=row.gateway_mac,
         dns_domain=config.current().dns_domain,
+        subnets=tuple(
+            SubnetSpec(cidr=each.cidr, gateway=each.gateway, dhcp_address=each.dhcp_address)
+            for each in row.subnets
+        ),
         nat=row.nat,
         leases=tuple(
             LeaseSpec(mac=each.mac, address=each.address, hostname=each.hostname)
@@ -66,18 +74,20 @@ def _spec(task: Task, row: Network, guests: Iterable[Row]) -> NetworkSpec:
     )
 
 
-def _guests(subnet_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
-    """Who is wanted on each of these subnets, wherever it lives, oldest first."""
+def _guests(network_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
+    """Who is wanted on each of these networks, at which address of which of its subnets, and
+    wherever it lives, oldest first."""
     guests: dict[uuid.UUID, list[Row]] = {}
     for row in session.execute(
-        select(FixedIp.subnet_id, Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
-        .select_from(FixedIp)
+        select(Subnet.network_id, Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
+        .select_from(Subnet)
+        .join(FixedIp, FixedIp.subnet_id == Subnet.id)
         .join(Port, Port.id == FixedIp.port_id)
         .join(Instance, Instance.id == Port.owner_id)
-        .where(FixedIp.subnet_id.in_(subnet_ids), Instance.desired != Power.ABSENT)
+        .where(Subnet.network_id.in_(network_ids), Instance.desired != Power.ABSENT)
         .order_by(Port.created_at, Port.id, FixedIp.created_at, FixedIp.id)
     ):
-        guests.setdefault(row.subnet_id, []).append(row)
+        guests.setdefault(row.network_id, []).append(row)
     return guests
 
 

@@ -4,7 +4,8 @@ import uuid
 
 from sqlalchemy import ColumnElement, Select, exists, select
 
-from portal.changes.networks import FILTER_TABLE, NETWORK_TABLE
+from portal.changes.firewall import FILTER_TABLE
+from portal.changes.networks import NETWORK_TABLE
 from portal.db import session
 from portal.models import Instance, Port, Power, Scope, SecurityGroupRule
 from portal.models.port import port_groups

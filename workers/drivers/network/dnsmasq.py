@@ -1,14 +1,17 @@
 """DHCP and DNS of a network: one dnsmasq(8) in the network's namespace.
 
-It gives each known MAC its one address and an unknown one nothing, so that it needs no memory:
-killed and started again it answers the same. It runs in a session of its own, has none of our
-processes as parent, and goes on when all of them are stopped. Addresses and names are files
-that it reads again on SIGHUP; a name in them that follows from their content tells, by asking,
-which files it serves. All else is in its arguments: a process with others is replaced.
+It serves all subnets of the network, which share its segment: the address that a MAC has says in
+which of them its guest is, and a tag what guests of that subnet are told. It gives each known MAC
+its one address and an unknown one nothing, so that it needs no memory: killed and started again it
+answers the same. It runs in a session of its own, has none of our processes as parent, and goes on
+when all of them are stopped. Addresses and names are files that it reads again on SIGHUP; a name in
+them that follows from their content tells, by asking, which files it serves. All else is in its
+arguments: a process with others is replaced.
 """
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import ipaddress
 import logging
@@ -26,12 +29,13 @@ from pathlib import Path
 
 from workers.config import HostConfig
 from workers.drivers import names
-from workers.drivers.network import namespaces, records, resolvers
+from workers.drivers.network import namespaces, records, releases, resolvers
 from workers.specs import LeaseSpec, NameSpec, NetworkSpec
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 86_400
+RELEASED_MOST = 64  # leases at once
 ANSWER_SECONDS = 3.0  # until a dnsmasq that was told to read its files serves them
 STOP_SECONDS = 3.0
 
@@ -91,7 +95,6 @@ def directory(config: HostConfig, network_id: str) -> Path:
 
 def arguments(place: Path, spec: NetworkSpec, upstream: tuple[str, ...]) -> list[str]:
     """The command that serves the network with the files in `place`."""
-    network = ipaddress.IPv4Network(spec.cidr)
     return [
         "dnsmasq",
         "--conf-file=/dev/null",
@@ -106,7 +109,7 @@ def arguments(place: Path, spec: NetworkSpec, upstream: tuple[str, ...]) -> list
         "--domain-needed",
         "--bogus-priv",
         *upstream,
-        f"--dhcp-range={network.network_address},static,{network.netmask},{LEASE_SECONDS}",
+        *(f"--dhcp-range={each}" for each in ranges(spec)),
         f"--dhcp-hostsfile={place / 'addresses'}",
         "--dhcp-ignore=tag:!known",
         "--dhcp-ignore-names",  # a guest does not choose its name: others rely on it
@@ -117,21 +120,34 @@ def arguments(place: Path, spec: NetworkSpec, upstream: tuple[str, ...]) -> list
     ]
 
 
-def options(spec: NetworkSpec) -> list[str]:
-    """DHCP options, RFC 2132. A client that gets option 121 ignores option 3, so the default
-    route is in both (RFC 3442)."""
+def ranges(spec: NetworkSpec) -> list[str]:
+    """The subnets, none of which has addresses for MACs that are not known."""
     return [
-        f"option:router,{spec.gateway}",
-        f"option:dns-server,{spec.dhcp_address}",
-        f"option:domain-search,{spec.dns_domain}",
-        f"option:mtu,{spec.mtu}",
-        f"option:classless-static-route,0.0.0.0/0,{spec.gateway}",
+        f"set:{_tag(number)},{each.network.network_address},static,{each.network.netmask},"
+        f"{LEASE_SECONDS}"
+        for number, each in enumerate(spec.subnets)
     ]
 
 
+def options(spec: NetworkSpec) -> list[str]:
+    """DHCP options, RFC 2132. A client that gets option 121 ignores option 3, so the default
+    route is in both (RFC 3442)."""
+    of_subnets = [
+        f"tag:{_tag(number)},{option}"
+        for number, each in enumerate(spec.subnets)
+        for option in (
+            f"option:router,{each.gateway}",
+            f"option:dns-server,{each.dhcp_address}",
+            f"option:classless-static-route,0.0.0.0/0,{each.gateway}",
+        )
+    ]
+    return [*of_subnets, f"option:domain-search,{spec.dns_domain}", f"option:mtu,{spec.mtu}"]
+
+
 def addresses(spec: NetworkSpec) -> str:
-    """The file that says who gets which address."""
-    lines = sorted(f"{each.mac},{each.address},{each.hostname}\n" for each in spec.leases)
+    """The file that says who gets which address: a MAC with several, its first."""
+    first = {each.mac: each for each in reversed(spec.leases)}
+    lines = sorted(f"{each.mac},{each.address},{each.hostname}\n" for each in first.values())
     return "".join(lines)
 
 
@@ -139,14 +155,30 @@ def host_names(spec: NetworkSpec) -> str:
     """The file of names, hosts(5): guests have theirs before they have a lease, and wherever they
     live. Its last line names the content of both files."""
     lines = sorted(map(_line(spec), (*spec.leases, *spec.names)))
-    return "".join(lines) + f"{spec.dhcp_address} {revision(spec)}\n"
+    return "".join(lines) + f"{_server(spec)} {revision(spec)}\n"
 
 
 def revision(spec: NetworkSpec) -> str:
     """A name that only a dnsmasq resolves that has read these leases and names."""
-    elsewhere = "".join(sorted(map(_line(spec), spec.names)))
-    content = f"{spec.dhcp_address}\n{addresses(spec)}{elsewhere}"
+    known = "".join(sorted(map(_line(spec), (*spec.leases, *spec.names))))
+    content = f"{_server(spec)}\n{addresses(spec)}{known}"
     return f"{hashlib.sha256(content.encode()).hexdigest()[:40]}.revision.{spec.dns_domain}"
+
+
+def _tag(number: int) -> str:
+    """What dnsmasq calls a subnet; a set of others is other arguments, and so another process."""
+    return f"subnet{number}"
+
+
+def _server(spec: NetworkSpec) -> str:
+    """The address at which we ask it ourselves; guests ask at that of their own subnet."""
+    return spec.subnets[0].dhcp_address
+
+
+def _server_of(spec: NetworkSpec, address: str) -> str:
+    """Where the guest with this address finds it."""
+    address = ipaddress.IPv4Address(address)
+    return next(each.dhcp_address for each in spec.subnets if address in each.network)
 
 
 def _line(spec: NetworkSpec) -> Callable[[LeaseSpec | NameSpec], str]:
@@ -154,6 +186,8 @@ def _line(spec: NetworkSpec) -> Callable[[LeaseSpec | NameSpec], str]:
 
 
 def _ensure(place: Path, spec: NetworkSpec) -> None:
+    if _process(place, spec):
+        _release(place, spec)
     for name, content in (("addresses", addresses(spec)), ("names", host_names(spec))):
         _write(place / name, content)
     if process := _process(place, spec):
@@ -175,6 +209,22 @@ def _ensure(place: Path, spec: NetworkSpec) -> None:
         raise RuntimeError(f"dnsmasq of network {spec.id}: {started.stderr.strip()}")
     if not _serves(spec, seconds=ANSWER_SECONDS):
         raise RuntimeError(f"dnsmasq of network {spec.id} does not serve what it was given")
+
+
+def _release(place: Path, spec: NetworkSpec) -> None:
+    """The dnsmasq of this table forgets the leases that its file names and the table does not. It
+    is ended if they are many: it might not hear them all."""
+    file = place / "addresses"
+    lines = file.read_text().splitlines() if file.exists() else ()
+    known = {tuple(line.split(",")[:2]) for line in lines}
+    gone = sorted(known - {(each.mac, each.address) for each in spec.leases})
+    if len(gone) > RELEASED_MOST:
+        _stop_all(place)
+    elif gone:
+        servers = {address: _server_of(spec, address) for _, address in gone}
+        leases = [(mac, address, servers[address]) for mac, address in gone]
+        act = functools.partial(releases.release, leases, device="dhcp")
+        namespaces.inside(names.network_namespace(spec.id), act)
 
 
 @contextlib.contextmanager
@@ -262,7 +312,7 @@ def _serves(spec: NetworkSpec, *, seconds: float) -> bool:
     def ask() -> bool:
         deadline = time.monotonic() + seconds
         while True:
-            if _resolves(revision(spec), spec.dhcp_address):
+            if _resolves(revision(spec), _server(spec)):
                 return True
             if time.monotonic() >= deadline:
                 return False

@@ -92,14 +92,14 @@ def ensure_inside(namespace: Namespace) -> None:
         ensure_sysctl(f"ipv4/conf/{each}/arp_ignore", 1)
         ensure_sysctl(f"ipv4/conf/{each}/send_redirects", 0)
     ensure_sysctl("ipv4/ip_forward", int(namespace.forwards))
-    nft.run(f"flush ruleset\n{namespace.rules}")  # before anything could pass
+    nft.refill(namespace.rules)  # before anything could pass
     with IPRoute() as route:
         route.link("set", index=_index(route, "lo"), state="up")
         for leg in namespace.legs:
             index = _index(route, leg.name)
             address = {"address": leg.mac} if leg.mac else {}
             route.link("set", index=index, mtu=leg.host.mtu, state="up", **address)
-            _ensure_addresses(route, index, (leg.address,))
+            _ensure_addresses(route, index, leg.addresses)
         if namespace.default_gateway:
             route.route("replace", dst="default", gateway=namespace.default_gateway)
         else:
@@ -227,7 +227,7 @@ def _ensure_addresses(route: IPRoute, index: int, wanted: tuple[str, ...]) -> No
     found = _addresses(route, index)  # the kernel took others with the first of their subnet
     if extra := found - wanted:
         raise RuntimeError(f"addresses that nobody wants do not go: {sorted(extra)}")
-    for each in wanted - found:
+    for each in sorted(wanted - found):
         route.addr("add", index=index, address=str(each.ip), prefixlen=each.network.prefixlen)
 
 

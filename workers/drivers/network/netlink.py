@@ -172,7 +172,7 @@ class NetlinkNetwork:
 
 def _without_services(spec: NetworkSpec) -> NetworkSpec:
     """What bridge, namespaces and rules depend on: all that a new guest does not change."""
-    return dataclasses.replace(spec, generation=0, leases=(), dns_domain="")
+    return dataclasses.replace(spec, generation=0, leases=(), names=(), dns_domain="")
 
 
 def _signatures(specs: list[NetworkSpec]) -> dict[str, str]:

@@ -8,13 +8,13 @@
                                   │
                               the world
 
-The host has no address on the bridge and speaks no IPv6 on any of it. A VXLAN device will be one
-more port of the bridge.
+All subnets of a network share its segment and its legs: `dhcp` and `gateway` have an address in
+each. The host has no address on the bridge and speaks no IPv6 on any of it. A VXLAN device will be
+one more port of the bridge.
 """
 
 import dataclasses
 import hashlib
-import ipaddress
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from workers.drivers import names
 from workers.drivers.filter.readable import shortened
 from workers.drivers.router import nat_rules
 from workers.errors import Permanent
-from workers.specs import NetworkSpec
+from workers.specs import NetworkSpec, SubnetSpec
 from workers.specs.networks import is_host, is_mac, is_name
 
 # pyroute2's names; ip-link(8) shows them without br_
@@ -55,7 +55,7 @@ class Leg:
 
     host: Link
     name: str  # of the end inside
-    address: str  # of the end inside, with prefix length
+    addresses: tuple[str, ...]  # of the end inside, IPv4, with prefix length
     mac: str = ""  # of the end inside; empty: the kernel's choice
 
 
@@ -72,13 +72,12 @@ class Namespace:
 
 def namespaces(spec: NetworkSpec) -> tuple[Namespace, ...]:
     """The namespaces of a network. The default route of dnsmasq's is for the questions that it
-    asks other resolvers."""
-    prefix_length = ipaddress.IPv4Network(spec.cidr).prefixlen
+    asks other resolvers, by way of the oldest subnet."""
     bridge = names.bridge(spec.segment_id)
     dhcp = Leg(
         host=Link(name=names.dhcp_leg(spec.segment_id), kind="veth", mtu=spec.mtu, bridge=bridge),
         name="dhcp",
-        address=f"{spec.dhcp_address}/{prefix_length}",
+        addresses=tuple(f"{each.dhcp_address}/{each.network.prefixlen}" for each in spec.subnets),
         mac=dhcp_mac(spec.id),
     )
     gateway = Leg(
@@ -86,7 +85,7 @@ def namespaces(spec: NetworkSpec) -> tuple[Namespace, ...]:
             name=names.gateway_leg(spec.segment_id), kind="veth", mtu=spec.mtu, bridge=bridge
         ),
         name="gateway",
-        address=f"{spec.gateway}/{prefix_length}",
+        addresses=tuple(f"{each.gateway}/{each.network.prefixlen}" for each in spec.subnets),
         mac=spec.gateway_mac,
     )
     transit = nat_rules.transit(spec.segment_id)
@@ -98,11 +97,13 @@ def namespaces(spec: NetworkSpec) -> tuple[Namespace, ...]:
             addresses=(f"{transit.host}/31",),
         ),
         name="outside",
-        address=f"{transit.router}/31",
+        addresses=(f"{transit.router}/31",),
     )
     return (
         Namespace(
-            name=names.network_namespace(spec.id), legs=(dhcp,), default_gateway=spec.gateway
+            name=names.network_namespace(spec.id),
+            legs=(dhcp,),
+            default_gateway=spec.subnets[0].gateway,
         ),
         Namespace(
             name=names.router_namespace(spec.id),
@@ -134,41 +135,38 @@ def dhcp_mac(network_id: str) -> str:
 
 
 def check(spec: NetworkSpec) -> None:
-    """Refuse a network that contradicts itself, or that would not be what it seems in a file."""
+    """Refuse a network that cannot be, or that would not be what it seems in a file. What may be
+    wrong with single rows of its table is for `readable`."""
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", spec.id):
         raise Permanent(f"{spec.id!r} is no id of a network")
     nat_rules.transit(spec.segment_id)
     if not 576 <= spec.mtu <= 65_535:
         raise Permanent(f"MTU {spec.mtu} is not between 576 and 65535")
-    try:
-        network = ipaddress.IPv4Network(spec.cidr)
-    except ValueError:
-        raise Permanent(f"{spec.cidr!r} is no IPv4 network") from None
     if not is_mac(spec.gateway_mac):
         raise Permanent(f"{spec.gateway_mac!r} is no MAC address of one device")
     if not is_name(spec.dns_domain):
         raise Permanent(f"{spec.dns_domain!r} is no DNS domain")
-    for address in (spec.gateway, spec.dhcp_address):
-        if not is_host(address, network):
-            raise Permanent(f"{address!r} is no address of a host in {network}")
-    if spec.gateway == spec.dhcp_address:
-        raise Permanent("gateway and DHCP of the network have the same address")
 
 
 def readable(spec: NetworkSpec) -> tuple[NetworkSpec, tuple[str, ...]]:
-    """The table without the leases and names that make no sense by themselves or share an address,
-    and what is wrong with those, in sentences. Call it with what `check` accepts."""
-    network = ipaddress.IPv4Network(spec.cidr)
-    taken = Counter(each.address for each in (*spec.leases, *spec.names))
-    taken.update((spec.gateway, spec.dhcp_address))
+    """The table without the subnets, leases and names that make no sense by themselves or beside
+    others, and what is wrong with those, in sentences. Raises `Permanent` if no subnet is left:
+    then there is nothing to serve."""
     left_out: list[str] = []
+    subnets = _sound_subnets(spec.subnets, left_out)
+    if not subnets:
+        raise Permanent("; ".join(left_out) or "the network has no subnet")
+    taken = Counter(each.address for each in (*spec.leases, *spec.names))
+    taken.update(own for each in subnets for own in (each.gateway, each.dhcp_address))
+    ranges = [each.network for each in subnets]
 
     def sound(what: str, rows: tuple) -> tuple:
         kept = []
         for row in rows:
             problem = row.problem
-            if not problem and not is_host(row.address, network):
-                problem = f"{row.address!r} is no address of a host in {network}"
+            if not problem and not any(is_host(row.address, each) for each in ranges):
+                ours = " or ".join(map(str, ranges))
+                problem = f"{row.address!r} is no address of a host in {ours}"
             if not problem and taken[row.address] > 1:
                 problem = "another one has the same address"
             if problem:
@@ -178,4 +176,20 @@ def readable(spec: NetworkSpec) -> tuple[NetworkSpec, tuple[str, ...]]:
         return tuple(kept)
 
     leases, names_ = sound("lease", spec.leases), sound("name", spec.names)
-    return dataclasses.replace(spec, leases=leases, names=names_), shortened(left_out)
+    whole = dataclasses.replace(spec, subnets=subnets, leases=leases, names=names_)
+    return whole, shortened(left_out)
+
+
+def _sound_subnets(subnets: tuple[SubnetSpec, ...], left_out: list[str]) -> tuple[SubnetSpec, ...]:
+    """The subnets that a host can serve. Of two that overlap, the older one stays: guests may be
+    on it already."""
+    kept: list[SubnetSpec] = []
+    for each in subnets:
+        problem = each.problem or next(
+            (f"it overlaps {old.cidr}" for old in kept if old.network.overlaps(each.network)), ""
+        )
+        if problem:
+            left_out.append(f"the subnet {each.cidr!r}: {problem}")
+        else:
+            kept.append(each)
+    return tuple(kept)

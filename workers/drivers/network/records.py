@@ -13,7 +13,7 @@ from workers import specs
 from workers.config import HostConfig
 from workers.drivers import records
 from workers.drivers.sequence import kernel_boot_id
-from workers.specs import NetworkSpec
+from workers.specs import NetworkSpec, SubnetSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,17 @@ def ids(config: HostConfig) -> tuple[str, ...]:
 
 
 def _known(spec: dict | None) -> dict | None:
-    """Without what specs said in an earlier version: a record outlives an upgrade, and with it the
-    way to find what was made."""
-    fields = {field.name for field in dataclasses.fields(NetworkSpec)}
-    return spec and {name: value for name, value in spec.items() if name in fields}
+    """As specs say it now, whatever they said in an earlier version: a record outlives an upgrade,
+    and with it the way to find what was made."""
+    if not spec:
+        return None
+    if "subnets" not in spec:  # there was one, in the fields of the network
+        spec = spec | {"subnets": [{name: spec.get(name) for name in _fields(SubnetSpec)}]}
+    return {name: value for name, value in spec.items() if name in _fields(NetworkSpec)}
+
+
+def _fields(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
 
 
 def _directory(config: HostConfig) -> Path:

@@ -37,14 +37,19 @@ def transit(segment_id: int) -> Transit:
 def router_rules(spec: NetworkSpec) -> str:
     """The table `ip portico` of the namespace that holds the gateway.
 
-    Guests reach the outside, if the network has a way out, and nobody begins to speak to a guest
-    from there. The gateway itself answers pings and nothing else."""
-    out = ""
+    Guests reach the other subnets of their network, and the outside, if the network has a way out,
+    and nobody begins to speak to a guest from there. The gateway itself answers pings and nothing
+    else."""
+    ranges = f"{{ {', '.join(str(each.network) for each in spec.subnets)} }}"
+    passing = ""
+    if len(spec.subnets) > 1:
+        passing += f"""
+        iifname "gateway" oifname "gateway" ip saddr {ranges} ip daddr {ranges} accept"""
     if spec.nat:
-        out = f"""
+        passing += f"""
         tcp flags syn tcp option maxseg size set rt mtu
         iifname "outside" oifname "gateway" ct state established,related accept
-        iifname "gateway" oifname "outside" ip saddr {spec.cidr} accept
+        iifname "gateway" oifname "outside" ip saddr {ranges} accept
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
@@ -58,7 +63,7 @@ table ip portico {{
         icmp type echo-request accept
     }}
     chain forward {{
-        type filter hook forward priority filter; policy drop;{out}
+        type filter hook forward priority filter; policy drop;{passing}
     }}
 }}
 """
