@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.workers.conftest import root_disk
+from tests.workers.conftest import other_disk, port, root_disk
 from workers import specs
 from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
@@ -22,7 +22,10 @@ from workers.errors import Permanent
 
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
 FILES = GuestFiles(
-    root=Path("/state/instances/1/root.qcow2"),
+    disks={
+        "root": Path("/state/instances/1/root.qcow2"),
+        **{other_disk(n).id: Path(f"/state/instances/1/{n}.qcow2") for n in range(1, 12)},
+    },
     image=Path("/state/cache/abc"),
     seed=Path("/state/instances/1/seed.iso"),
     boot_log=Path("/state/instances/1/boot.log"),
