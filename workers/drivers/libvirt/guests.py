@@ -68,6 +68,7 @@ class LibvirtHypervisor:
     def ensure_devices(self, spec: InstanceSpec) -> None:
         domain = self._find(spec.id)
         if domain and _runs_on(domain, spec):
+            _resume(domain)  # a paused guest lets go of nothing
             devices.ensure(domain, spec, self._wanted(spec, domain))
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
