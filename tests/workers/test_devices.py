@@ -1,6 +1,7 @@
 """Ports and disks of a running guest on a real libvirt: they come and go, and it runs on."""
 
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import signal
@@ -135,15 +136,8 @@ def test_what_a_guest_does_not_let_go_of_is_named_and_everything_else_is_done(
     assert has(machine, rebooted) == {names.tap(port(2).id)}
 
 
-@pytest.mark.parametrize("call", ["attachDeviceFlags", "detachDeviceAlias", "defineXML"])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_job_killed_while_it_changes_devices_is_finished_by_the_next(
-    machine, eager, bridge, call, when
-):
-    spec = with_devices(eager, [port(1)], [other_disk(1)])
-    machine.apply(spec)
-    pid = qemu_pid(machine, spec)
-    spec = with_devices(spec, [port(2)], [other_disk(2)])
+def die_in(machine, spec, call: str, when: str) -> None:
+    """A job makes the guest so, and is killed before or after libvirt does this."""
 
     def run_and_die():
         owner = libvirt.virConnect if call == "defineXML" else libvirt.virDomain
@@ -160,10 +154,20 @@ def test_a_job_killed_while_it_changes_devices_is_finished_by_the_next(
     job = multiprocessing.get_context("fork").Process(target=run_and_die)
     job.start()
     job.join(60)
-    assert job.exitcode == -signal.SIGKILL
-    assert machine.apply(spec).generation == spec.generation
-    assert has(machine, spec) == {names.tap(port(2).id), other_disk(2).id}
-    assert has(machine, spec, libvirt.VIR_DOMAIN_XML_INACTIVE) == has(machine, spec)
+    assert job.exitcode == -signal.SIGKILL, f"{when} {call}"
+
+
+def test_a_job_killed_while_it_changes_devices_is_finished_by_the_next(machine, eager, bridge):
+    spec = with_devices(eager, [port(1)], [other_disk(1)])
+    machine.apply(spec)
+    pid = qemu_pid(machine, spec)
+    calls = "attachDeviceFlags", "detachDeviceAlias", "defineXML"
+    for number, (call, when) in enumerate(itertools.product(calls, ("before", "after")), start=2):
+        spec = with_devices(spec, [port(number)], [other_disk(number)])
+        die_in(machine, spec, call, when)
+        assert machine.apply(spec).generation == spec.generation
+        assert has(machine, spec) == {names.tap(port(number).id), other_disk(number).id}
+        assert has(machine, spec, libvirt.VIR_DOMAIN_XML_INACTIVE) == has(machine, spec)
     assert qemu_pid(machine, spec) == pid
 
 
@@ -193,9 +197,12 @@ def test_a_guest_whose_root_disk_is_empty_is_made_and_boots_what_is_there(machin
     spec = new_instance(disks=(root_disk(None, gib=3),), memory_mib=32, grace_seconds=0)
     assert machine.apply(spec) == Guest(id=spec.id, power=RUNNING, generation=1, boots=1)
     root = machine.disks.files(spec).disks["root"]
-    assert f"{3 << 30} bytes" in subprocess.run(
-        ["qemu-img", "info", "-U", root], check=True, capture_output=True, text=True
-    ).stdout
+    assert (
+        f"{3 << 30} bytes"
+        in subprocess.run(
+            ["qemu-img", "info", "-U", root], check=True, capture_output=True, text=True
+        ).stdout
+    )
     domain = machine.hypervisor._connection().lookupByUUIDString(spec.id)
     assert domain.blockInfo("vda")[0] == 3 << 30
 

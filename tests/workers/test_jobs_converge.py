@@ -236,7 +236,7 @@ def test_a_guest_that_clings_to_a_port_is_stopped_and_booted_all_the_same(make_h
         ({"disks": (*INSTANCE.disks, other_disk(1, serial="s" * 21))}, "over 20 characters"),
         ({"disks": DISKS + DISKS[1:]}, "two of its disks are the same"),
         ({"ports": (port(1), port(2, mac=port(1).mac))}, "two of its MACs are the same"),
-        ({"ports": tuple(map(port, range(1, 12)))}, "room for 10 ports and disks, not 11"),
+        ({"ports": tuple(map(port, range(1, 12)))}, "room for 10 devices, not 11"),
     ],
 )
 def test_a_guest_that_no_host_can_make_is_refused_before_anything_is_touched(

@@ -92,8 +92,9 @@ class InstanceSpec(Spec):
         ):
             if len(set(names)) < len(names):
                 return f"two of its {what} are the same"
-        if (devices := len(self.disks) - 1 + len(self.ports)) > MOST_DEVICES:
-            return f"beside its root disk it has room for {MOST_DEVICES} ports and disks, not {devices}"
+        devices = len(self.disks) - 1 + len(self.ports)
+        if devices > MOST_DEVICES:
+            return f"beside its root disk there is room for {MOST_DEVICES} devices, not {devices}"
         return ""
 
 

@@ -69,7 +69,7 @@ class LibvirtHypervisor:
         domain = self._find(spec.id)
         if domain and _runs_on(domain, spec):
             _resume(domain)  # a paused guest lets go of nothing
-            devices.ensure(domain, spec, self._wanted(spec, domain))
+            devices.ensure(domain, spec, self._wanted(spec, domain), self._pulls(spec.id))
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
         domain = self._find(spec.id)
@@ -99,6 +99,7 @@ class LibvirtHypervisor:
             with content_when(libvirt.VIR_ERR_NO_DOMAIN):
                 domain.undefineFlags(UNDEFINE_WITH_ALL)
         self._button(instance_id).forget()
+        devices.forget(self._pulls(instance_id))
         names.vnc_socket(self._config.runtime_directory, instance_id).unlink(missing_ok=True)
 
     def observe_guest(self, instance_id: str) -> Guest | None:
@@ -191,6 +192,9 @@ class LibvirtHypervisor:
 
     def _button(self, instance_id: str, generation: int = 0) -> Button:
         return Button(self._config.runtime_directory / "buttons" / instance_id, generation)
+
+    def _pulls(self, instance_id: str) -> Path:
+        return self._config.runtime_directory / "pulls" / instance_id
 
     def _find(self, instance_id: str) -> libvirt.virDomain | None:
         with content_when(libvirt.VIR_ERR_NO_DOMAIN):

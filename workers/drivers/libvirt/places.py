@@ -64,7 +64,7 @@ def keep(domain: etree._Element, places: Mapping[str, Place]) -> None:
 
 
 def _devices(domain: etree._Element) -> Iterator[tuple[str, etree._Element]]:
-    """Those that have a place, by what does not change of them."""
+    """The devices that may have a place, by what does not change of each."""
     for device in domain.find("devices"):
         target, own = device.find("target"), device.find("alias")
         if device.tag == "controller" and device.get("type") in BUSES:
