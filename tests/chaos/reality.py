@@ -177,6 +177,8 @@ def _look_at_runtime(seen: Reality, segments: dict[str, int], taps: set[str]) ->
     here = {
         "vnc": {f"{each}.sock" for each in seen.guests},
         "buttons": set(seen.guests),
+        "ports": set(seen.guests),
+        "pulls": set(seen.guests),
         "networks": set(segments),
         "taps": {str(segment) for segment in segments.values()},
     }

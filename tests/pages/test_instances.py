@@ -2,7 +2,8 @@
 
 import re
 
-from portal.models import Status
+from portal.db import session, transaction
+from portal.models import Instance, Status
 from tests.cloud import PASSWORD
 
 
@@ -88,6 +89,19 @@ def test_what_the_quota_lacks_is_said_with_numbers(alice, red, cloud):
     answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
     assert answer.status_code == 403
     assert "20 of 20 are used, 1 more were asked for, 0 are left" in answer.text
+
+
+def test_pages_bear_an_instance_without_an_image(alice, sign_in, red, cloud):
+    instance = cloud.running("bare")
+    with transaction():
+        session.get_one(Instance, instance.id).image_id = None
+    place = f"{red}/instances/{instance.id}"
+    image = r"<dt>Image</dt>\s*<dd>\s*<span class=.muted.>—"
+    assert re.search(image, alice.open(place).text)
+    for page in (f"{red}/instances", f"{place}/row", f"{place}/activity", f"{place}/settings"):
+        assert alice.open(page).status_code == 200, page
+    host = f"/admin/hosts/{instance.host_id}"
+    assert "bare" in sign_in("ada").open(host).text
 
 
 def test_a_session_that_ended_brings_the_filled_form_back_and_acts_once(alice, red, cloud):

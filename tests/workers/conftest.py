@@ -107,8 +107,10 @@ class Machine:
 
     def apply_once(self, spec: specs.InstanceSpec) -> None:
         """One job. Raises `Busy` as a job does."""
-        self.disks.ensure_disk(spec)
+        for disk in spec.disks:
+            self.disks.ensure_disk(spec.id, disk)
         self.disks.ensure_seed(spec)
+        self.hypervisor.ensure_devices(spec)
         self.hypervisor.ensure_domain(spec)
         self.hypervisor.ensure_power(spec)
 
@@ -222,5 +224,26 @@ def some_image(**changes) -> specs.ImageSpec:
     return specs.ImageSpec(**(fields | changes))
 
 
-def root_disk(image: specs.ImageSpec, *, gib: int = 1) -> specs.DiskSpec:
+def root_disk(image: specs.ImageSpec | None, *, gib: int = 1) -> specs.DiskSpec:
     return specs.DiskSpec(id="root", kind=specs.ROOT, gib=gib, image=image)
+
+
+def other_disk(number: int, **changes) -> specs.DiskSpec:
+    """A disk beside the root disk, empty, each number another."""
+    plain = {"id": str(uuid.UUID(int=number)), "kind": specs.VOLUME, "gib": 1}
+    return specs.DiskSpec(**(plain | changes))
+
+
+def port(number: int, **changes) -> specs.PortSpec:
+    """A port, each number another."""
+    plain = {
+        "id": f"{number:08x}-2222-3333-4444-555555555555",
+        "network_id": "33333333-3333-3333-3333-333333333333",
+        "segment_id": 4000,
+        "mac": f"52:54:00:00:00:{number:02x}",
+        "mtu": 1450,
+        "addresses": (
+            specs.AddressSpec(address=f"10.0.0.{number}", prefix_length=24, gateway="10.0.0.1"),
+        ),
+    }
+    return specs.PortSpec(**(plain | changes))

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.workers.conftest import root_disk, some_image
+from tests.workers.conftest import other_disk, root_disk, some_image
 from workers.drivers.disks.files import GIB, FileDisks
 from workers.drivers.images.cache import ImageCache
 from workers.errors import Permanent
@@ -38,14 +38,14 @@ def guest(disks, config, new_instance):
     return new_instance(image(virtual_size_bytes=len(CONTENT)))
 
 
-def describe(disks, guest) -> dict:
-    root = disks.files(guest).root
-    command = ["qemu-img", "info", "-f", "qcow2", "--output=json", root]
+def describe(disks, guest, disk_id: str = "root") -> dict:
+    path = disks.files(guest).disks[disk_id]
+    command = ["qemu-img", "info", "-f", "qcow2", "--output=json", path]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def test_a_root_disk_is_an_overlay_of_its_image(disks, guest):
-    disks.ensure_disk(guest)
+    disks.ensure_disk(guest.id, guest.root)
     disk = describe(disks, guest)
     assert disk["virtual-size"] == 1 * GIB
     assert disk["backing-filename"] == str(disks.files(guest).image)
@@ -55,23 +55,48 @@ def test_a_root_disk_is_an_overlay_of_its_image(disks, guest):
 
 def test_a_root_disk_is_no_smaller_than_its_image(disks, guest):
     large = dataclasses.replace(guest.root.image, virtual_size_bytes=3 * GIB)
-    disks.ensure_disk(dataclasses.replace(guest, disks=(root_disk(large),)))
+    disks.ensure_disk(guest.id, root_disk(large))
     assert describe(disks, guest)["virtual-size"] == 3 * GIB
 
 
+def test_a_disk_without_an_image_is_empty_and_as_large_as_it_says(disks, guest):
+    second = other_disk(1, gib=2)
+    bare = dataclasses.replace(guest, disks=(root_disk(None, gib=5), second))
+    for disk in bare.disks:
+        disks.ensure_disk(bare.id, disk)
+    for disk_id, gib in (("root", 5), (second.id, 2)):
+        made = describe(disks, bare, disk_id)
+        assert made["virtual-size"] == gib * GIB
+        assert "backing-filename" not in made
+    assert disks.files(bare).image is None
+    disks.remove_disks(bare.id)
+    assert disks.observe_disks() == ()
+
+
+def test_a_disk_goes_with_its_guest_and_not_before(disks, guest):
+    disks.ensure_disk(guest.id, guest.root)
+    disks.ensure_disk(guest.id, other_disk(1))
+    written = disks.files(dataclasses.replace(guest, disks=(other_disk(1), guest.root)))
+    before = written.disks[other_disk(1).id].stat()
+    disks.ensure_disk(guest.id, guest.root)
+    disks.ensure_disk(guest.id, other_disk(1, gib=3))
+    after = written.disks[other_disk(1).id].stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_an_existing_disk_is_left_as_it_is(disks, guest):
-    disks.ensure_disk(guest)
-    before = disks.files(guest).root.stat()
-    disks.ensure_disk(dataclasses.replace(guest, disks=(root_disk(guest.root.image, gib=5),)))
-    after = disks.files(guest).root.stat()
+    disks.ensure_disk(guest.id, guest.root)
+    before = disks.files(guest).disks[guest.root.id].stat()
+    disks.ensure_disk(guest.id, root_disk(guest.root.image, gib=5))
+    after = disks.files(guest).disks[guest.root.id].stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_disk_half_made_by_a_killed_job_is_made_anew(disks, guest):
-    folder = disks.files(guest).root.parent
+    folder = disks.files(guest).disks[guest.root.id].parent
     folder.mkdir()
     (folder / "root.new").write_bytes(b"half")
-    disks.ensure_disk(guest)
+    disks.ensure_disk(guest.id, guest.root)
     assert describe(disks, guest)["virtual-size"] == 1 * GIB
     assert os.listdir(folder) == ["root.qcow2"]
 
@@ -79,8 +104,8 @@ def test_a_disk_half_made_by_a_killed_job_is_made_anew(disks, guest):
 def test_a_disk_without_its_image_is_an_error_and_leaves_nothing(disks, guest):
     disks.files(guest).image.unlink()
     with pytest.raises(OSError, match="qemu-img create"):
-        disks.ensure_disk(guest)
-    assert os.listdir(disks.files(guest).root.parent) == []
+        disks.ensure_disk(guest.id, guest.root)
+    assert os.listdir(disks.files(guest).disks[guest.root.id].parent) == []
 
 
 def test_a_seed_is_written_only_when_it_says_something_else(disks, guest):
@@ -93,7 +118,7 @@ def test_a_seed_is_written_only_when_it_says_something_else(disks, guest):
 
 
 def test_nothing_is_left_of_a_removed_guest_but_its_image_stays(config, disks, guest):
-    disks.ensure_disk(guest)
+    disks.ensure_disk(guest.id, guest.root)
     disks.ensure_seed(guest)
     disks.remove_disks(guest.id)
     disks.remove_disks(guest.id)
@@ -105,6 +130,12 @@ def test_nothing_is_left_of_a_removed_guest_but_its_image_stays(config, disks, g
 def test_what_is_no_id_names_no_folder(disks, instance_id):
     with pytest.raises(Permanent, match="no instance's id"):
         disks.remove_disks(instance_id)
+
+
+@pytest.mark.parametrize("disk_id", ["", "root", "../../cache/x", "0" * 32])
+def test_what_is_no_id_of_a_disk_names_no_file(disks, guest, disk_id):
+    with pytest.raises(Permanent, match="no disk's id"):
+        disks.ensure_disk(guest.id, other_disk(1, id=disk_id))
 
 
 @pytest.mark.real
@@ -122,7 +153,7 @@ def test_disks_that_do_not_fit_leave_nothing(config, full_disk, new_instance):
     (config.state_directory / "filler").write_bytes(b"x" * 250 * 1024)
     guest = new_instance(small, user_data="#!/bin/sh\n" + "#" * 100_000)
     with pytest.raises(Permanent, match="the disk of the host is full"):
-        full.ensure_disk(guest)
+        full.ensure_disk(guest.id, guest.root)
     with pytest.raises(Permanent, match="the disk of the host is full"):
         full.ensure_seed(guest)
-    assert os.listdir(full.files(guest).root.parent) == []
+    assert os.listdir(full.files(guest).disks[guest.root.id].parent) == []

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.workers.conftest import root_disk
+from tests.workers.conftest import other_disk, root_disk
 from workers import specs
+from workers.drivers.libvirt import places
 from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
     GuestFiles,
@@ -22,7 +23,10 @@ from workers.errors import Permanent
 
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
 FILES = GuestFiles(
-    root=Path("/state/instances/1/root.qcow2"),
+    disks={
+        "root": Path("/state/instances/1/root.qcow2"),
+        **{other_disk(n).id: Path(f"/state/instances/1/{n}.qcow2") for n in range(1, 12)},
+    },
     image=Path("/state/cache/abc"),
     seed=Path("/state/instances/1/seed.iso"),
     boot_log=Path("/state/instances/1/boot.log"),
@@ -65,16 +69,34 @@ SPEC = specs.InstanceSpec(
 )
 
 
-def define(spec=SPEC, *, accelerator="qemu") -> etree._Element:
+def define(spec=SPEC, *, accelerator="qemu", files=FILES, known=None) -> etree._Element:
     return etree.fromstring(
         domain_xml(
             spec,
-            FILES,
+            files,
             accelerator=accelerator,
             emulator="/usr/bin/qemu-system-x86_64",
             vnc=Path("/run/portico/vnc/1.sock"),
+            places_known=known,
         )
     )
+
+
+def with_disks(*numbers: int) -> specs.InstanceSpec:
+    return dataclasses.replace(SPEC, disks=(SPEC.root, *map(other_disk, numbers)))
+
+
+BARE = dataclasses.replace(SPEC, disks=(root_disk(None),))
+BARE_FILES = dataclasses.replace(FILES, image=None)
+
+
+def targets(domain: etree._Element) -> dict[str, str]:
+    """The names of the disks that come and go, by their id."""
+    return {
+        key: device.find("target").get("dev")
+        for key, device in places.changing(domain).items()
+        if device.tag == "disk"
+    }
 
 
 def shape(domain: etree._Element) -> list[tuple[str, tuple[str, ...]]]:
@@ -87,6 +109,8 @@ def test_libvirts_own_schema_knows_every_element(accelerator):
         pytest.fail(f"{SCHEMA} is not there: apt-get install libvirt-daemon-system")
     schema = etree.RelaxNG(etree.parse(SCHEMA))
     schema.assertValid(define(accelerator=accelerator))
+    schema.assertValid(define(with_disks(1, 2), accelerator=accelerator))
+    schema.assertValid(define(BARE, files=BARE_FILES, accelerator=accelerator))
 
 
 def test_a_guest_is_recognised_without_a_database():
@@ -100,12 +124,16 @@ def test_a_guest_is_recognised_without_a_database():
 
 
 def test_every_change_of_a_spec_changes_the_mark():
-    changes = ({"memory_mib": 512}, {"vcpus": 1}, {"name": "web-2"}, {"ports": ()})
+    disks = with_disks(1).disks
+    changes = (
+        *({"memory_mib": 512}, {"vcpus": 1}, {"name": "web-2"}, {"ports": ()}),
+        *({"disks": disks}, {"disks": disks[::-1]}, {"disks": (disks[0], other_disk(2))}),
+    )
     marks = {
         definition_mark(etree.tostring(define(dataclasses.replace(SPEC, **each)))).digest
         for each in ({}, *changes)
     }
-    assert len(marks) == 5
+    assert len(marks) == 8
     assert define().get("type") != define(accelerator="kvm").get("type")
 
 
@@ -115,6 +143,68 @@ def test_no_format_is_left_for_anyone_to_guess():
     assert root.find("backingStore/format").get("type") == "raw"
     assert root.find("backingStore/backingStore") is not None, "the chain would be probed"
     assert seed.find("driver").get("type") == "raw"
+
+
+def test_a_root_disk_without_an_image_stands_on_nothing_and_is_booted_like_any_other():
+    root = define(BARE, files=BARE_FILES).find("devices/disk")
+    assert [each.tag for each in root.iterdescendants("backingStore")] == ["backingStore"]
+    assert len(root.find("backingStore")) == 0, "the chain would be probed"
+    assert root.find("target").get("dev") == "vda"
+    assert root.find("boot").get("order") == "1"
+
+
+def test_disks_are_named_in_their_order_and_only_the_root_disk_is_booted():
+    domain = define(with_disks(1, 2))
+    assert targets(domain) == {other_disk(1).id: "vdb", other_disk(2).id: "vdc"}
+    assert len(domain.findall("devices/disk/boot")) == 1
+
+
+def test_a_disk_keeps_its_name_and_a_device_its_slot_when_others_go():
+    before = define(with_disks(1, 2, 3))
+    for slot, device in enumerate(before.iterfind("devices/*"), start=1):
+        if device.tag in ("disk", "interface", "rng"):
+            etree.SubElement(device, "address", type="pci", bus=str(slot))
+    known = places.read(before)
+    fewer = dataclasses.replace(with_disks(4, 3), ports=SPEC.ports[1:])
+    after = define(fewer, known=known)
+    assert targets(after) == {other_disk(3).id: "vdd", other_disk(4).id: "vde"}
+    again = places.read(after)
+    assert {key: again[key] for key in again.keys() & known.keys()} == {
+        key: known[key] for key in again.keys() & known.keys()
+    }
+    assert again[places.alias(other_disk(4).id)].slot == (), "libvirt finds one"
+    slots = [place.slot for place in again.values() if place.slot]
+    assert len(slots) == len(set(slots)) == 5, "root, config disk, one other, one port, the rng"
+
+
+def test_where_a_device_is_does_not_change_the_mark():
+    """Else a guest would be defined anew whenever it is looked at."""
+    spec = with_disks(1, 2)
+    known = places.read(define(with_disks(2)))
+    marks = [definition_mark(etree.tostring(define(spec, known=each))) for each in ({}, known)]
+    assert marks[0] == marks[1]
+    assert targets(define(spec, known=known)) == {other_disk(1).id: "vdc", other_disk(2).id: "vdb"}
+
+
+def test_a_guest_reads_the_serial_number_of_its_disk():
+    spec = dataclasses.replace(SPEC, disks=(SPEC.root, other_disk(1, serial="backup")))
+    assert define(spec).findtext("devices/disk[serial]/serial") == "backup"
+
+
+def test_only_what_we_plugged_in_is_ours_to_pull_out():
+    domain = define(with_disks(1))
+    for xml in (
+        "<disk><alias name='virtio-disk7'/><target dev='vdx'/></disk>",
+        "<disk><target dev='vdy'/></disk>",
+        "<interface><target dev='vnet3'/></interface>",
+        "<interface/>",
+    ):
+        domain.find("devices").append(etree.fromstring(xml))
+    assert set(places.changing(domain)) == {
+        other_disk(1).id,
+        "ptap11111111222",
+        "ptap21111111222",
+    }
 
 
 def test_the_config_disk_is_a_disk_that_nobody_writes():

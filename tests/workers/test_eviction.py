@@ -81,7 +81,8 @@ def age(config, spec, used_seconds_ago: float) -> None:
 
 def test_a_copy_makes_room_and_no_disk_loses_its_image(copying, new_instance):
     used, unused, late = (image(copying) for _ in range(3))
-    FileDisks(copying).ensure_disk(new_instance(used))
+    guest = new_instance(used)
+    FileDisks(copying).ensure_disk(guest.id, guest.root)
     for each in (used, unused):
         age(copying, each, 10 * JUST_USED_SECONDS)
     newest = image(copying)

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from tests.strangers import leave, stranger
-from tests.workers.conftest import root_disk
+from tests.workers.conftest import other_disk, port, root_disk
 from workers import specs
 from workers.drivers.fake import FakeHost, PulledPlug, drivers_of
 from workers.drivers.images.eviction import GIB
-from workers.errors import Busy, Superseded
+from workers.errors import Busy, Permanent, Superseded
 from workers.jobs import JOBS
 
 IMAGE = specs.ImageSpec(
@@ -85,14 +85,37 @@ SPECS = {
 }
 
 
+# of a guest that runs on, with other devices than the hosts below have given it
+RUNS_ON = dataclasses.replace(INSTANCE, boots=1)
+DISKS = (*INSTANCE.disks, other_disk(1), other_disk(2))
+DEVICES = {
+    "with more devices": dataclasses.replace(RUNS_ON, ports=(port(1), port(2)), disks=DISKS),
+    "with other devices": dataclasses.replace(RUNS_ON, ports=(port(2),), disks=DISKS[::2]),
+    "without devices": RUNS_ON,
+    "with more devices, off": dataclasses.replace(
+        RUNS_ON, ports=(port(1), port(2)), disks=DISKS, power=specs.STOPPED
+    ),
+    "with an empty root disk": dataclasses.replace(
+        RUNS_ON, id="66666666-6666-6666-6666-666666666666", disks=(root_disk(None),)
+    ),
+}
+CASES = [pytest.param(job, spec, id=job) for job, spec in SPECS.items()]
+CASES += [
+    pytest.param("instances.apply", spec, id=f"instances.apply {what}")
+    for what, spec in DEVICES.items()
+]
+
+
 @pytest.fixture
 def make_host(tmp_path):
     """Makes hosts that hold something already: `make_host("a")`."""
 
     def make(name: str) -> FakeHost:
         host = FakeHost(tmp_path / name, wait_seconds=2)
-        host.put("guest", INSTANCE.id, guest("running", boots=1))
-        host.put("disk", INSTANCE.id, {"gib": 1, "image": IMAGE.sha256})
+        devices = [other_disk(1).id, port(1).id]
+        host.put("guest", INSTANCE.id, guest("running", boots=1) | {"devices": devices})
+        others = {other_disk(1).id: 1}
+        host.put("disk", INSTANCE.id, {"gib": 1, "image": IMAGE.sha256, "others": others})
         host.put("image", IMAGE.sha256, {"format": "qcow2", "size_bytes": IMAGE.size_bytes})
         host.put("network", NETWORK.id, {"generation": 1})
         host.put("firewall", FIREWALL.id, {"generation": 1})
@@ -108,10 +131,10 @@ def guest(power: str, *, boots: int) -> dict:
     return {"power": power, "boots": boots, "generation": 1, "reason": ""}
 
 
-def run(host: FakeHost, job: str) -> dict:
+def run(host: FakeHost, job: str, spec: specs.Spec | None = None) -> dict:
     """What the job answers, but for the number that differs each time."""
     function, _ = JOBS[job]
-    answer = specs.dump(function(drivers_of(host), SPECS[job]))
+    answer = specs.dump(function(drivers_of(host), spec or SPECS[job]))
     return {key: value for key, value in answer.items() if key not in ("sequence", "boot_id")}
 
 
@@ -121,41 +144,110 @@ def test_every_job_has_a_spec_here():
         assert type(SPECS[job]) is kind
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_survives_a_pulled_plug_at_every_step(job, make_host):
+@pytest.mark.parametrize(("job", "spec"), CASES)
+def test_survives_a_pulled_plug_at_every_step(job, spec, make_host):
     whole = make_host("whole")
-    said = run(whole, job)
+    said = run(whole, job, spec)
     for step in range(whole.calls):
         host = make_host(f"died-after-{step}")
         host.die_after(step)
         with pytest.raises(PulledPlug):
-            run(host, job)
+            run(host, job, spec)
         host.fuse = None
-        assert run(host, job) == said, f"died after {step} calls"
+        assert run(host, job, spec) == said, f"died after {step} calls"
         assert host.state == whole.state
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_a_second_run_changes_nothing(job, make_host):
+@pytest.mark.parametrize(("job", "spec"), CASES)
+def test_a_second_run_changes_nothing(job, spec, make_host):
     host = make_host("twice")
-    said = run(host, job)
+    said = run(host, job, spec)
     once = host.state
-    assert run(host, job) == said
+    assert run(host, job, spec) == said
     assert host.state == once
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_two_runs_at_the_same_time_end_as_one(job, make_host):
+@pytest.mark.parametrize(("job", "spec"), CASES)
+def test_two_runs_at_the_same_time_end_as_one(job, spec, make_host):
     whole = make_host("whole")
-    run(whole, job)
+    run(whole, job, spec)
     host = make_host("both")
     host.put("host", "delay", {"seconds": 0.002})
-    threads = [threading.Thread(target=run, args=(host, job)) for _ in "12"]
+    threads = [threading.Thread(target=run, args=(host, job, spec)) for _ in "12"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert host.state == whole.state
+
+
+def test_a_running_guest_has_the_devices_of_its_spec_and_was_not_booted(make_host):
+    host = make_host("changed")
+    for spec in (each for what, each in DEVICES.items() if "off" not in what):
+        run(host, "instances.apply", spec)
+        there = host.get("guest", spec.id)
+        wanted = [disk.id for disk in spec.disks if disk.kind != specs.ROOT]
+        wanted += [port.id for port in spec.ports]
+        assert (there["devices"], there["boots"]) == (sorted(wanted), 1)
+
+
+def test_a_disk_that_a_guest_has_no_longer_is_kept_until_the_guest_goes(make_host):
+    host = make_host("kept")
+    run(host, "instances.apply", DEVICES["without devices"])
+    assert host.get("disk", INSTANCE.id)["others"] == {other_disk(1).id: 1}
+    run(host, "instances.remove")
+    assert list(host.every("disk")) == [LOST]
+
+
+def test_what_a_guest_does_not_let_go_of_is_said_and_tried_again(make_host):
+    host = make_host("clinging")
+    clinging = host.get("guest", INSTANCE.id) | {"clings": [port(1).id]}
+    host.put("guest", INSTANCE.id, clinging)
+    spec = DEVICES["with other devices"]
+    for _ in "12":
+        with pytest.raises(Busy, match=f"web does not let go of {port(1).id}"):
+            run(host, "instances.apply", spec)
+        there = host.get("guest", INSTANCE.id)
+        assert there["devices"] == sorted([other_disk(2).id, port(1).id, port(2).id])
+        assert there["generation"] == 1, "nobody takes it for done"
+    host.put("guest", INSTANCE.id, there | {"clings": []})
+    run(host, "instances.apply", spec)
+    assert host.get("guest", INSTANCE.id)["devices"] == [other_disk(2).id, port(2).id]
+
+
+def test_a_guest_that_clings_to_a_port_is_stopped_and_booted_all_the_same(make_host):
+    host = make_host("booted")
+    clinging = host.get("guest", INSTANCE.id) | {"clings": [port(1).id]}
+    host.put("guest", INSTANCE.id, clinging)
+    run(host, "instances.apply")
+    assert host.get("guest", INSTANCE.id)["devices"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"disks": ()}, "boots from one root disk, and this has none"),
+        ({"disks": INSTANCE.disks * 2}, "boots from one root disk, and this has 2"),
+        ({"disks": (root_disk(None, gib=0),)}, "neither an image nor a size"),
+        (
+            {"disks": (*INSTANCE.disks, other_disk(1, image=IMAGE))},
+            "begin as an image, which only a root disk can",
+        ),
+        ({"disks": (*INSTANCE.disks, other_disk(1, kind="tape"))}, "a kind that nobody knows"),
+        ({"disks": (*INSTANCE.disks, other_disk(1, serial="s" * 21))}, "over 20 characters"),
+        ({"disks": DISKS + DISKS[1:]}, "two of its disks are the same"),
+        ({"ports": (port(1), port(2, mac=port(1).mac))}, "two of its MACs are the same"),
+        ({"ports": tuple(map(port, range(1, 12)))}, "room for 10 devices, not 11"),
+    ],
+)
+def test_a_guest_that_no_host_can_make_is_refused_before_anything_is_touched(
+    changes, why, make_host
+):
+    host = make_host("asked-too-much")
+    before = host.state
+    with pytest.raises(Permanent, match=f"web cannot be made: .*{why}"):
+        run(host, "instances.apply", dataclasses.replace(INSTANCE, **changes))
+    assert host.state == before
 
 
 def test_an_older_spec_changes_nothing(make_host):

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import random
 import signal
@@ -121,7 +122,7 @@ def _instance(spec, guest):
         id="image", generation=1, sha256="", format="qcow2", size_bytes=1, virtual_size_bytes=1
     )
     return InstanceSpec(
-        id="instance",
+        id=f"instance of {guest.port_id}",
         generation=1,
         name="web",
         hostname="web",
@@ -151,6 +152,22 @@ def test_a_guest_that_is_gone_leaves_no_note_of_its_tap(host, shop):
     host.network.remove_ports(_instance(spec, web))  # content when it is not there
     notes = (host.config.runtime_directory / "taps").glob("*/*")
     assert [note.name for note in notes] == [db.tap]
+
+
+def test_a_guest_that_has_a_port_no_longer_leaves_no_note_of_its_tap(host, shop):
+    """Else a bridge that somebody deleted would come back with the tap of another network."""
+    spec, web, db = shop
+    both = dataclasses.replace(
+        _instance(spec, web), ports=(*_instance(spec, web).ports, *_instance(spec, db).ports)
+    )
+    notes = host.config.runtime_directory / "taps"
+    host.network.ensure_ports(both)
+    assert {note.name for note in notes.glob("*/*")} == {web.tap, db.tap}
+    host.network.ensure_ports(dataclasses.replace(both, ports=both.ports[1:]))
+    assert [note.name for note in notes.glob("*/*")] == [db.tap]
+    host.network.remove_ports(dataclasses.replace(both, ports=()))
+    assert not list(notes.glob("*/*"))
+    assert not (host.config.runtime_directory / "ports" / both.id).exists()
 
 
 def test_removing_a_network_leaves_nothing_of_it(host):

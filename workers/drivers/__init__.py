@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.specs import (
+    DiskSpec,
     Fetched,
     FetchSpec,
     FirewallSpec,
@@ -91,16 +92,17 @@ class Fetches(Protocol):
 class Disks(Protocol):
     """Disks of guests."""
 
-    def ensure_disk(self, spec: InstanceSpec) -> None:
-        """The guest's root disk exists: a copy-on-write overlay of its image, as large as
-        the spec says or as the image if that is larger. An existing disk is left as it is."""
+    def ensure_disk(self, instance_id: str, disk: DiskSpec) -> None:
+        """This disk of the guest exists: a copy-on-write overlay of its image, as large as the
+        spec says or as the image if that is larger; empty if it has none. An existing disk is left
+        as it is, and stays when its guest is told to have it no longer."""
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         """The guest's config disk (an ISO 9660 volume `config-2` in OpenStack's layout) says
         what the spec says."""
 
     def remove_disks(self, instance_id: str) -> None:
-        """Nothing of this guest is left on the disks: root disk, seed, boot log."""
+        """Nothing of this guest is left on the disks: root disk, others, seed, boot log."""
 
     def observe_disks(self) -> tuple[str, ...]:
         """Id of each guest that has files on the disks."""
@@ -112,9 +114,15 @@ class Disks(Protocol):
 class Hypervisor(Protocol):
     """Guests."""
 
+    def ensure_devices(self, spec: InstanceSpec) -> None:
+        """A guest that runs, and that the spec lets run on, has the ports and disks of the spec
+        and none that it names no longer, without being booted. Raises `Busy` with the name of
+        what the guest does not let go of, once everything else is so."""
+
     def ensure_domain(self, spec: InstanceSpec) -> None:
         """The guest is defined as the spec says and carries its generation. A running guest
-        keeps running; it has the new definition from its next boot on."""
+        keeps running; but for its ports and disks, it has the new definition from its next boot
+        on. A disk or port that stays keeps its name and its slot in the guest."""
 
     def ensure_power(self, spec: InstanceSpec) -> None:
         """The guest runs or is off as `spec.power` says, and was booted `spec.boots` times.
@@ -150,7 +158,8 @@ class Network(Protocol):
         """Nothing of this network is left on this host."""
 
     def ensure_ports(self, spec: InstanceSpec) -> None:
-        """The bridges that the guest's ports are to be plugged into exist."""
+        """The bridges that the guest's ports are to be plugged into exist, and this host remembers
+        these ports of the guest and no others."""
 
     def remove_ports(self, spec: InstanceSpec) -> None:
         """Nothing on this host remembers the ports of this guest, which is gone."""

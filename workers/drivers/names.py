@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+TAP = "ptap"
+
 
 def domain(instance_id: str) -> str:
     """The libvirt domain of an instance."""
@@ -14,8 +16,8 @@ def bridge(segment_id: int) -> str:
 
 
 def tap(port_id: str) -> str:
-    """The tap of a port. The filter takes everything that begins with `ptap` for a guest's."""
-    return f"ptap{port_id.replace('-', '')[:11]}"
+    """The tap of a port. The filter takes everything that begins with TAP for a guest's."""
+    return f"{TAP}{port_id.replace('-', '')[:11]}"
 
 
 def network_namespace(network_id: str) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from workers.drivers import HostDrivers
+from workers.errors import Permanent
 from workers.specs import BootLog, BootLogSpec, InstanceSpec, Observation
 
 
@@ -12,24 +13,30 @@ def apply(host: HostDrivers, spec: InstanceSpec) -> Observation:
     Run twice, it changes nothing the second time; killed half-way, it finishes the next time.
     It has no other way of being undone than another `apply`. An older spec changes nothing and
     learns what is there. So does one whose image is not in the cache: to copy it takes minutes, and
-    is a job of its own.
+    is a job of its own. Raises `Permanent` for what no host can make.
     """
     with host.locks.hold(spec.id, spec.generation) as lock:
         if lock.newest:
+            if wrong := spec.impossible():
+                raise Permanent(f"{spec.name} cannot be made: {wrong}")
             image = spec.root.image
-            if not host.images.use_image(image):
+            if image and not host.images.use_image(image):
                 host.say("The image is not in the cache of this host.")
                 return dataclasses.replace(observe(host, spec.id), images_absent=(image.sha256,))
-            host.say("The image is there.")
-            lock.check()
-            host.disks.ensure_disk(spec)
-            host.say(f"The root disk is there, {spec.root.gib} GiB.")
+            if image:
+                host.say("The image is there.")
+            for disk in spec.disks:
+                lock.check()
+                host.disks.ensure_disk(spec.id, disk)
+                host.say(f"The {disk.kind} disk is there, {disk.gib} GiB.")
             lock.check()
             host.disks.ensure_seed(spec)
             host.say("The config disk is there.")
             lock.check()
             host.network.ensure_ports(spec)
             host.say("The ports are there.")
+            lock.check()
+            host.hypervisor.ensure_devices(spec)
             lock.check()
             host.hypervisor.ensure_domain(spec)
             host.say("The guest is defined.")

@@ -7,6 +7,8 @@ from workers.specs.spec import Spec
 
 RUNNING, STOPPED, ABSENT = "running", "stopped", "absent"
 ROOT, VOLUME = "root", "volume"  # kinds of disks
+MOST_DEVICES = 10  # ports, and disks beside the root disk: the slots that a guest has for them
+MOST_SERIAL = 20  # characters, VIRTIO_BLK_ID_BYTES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,19 @@ class DiskSpec:
     kind: str  # ROOT or VOLUME
     gib: int
     image: ImageSpec | None = None  # what it begins as; None: empty
-    serial: str = ""  # what the guest reads of it: at most 20 characters
+    serial: str = ""  # what the guest reads of it: at most MOST_SERIAL characters
+
+    def impossible(self) -> str:
+        """Why no host can make this disk, or nothing."""
+        if self.kind not in (ROOT, VOLUME):
+            return f"disk {self.id} is of a kind that nobody knows, {self.kind!r}"
+        if self.image and self.kind != ROOT:
+            return f"disk {self.id} shall begin as an image, which only a root disk can"
+        if self.gib < 1 and not self.image:
+            return f"disk {self.id} has neither an image nor a size"
+        if len(self.serial) > MOST_SERIAL:
+            return f"the serial number of disk {self.id} has over {MOST_SERIAL} characters"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +77,25 @@ class InstanceSpec(Spec):
         """The disk that the guest boots from. Raises ValueError unless there is exactly one."""
         (root,) = (disk for disk in self.disks if disk.kind == ROOT)
         return root
+
+    def impossible(self) -> str:
+        """Why no host can make this guest, whatever it has, or nothing."""
+        roots = sum(disk.kind == ROOT for disk in self.disks)
+        if wrong := next(filter(None, (disk.impossible() for disk in self.disks)), ""):
+            return wrong
+        if roots != 1:
+            return f"a guest boots from one root disk, and this has {roots or 'none'}"
+        for what, names in (
+            ("disks", [disk.id for disk in self.disks]),
+            ("ports", [port.id for port in self.ports]),
+            ("MACs", [port.mac for port in self.ports]),
+        ):
+            if len(set(names)) < len(names):
+                return f"two of its {what} are the same"
+        devices = len(self.disks) - 1 + len(self.ports)
+        if devices > MOST_DEVICES:
+            return f"beside its root disk there is room for {MOST_DEVICES} devices, not {devices}"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

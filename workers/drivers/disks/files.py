@@ -1,8 +1,9 @@
 """Disks of guests as files in the state directory of a host.
 
-instances/<id>/root.qcow2  what the guest has written since, on top of its image
-instances/<id>/seed.iso    its config disk
-instances/<id>/boot.log    what it wrote to its serial port; see `libvirt.boot_log`
+instances/<id>/root.qcow2    what the guest has written since, on top of its image if it has one
+instances/<id>/<disk>.qcow2  what it has written to another disk, by the id of that
+instances/<id>/seed.iso      its config disk
+instances/<id>/boot.log      what it wrote to its serial port; see `libvirt.boot_log`
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from workers.config import HostConfig
 from workers.drivers.disks import backing, qemu_img, seed, writing
 from workers.drivers.images import cache
 from workers.errors import Permanent
-from workers.specs import InstanceSpec
+from workers.specs import ROOT, DiskSpec, InstanceSpec
 
 GIB = 1 << 30
 
@@ -27,8 +28,8 @@ GIB = 1 << 30
 class GuestFiles:
     """What a guest's definition names on the disks of its host."""
 
-    root: Path  # qcow2
-    image: Path  # what `root` is an overlay of
+    disks: Mapping[str, Path]  # qcow2, by the id of the disk
+    image: Path | None  # what the root disk is an overlay of; None: of nothing
     seed: Path  # ISO 9660
     boot_log: Path
 
@@ -43,11 +44,11 @@ class FileDisks:
 
     def files(self, spec: InstanceSpec) -> GuestFiles:
         """Where the disks of this guest are, whether they exist or not."""
-        folder = self._folder(spec.id)
+        image = spec.root.image
         return GuestFiles(
-            root=folder / "root.qcow2",
-            image=cache.path(self._config, spec.root.image),
-            seed=folder / "seed.iso",
+            disks={disk.id: self._path(spec.id, disk) for disk in spec.disks},
+            image=cache.path(self._config, image) if image else None,
+            seed=self._folder(spec.id) / "seed.iso",
             boot_log=self.boot_log(spec.id),
         )
 
@@ -55,20 +56,19 @@ class FileDisks:
         """Where virtlogd writes what the guest writes to its serial port."""
         return self._folder(instance_id) / "boot.log"
 
-    def ensure_disk(self, spec: InstanceSpec) -> None:
-        files = self.files(spec)
-        unfinished = files.root.with_suffix(".new")
-        image = spec.root.image
-        size = max(spec.root.gib * GIB, image.virtual_size_bytes)
-        with writing.explained(), self._alone(spec.id), writing.removed_on_error(unfinished):
-            if files.root.exists():
+    def ensure_disk(self, instance_id: str, disk: DiskSpec) -> None:
+        path = self._path(instance_id, disk)
+        unfinished = path.with_suffix(".new")
+        size, below = disk.gib * GIB, ()
+        if image := disk.image:
+            size = max(size, image.virtual_size_bytes)
+            below = "-F", image.format, "-b", str(cache.path(self._config, image))
+        with writing.explained(), self._alone(instance_id), writing.removed_on_error(unfinished):
+            if path.exists():
                 return
             unfinished.unlink(missing_ok=True)
-            qemu_img.run(
-                "create", "-q", "-f", "qcow2", "-F", image.format,
-                "-b", str(files.image), "--", str(unfinished), str(size),
-            )  # fmt: skip
-            writing.replace(unfinished, files.root)
+            qemu_img.run("create", "-q", "-f", "qcow2", *below, "--", str(unfinished), str(size))
+            writing.replace(unfinished, path)
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         volume = self.files(spec).seed
@@ -93,6 +93,13 @@ class FileDisks:
             system.f_blocks * system.f_frsize // GIB,
             system.f_bavail * system.f_frsize // GIB,
         )
+
+    def _path(self, instance_id: str, disk: DiskSpec) -> Path:
+        if disk.kind == ROOT:
+            return self._folder(instance_id) / "root.qcow2"
+        if not _is_uuid(disk.id):
+            raise Permanent(f"{disk.id!r} is no disk's id")
+        return self._folder(instance_id) / f"{disk.id}.qcow2"
 
     def _folder(self, instance_id: str) -> Path:
         if not _is_uuid(instance_id):

@@ -14,8 +14,10 @@ from workers.drivers.network import plan
 from workers.drivers.sequence import FileSequence
 from workers.errors import Busy
 from workers.specs import (
+    ROOT,
     RUNNING,
     STOPPED,
+    DiskSpec,
     Fetched,
     FetchSpec,
     FirewallSpec,
@@ -85,7 +87,7 @@ class FakeImages:
         limit = (self._host.get("host", "cache") or {"gib": CACHE_GIB})["gib"] * GIB
         for each in eviction.given_up(
             cached,
-            needed={disk["image"] for disk in self._host.every("disk").values()},
+            needed={disk.get("image") for disk in self._host.every("disk").values()},
             excess_bytes=sum(each.own_bytes for each in cached) + coming_bytes - limit,
             moment=time.time(),
         ):
@@ -121,16 +123,20 @@ class FakeFetches:
 
 
 class FakeDisks:
-    """Disks are rows."""
+    """The disks of a guest are a row: its root disk, and beside it the sizes of others."""
 
     def __init__(self, host: FakeHost):
         self._host = host
 
-    def ensure_disk(self, spec: InstanceSpec) -> None:
+    def ensure_disk(self, instance_id: str, disk: DiskSpec) -> None:
         self._host.call("ensure_disk")
-        if self._host.get("disk", spec.id) is None:
-            value = {"image": spec.root.image.sha256, "gib": spec.root.gib}
-            self._host.put("disk", spec.id, value)
+        there = self._host.get("disk", instance_id) or {}
+        if disk.kind == ROOT:
+            new = {"image": disk.image and disk.image.sha256, "gib": disk.gib}
+        else:
+            new = {"others": there.pop("others", {})}
+            new["others"].setdefault(disk.id, disk.gib)
+        self._host.put("disk", instance_id, new | there)
 
     def ensure_seed(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_seed")
@@ -148,14 +154,28 @@ class FakeDisks:
 
     def observe_capacity(self) -> tuple[int, int]:
         self._host.call("observe_capacity")
-        return DISK_GIB, DISK_GIB - sum(disk["gib"] for disk in self._host.every("disk").values())
+        return DISK_GIB, DISK_GIB - _used_gib(self._host)
 
 
 class FakeHypervisor:
-    """Guests are rows. One that is told `deaf` ignores the power button."""
+    """Guests are rows. One that is told `deaf` ignores the power button; one that `clings` to ids
+    of disks and ports lets go of those at its next boot only."""
 
     def __init__(self, host: FakeHost):
         self._host = host
+
+    def ensure_devices(self, spec: InstanceSpec) -> None:
+        self._host.call("ensure_devices")
+        guest = self._host.get("guest", spec.id)
+        if guest is None or (guest["power"], spec.power) != (RUNNING, RUNNING):
+            return
+        if guest["boots"] < spec.boots:
+            return
+        wanted = _devices(spec)
+        left = set(guest.get("clings", ())) & set(guest.get("devices", ())) - set(wanted)
+        self._host.put("guest", spec.id, guest | {"devices": sorted({*wanted, *left})})
+        if left:
+            raise Busy(f"{spec.name} does not let go of {' and '.join(sorted(left))}")
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
         self._host.call("ensure_domain")
@@ -171,7 +191,7 @@ class FakeHypervisor:
             return self.ensure_power(spec)
         if spec.power == RUNNING and (guest["power"] == STOPPED or reboot):
             there = {"power": RUNNING, "boots": max(spec.boots, guest["boots"]), "reason": ""}
-            self._host.put("guest", spec.id, guest | there)
+            self._host.put("guest", spec.id, guest | there | {"devices": _devices(spec)})
         elif guest["boots"] < spec.boots:  # it is off: its next boot will be that one
             self._host.put("guest", spec.id, guest | {"boots": spec.boots})
         return None
@@ -198,7 +218,7 @@ class FakeHypervisor:
 
     def observe_host(self) -> HostFacts:
         self._host.call("observe_host")
-        used = sum(disk["gib"] for disk in self._host.every("disk").values())
+        used = _used_gib(self._host)
         size = self._host.get("host", "size") or {"vcpus": VCPUS, "memory_mib": MEMORY_MIB}
         guests = self._host.every("guest").keys()
         return HostFacts(
@@ -295,6 +315,17 @@ def _guest(instance_id: str, guest: dict) -> Guest:
         id=instance_id,
         **{key: guest[key] for key in ("power", "generation", "boots", "reason")},
     )
+
+
+def _devices(spec: InstanceSpec) -> list[str]:
+    """The ids of what comes and goes while the guest runs."""
+    others = [disk.id for disk in spec.disks if disk.kind != ROOT]
+    return sorted([*others, *(port.id for port in spec.ports)])
+
+
+def _used_gib(host: FakeHost) -> int:
+    rows = host.every("disk").values()
+    return sum(row.get("gib", 0) + sum(row.get("others", {}).values()) for row in rows)
 
 
 def _table(spec: NetworkSpec | FirewallSpec, unreadable: tuple[str, ...]) -> dict:

@@ -6,14 +6,17 @@ made from, without any database: https://libvirt.org/formatdomain.html#general-m
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from lxml import etree
 
 from workers.drivers import names
 from workers.drivers.disks.files import GuestFiles
+from workers.drivers.libvirt import places
+from workers.drivers.libvirt.places import Place
 from workers.errors import Permanent
-from workers.specs import InstanceSpec, PortSpec
+from workers.specs import ROOT, DiskSpec, InstanceSpec, PortSpec
 
 NAMESPACE = "urn:portico:guest:1"
 PREFIX = "portico"
@@ -27,13 +30,20 @@ class Mark:
 
     generation: int
     boots: int
-    digest: str  # of everything else in the definition, as it was given to libvirt
+    digest: str  # of everything else in the definition, but for where its devices are
 
 
 def domain_xml(
-    spec: InstanceSpec, files: GuestFiles, *, accelerator: str, emulator: str, vnc: Path
+    spec: InstanceSpec,
+    files: GuestFiles,
+    *,
+    accelerator: str,
+    emulator: str,
+    vnc: Path,
+    places_known: Mapping[str, Place] | None = None,
 ) -> str:
-    """The guest as the spec says, run by `accelerator` ("kvm" or "qemu"), marked as ours.
+    """The guest as the spec says, run by `accelerator` ("kvm" or "qemu"), marked as ours. Devices
+    whose place is known are there.
 
     Raises `Permanent` for text that no XML can hold (NUL and other control characters).
 
@@ -48,6 +58,7 @@ def domain_xml(
         ) from None
     digest = hashlib.sha256(etree.tostring(domain)).hexdigest()
     domain.find(f"metadata/{{{NAMESPACE}}}guest").set("digest", digest)
+    places.keep(domain, places_known or {})
     return etree.tostring(domain, encoding="unicode", pretty_print=True)
 
 
@@ -89,7 +100,8 @@ def _domain(
     devices = _add(domain, "devices")
     _add(devices, "emulator", emulator)
     _add_buses(devices)
-    _add_root_disk(devices, spec, files)
+    for disk in spec.disks:
+        _add_disk(devices, disk, files)
     _add_config_disk(devices, files)
     for port in spec.ports:
         _add_port(devices, port)
@@ -129,23 +141,32 @@ def _add_buses(devices: etree._Element) -> None:
     _add(devices, "controller", type="pci", index="0", model="pcie-root")
     for index in range(1, ROOT_PORTS + 1):
         _add(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
+    _add(devices, "controller", type="virtio-serial", index="0")
     _add(devices, "controller", type="usb", model="none")  # polling it costs an idle guest
 
 
-def _add_root_disk(devices: etree._Element, spec: InstanceSpec, files: GuestFiles) -> None:
+def _add_disk(devices: etree._Element, spec: DiskSpec, files: GuestFiles) -> None:
     disk = _add(devices, "disk", type="file", device="disk")
     # the cache of the host holds an image once for all its guests, and a flush is a flush
     _add(disk, "driver", name="qemu", type="qcow2", cache="writeback", discard="unmap")
-    _add(disk, "source", file=str(files.root))
+    _add(disk, "source", file=str(files.disks[spec.id]))
     # the chain is spelled out: QEMU and libvirt never guess the format of what a guest wrote,
     # and libvirt leaves the owner of the shared image alone
-    image = _add(disk, "backingStore", type="file")
-    _add(image, "format", type=spec.root.image.format)
-    source = _add(image, "source", file=str(files.image))
-    _add(source, "seclabel", model="dac", relabel="no")
-    _add(image, "backingStore")
-    _add(disk, "target", dev="vda", bus="virtio")
-    _add(disk, "boot", order="1")
+    if spec.image:
+        image = _add(disk, "backingStore", type="file")
+        _add(image, "format", type=spec.image.format)
+        source = _add(image, "source", file=str(files.image))
+        _add(source, "seclabel", model="dac", relabel="no")
+        _add(image, "backingStore")
+    else:
+        _add(disk, "backingStore")
+    _add(disk, "target", dev=places.ROOT, bus="virtio")
+    if spec.serial:
+        _add(disk, "serial", spec.serial)
+    if spec.kind == ROOT:
+        _add(disk, "boot", order="1")
+    else:
+        _add(disk, "alias", name=places.alias(spec.id))
 
 
 def _add_config_disk(devices: etree._Element, files: GuestFiles) -> None:
@@ -153,7 +174,7 @@ def _add_config_disk(devices: etree._Element, files: GuestFiles) -> None:
     disk = _add(devices, "disk", type="file", device="disk")
     _add(disk, "driver", name="qemu", type="raw")
     _add(disk, "source", file=str(files.seed))
-    _add(disk, "target", dev="vdz", bus="virtio")
+    _add(disk, "target", dev=places.SEED, bus="virtio")
     _add(disk, "readonly")
 
 

@@ -5,9 +5,7 @@ will be made from at its next boot, the mark of a running one what it was booted
 was booted five times" is a state that a job can find, and a killed job's successor goes on.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import libvirt
@@ -17,8 +15,7 @@ from workers import specs
 from workers.config import HostConfig
 from workers.drivers import names
 from workers.drivers.disks.files import FileDisks
-from workers.drivers.disks.writing import FULL
-from workers.drivers.libvirt import accelerator, boot_log
+from workers.drivers.libvirt import accelerator, boot_log, devices, places
 from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
     Mark,
@@ -27,7 +24,8 @@ from workers.drivers.libvirt.domain_xml import (
     read_mark,
 )
 from workers.drivers.libvirt.power_button import Button
-from workers.errors import Busy, Permanent
+from workers.drivers.libvirt.refusals import content_when, explained
+from workers.errors import Busy
 from workers.specs import RUNNING, STOPPED, Guest, HostFacts, InstanceSpec, Stranger
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -50,12 +48,6 @@ PAUSED_REASONS = {
     libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "paused by its watchdog",
     libvirt.VIR_DOMAIN_PAUSED_CRASHED: "paused: it crashed",
 }
-IMPOSSIBLE = {
-    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-    libvirt.VIR_ERR_INVALID_ARG,
-    libvirt.VIR_ERR_XML_ERROR,
-    libvirt.VIR_ERR_XML_DETAIL,
-}
 UNDEFINE_WITH_ALL = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -73,26 +65,25 @@ class LibvirtHypervisor:
         self._opened: tuple[int, libvirt.virConnect | None] = os.getpid(), None
         self._inherited: libvirt.virConnect | None = None
 
-    def ensure_domain(self, spec: InstanceSpec) -> None:
-        wanted = domain_xml(
-            spec,
-            self._disks.files(spec),
-            accelerator=accelerator.choose(self._config)[0],
-            emulator=self._config.emulator,
-            vnc=names.vnc_socket(self._config.runtime_directory, spec.id),
-        )
+    def ensure_devices(self, spec: InstanceSpec) -> None:
         domain = self._find(spec.id)
+        if domain and _runs_on(domain, spec):
+            _resume(domain)  # a paused guest lets go of nothing
+            devices.ensure(domain, spec, self._wanted(spec, domain), self._pulls(spec.id))
+
+    def ensure_domain(self, spec: InstanceSpec) -> None:
+        domain = self._find(spec.id)
+        wanted = self._wanted(spec, domain)
         if domain and _mark(domain, CONFIG) == definition_mark(wanted):
             return
-        with _explained(spec):
+        with explained(spec):
             self._connection().defineXML(wanted)
 
     def ensure_power(self, spec: InstanceSpec) -> None:
         domain = self._connection().lookupByUUIDString(spec.id)
         button = self._button(spec.id, spec.generation)
         if domain.isActive():
-            booted = _mark(domain, LIVE)
-            if spec.power == RUNNING and booted and booted.boots >= spec.boots:
+            if _runs_on(domain, spec):
                 _resume(domain)
                 button.forget()
                 return
@@ -105,9 +96,10 @@ class LibvirtHypervisor:
         domain = self._find(instance_id)
         if domain:
             _destroy(domain)
-            with _content_when(libvirt.VIR_ERR_NO_DOMAIN):
+            with content_when(libvirt.VIR_ERR_NO_DOMAIN):
                 domain.undefineFlags(UNDEFINE_WITH_ALL)
         self._button(instance_id).forget()
+        devices.forget(self._pulls(instance_id))
         names.vnc_socket(self._config.runtime_directory, instance_id).unlink(missing_ok=True)
 
     def observe_guest(self, instance_id: str) -> Guest | None:
@@ -141,6 +133,17 @@ class LibvirtHypervisor:
             strangers=self._strangers(),
         )
 
+    def _wanted(self, spec: InstanceSpec, domain: libvirt.virDomain | None) -> str:
+        """The definition by this spec, with devices where this domain has them."""
+        return domain_xml(
+            spec,
+            self._disks.files(spec),
+            accelerator=accelerator.choose(self._config)[0],
+            emulator=self._config.emulator,
+            vnc=names.vnc_socket(self._config.runtime_directory, spec.id),
+            places_known=places.read(etree.fromstring(domain.XMLDesc())) if domain else {},
+        )
+
     def _strangers(self) -> tuple[Stranger, ...]:
         """What bears our names and belongs to no guest: domains without our mark, and folders
         of disks that no domain has, be it a foreign one."""
@@ -164,7 +167,7 @@ class LibvirtHypervisor:
             if button.due:
                 button.press()
                 _resume(domain)  # a paused guest sees no button
-                with _content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it has just gone
+                with content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it has just gone
                     domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
             raise Busy(
                 f"{spec.name} is shutting down",
@@ -176,7 +179,7 @@ class LibvirtHypervisor:
         self._prepare_vnc(spec)
         boot_log.begin(self._disks.boot_log(spec.id))
         # a state that was saved by others would bring an older definition back with it
-        with _explained(spec), _content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it runs
+        with explained(spec), content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it runs
             domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
 
     def _prepare_vnc(self, spec: InstanceSpec) -> None:
@@ -190,8 +193,11 @@ class LibvirtHypervisor:
     def _button(self, instance_id: str, generation: int = 0) -> Button:
         return Button(self._config.runtime_directory / "buttons" / instance_id, generation)
 
+    def _pulls(self, instance_id: str) -> Path:
+        return self._config.runtime_directory / "pulls" / instance_id
+
     def _find(self, instance_id: str) -> libvirt.virDomain | None:
-        with _content_when(libvirt.VIR_ERR_NO_DOMAIN):
+        with content_when(libvirt.VIR_ERR_NO_DOMAIN):
             return self._connection().lookupByUUIDString(instance_id)
         return None
 
@@ -217,7 +223,7 @@ def _answers(connection: libvirt.virConnect | None) -> bool:
 
 def _observe(domain: libvirt.virDomain) -> Guest | None:
     """What this domain is, or None if it is none of ours, or is gone by now."""
-    with _content_when(libvirt.VIR_ERR_NO_DOMAIN):
+    with content_when(libvirt.VIR_ERR_NO_DOMAIN):
         state, detail = domain.state()
         definition = _mark(domain, CONFIG) or _mark(domain, LIVE)
         if definition is None:
@@ -236,9 +242,17 @@ def _observe(domain: libvirt.virDomain) -> Guest | None:
 
 def _definition(domain: libvirt.virDomain) -> str:
     """Its XML; empty when it is gone by now."""
-    with _content_when(libvirt.VIR_ERR_NO_DOMAIN):
+    with content_when(libvirt.VIR_ERR_NO_DOMAIN):
         return domain.XMLDesc()
     return ""
+
+
+def _runs_on(domain: libvirt.virDomain, spec: InstanceSpec) -> bool:
+    """Whether the guest runs, and nothing that the spec says ends that."""
+    if spec.power != RUNNING or not domain.isActive():
+        return False
+    booted = _mark(domain, LIVE)
+    return bool(booted and booted.boots >= spec.boots)
 
 
 def _power(state: int, detail: int) -> tuple[str, str]:
@@ -259,7 +273,7 @@ def _power(state: int, detail: int) -> tuple[str, str]:
 def _mark(domain: libvirt.virDomain, which: int) -> Mark | None:
     """Our mark in the definition (CONFIG) or in the running guest (LIVE), where there is one."""
     absent = libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_OPERATION_INVALID
-    with _content_when(*absent, libvirt.VIR_ERR_INVALID_ARG):  # a domain without a definition
+    with content_when(*absent, libvirt.VIR_ERR_INVALID_ARG):  # a domain without a definition
         return read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, which))
     return None
 
@@ -267,13 +281,13 @@ def _mark(domain: libvirt.virDomain, which: int) -> Mark | None:
 def _resume(domain: libvirt.virDomain) -> None:
     """A paused guest goes on."""
     if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-        with _content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # somebody else was faster
+        with content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # somebody else was faster
             domain.resume()
 
 
 def _destroy(domain: libvirt.virDomain) -> None:
     """The plug is pulled; QEMU still writes what it holds of the disks (SIGTERM comes first)."""
-    with _content_when(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+    with content_when(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
         domain.destroy()
 
 
@@ -295,34 +309,3 @@ def _memory_mib() -> int:
 
 def _version(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-
-
-@contextlib.contextmanager
-def _content_when(*codes: int) -> Iterator[None]:
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        if error.get_error_code() not in codes:
-            raise
-
-
-@contextlib.contextmanager
-def _explained(spec: InstanceSpec) -> Iterator[None]:
-    """What libvirt says and no second try can change becomes `Permanent`."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        said = error.get_error_message() or str(error)
-        if "No space left on device" in said:
-            raise Permanent(FULL) from error
-        if "Cannot allocate memory" in said:
-            raise Permanent(
-                f"the host has not {spec.memory_mib} MiB of memory free for {spec.name}"
-            ) from error
-        if "tcg_region_init" in said:  # QEMU 8 and later, where 7 had a sentence of its own
-            raise Permanent(
-                f"the host cannot run {spec.name}: QEMU does not emulate {spec.vcpus} vCPUs"
-            ) from error
-        if error.get_error_code() in IMPOSSIBLE:
-            raise Permanent(f"the host cannot run {spec.name}: {said}") from error
-        raise

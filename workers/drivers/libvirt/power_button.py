@@ -1,4 +1,5 @@
-"""When a guest's power button was pressed: what a graceful stop must remember between jobs.
+"""When a guest's power button was pressed, or a device pulled out of it: what must be remembered
+between jobs of what a guest may heed late.
 
 A stop never waits inside a job. Each look finds here how long the button has been held down, so
 that a killed worker's successor pulls the plug no later and no sooner.

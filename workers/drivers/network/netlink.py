@@ -3,10 +3,14 @@
 A host with a firewall of its own must let pass what these tables let pass: an accept here does
 not outweigh a drop elsewhere, and the hooks for forwarded IPv4 see the frames of our bridges too.
 
-The bridge of a guest's tap is remembered by a file in the runtime directory, so that a bridge
-that somebody deleted comes back with its guests plugged in.
+The bridge of a guest's tap is remembered by files in the runtime directory, so that a bridge
+that somebody deleted comes back with its guests plugged in:
+
+    taps/<segment>/<tap>         what is to be plugged into the bridge
+    ports/<guest>/<segment>.<tap>   whose it is; there before the other, and gone after it
 """
 
+import contextlib
 import dataclasses
 import functools
 import shutil
@@ -81,13 +85,15 @@ class NetlinkNetwork:
                 bridge = wanted[port.id]
                 if seen.get(bridge.name) != bridge:
                     links.ensure_bridge(route, bridge)
-                taps = self._taps(port.segment_id)
-                taps.mkdir(parents=True, exist_ok=True)
-                (taps / names.tap(port.id)).touch()
+                for note in self._notes(spec.id, port.segment_id, names.tap(port.id)):
+                    note.parent.mkdir(parents=True, exist_ok=True)
+                    note.touch()
                 links.plug(route, names.tap(port.id), bridge.name)
+        self._forget_ports(spec.id, keep={(p.segment_id, names.tap(p.id)) for p in spec.ports})
 
     def remove_ports(self, spec: InstanceSpec) -> None:
-        for port in spec.ports:
+        self._forget_ports(spec.id, keep=set())
+        for port in spec.ports:  # of a guest that was made before there were notes of its ports
             (self._taps(port.segment_id) / names.tap(port.id)).unlink(missing_ok=True)
 
     def observe_networks(self) -> tuple[Held, ...]:
@@ -165,6 +171,22 @@ class NetlinkNetwork:
                 raise Busy(
                     f"network {network_id} still has segment {spec.segment_id}", after_seconds=5
                 )
+
+    def _forget_ports(self, instance_id: str, *, keep: set[tuple[int, str]]) -> None:
+        """Of this guest's ports no others are remembered than these: segment and tap."""
+        folder = self._config.runtime_directory / "ports" / instance_id
+        for name in _files(folder):
+            segment, _, tap = name.partition(".")
+            if (int(segment), tap) not in keep:
+                for note in reversed(self._notes(instance_id, int(segment), tap)):
+                    note.unlink(missing_ok=True)
+        if not keep:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
+
+    def _notes(self, instance_id: str, segment_id: int, tap: str) -> tuple[Path, Path]:
+        folder = self._config.runtime_directory / "ports" / instance_id
+        return folder / f"{segment_id}.{tap}", self._taps(segment_id) / tap
 
     def _taps(self, segment_id: int) -> Path:
         return self._config.runtime_directory / "taps" / str(segment_id)
