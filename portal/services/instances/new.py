@@ -5,7 +5,6 @@ import functools
 import itertools
 import uuid
 
-import yaml
 from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
@@ -241,6 +240,8 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("User data is text; this holds a NUL byte.", field="user_data")
     if not user_data.startswith("#cloud-config"):
         return
+    import yaml  # 1 MiB, in the conductor too, which imports the services and never comes here
+
     try:
         content = yaml.safe_load(user_data)
     except yaml.YAMLError as error:
