@@ -8,7 +8,9 @@ turn inside one lock of the process; without it, 50 of 50 parallel creates pass 
 import contextlib
 import enum
 import fcntl
+import functools
 import importlib
+import json
 import os
 import threading
 import time
@@ -20,12 +22,18 @@ from sqlalchemy import (
     DateTime,
     Engine,
     Enum,
+    Insert,
     MetaData,
+    Table,
     Text,
     Uuid,
+    bindparam,
+    cast,
+    column,
     create_engine,
     event,
     func,
+    insert,
     select,
     text,
 )
@@ -173,11 +181,75 @@ def alone_at_once() -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
-def write(model: type[Base], rows: list[dict]) -> None:
-    """The table of `model` has these rows too, defaults filled in, by one statement. What the
-    session holds and has not flushed is not written before."""
-    if rows:
-        session.connection().execute(model.__table__.insert(), rows)
+def write(model: type[Base] | Table, rows: list[dict]) -> None:
+    """The table of `model` has these rows too, defaults filled in, by one statement. They name
+    the same columns. What the session holds and has not flushed is not written before."""
+    if not rows:
+        return
+    table = model if isinstance(model, Table) else model.__table__
+    waiting = session.info.get("together")
+    if waiting is None:
+        session.connection().execute(table.insert(), rows)
+    else:
+        waiting.setdefault((table, tuple(rows[0])), []).extend(rows)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """What `write` is given inside is written at the end, and not seen before: on SQLite by one
+    statement a table, on PostgreSQL, each of whose statements is a journey, by a single one."""
+    waiting: dict[tuple[Table, tuple[str, ...]], list[dict]] = {}
+    session.info["together"] = waiting
+    try:
+        yield
+    finally:
+        session.info["together"] = None
+    if alone_at_once():
+        for (table, _), rows in waiting.items():
+            write(table, rows)
+    elif waiting:
+        session.connection().execute(
+            _inserts(tuple(waiting)),
+            {
+                f"rows_{number}": json.dumps([_whole(table, row) for row in rows], default=_plain)
+                for number, ((table, _), rows) in enumerate(waiting.items())
+            },
+        )
+
+
+@functools.cache
+def _inserts(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
+    """The statement that inserts rows of these tables and columns, each table's as JSON. Foreign
+    keys are looked at when all of it is done.
+
+    https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
+    https://www.postgresql.org/docs/current/functions-json.html (json_to_recordset)"""
+    inserts = []
+    for number, (table, columns) in enumerate(shapes):
+        names = [*_whole(table, dict.fromkeys(columns))]
+        rows = (
+            func.json_to_recordset(cast(bindparam(f"rows_{number}", type_=Text), JSON))
+            .table_valued(*(column(name, table.c[name].type) for name in names))
+            .render_derived(with_types=True)
+        )
+        inserts.append(insert(table).from_select(names, select(rows), include_defaults=False))
+    *others, last = inserts
+    return last.add_cte(*(each.cte(f"insert_{number}") for number, each in enumerate(others)))
+
+
+def _whole(table: Table, row: dict) -> dict:
+    """The row with the defaults of the columns that it does not name."""
+    missing = {each.name: each.default for each in table.columns if each.default is not None}
+    return row | {
+        name: default.arg(None) if default.is_callable else default.arg
+        for name, default in missing.items()
+        if name not in row
+    }
+
+
+def _plain(value: uuid.UUID | datetime) -> str:
+    """As PostgreSQL reads it."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def upsert(model: type[Base], keys: list[dict], values: dict) -> None:

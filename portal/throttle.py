@@ -1,16 +1,22 @@
-"""How often something may be asked. Counted in Redis, in a moving window."""
+"""How often something may be asked. Counted in Redis, in a moving window.
+
+The library is imported when something is counted: the conductor, which never does, imports the
+services too, and would keep 2 MiB of it.
+"""
 
 import functools
 import logging
 import time
+from typing import TYPE_CHECKING
 
-import limits
-from limits.storage import storage_from_string
-from limits.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError
 
 from portal import config
 from portal.errors import Refused, TooMany
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+    from limits.strategies import MovingWindowRateLimiter
 
 WRONG_PASSWORDS = "wrong passwords"
 
@@ -26,7 +32,7 @@ class OutOfReach(Refused):
 def check_login(account: str, address: str) -> None:
     """Return while neither the account nor the address has used up its wrong passwords of this
     minute. Raises TooMany, or, with Redis out of reach, OutOfReach: it fails closed."""
-    limit = _per_minute()
+    limit = _of_passwords()
     try:
         for key in (("account", account.lower()), ("address", address)):
             if not _limiter().test(limit, WRONG_PASSWORDS, *key):
@@ -45,7 +51,7 @@ def check_login(account: str, address: str) -> None:
 def check(what: str, who: str, *, per_minute: int) -> None:
     """Count one more of `what` by `who`. Raises TooMany beyond `per_minute`; with Redis out of
     reach it is not counted, which the log says."""
-    limit = limits.RateLimitItemPerMinute(per_minute)
+    limit = _limit(per_minute)
     try:
         if _limiter().hit(limit, what, who):
             return
@@ -62,22 +68,31 @@ def check(what: str, who: str, *, per_minute: int) -> None:
 def count_wrong_password(account: str, address: str) -> None:
     """One more wrong password of this minute."""
     try:
-        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "account", account.lower())
-        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "address", address)
+        _limiter().hit(_of_passwords(), WRONG_PASSWORDS, "account", account.lower())
+        _limiter().hit(_of_passwords(), WRONG_PASSWORDS, "address", address)
     except RedisError:
         return  # the next attempt is refused by `check_login`
 
 
-def _per_minute() -> limits.RateLimitItem:
-    return limits.RateLimitItemPerMinute(config.current().login_attempts_per_minute)
+def _of_passwords() -> "RateLimitItem":
+    return _limit(config.current().login_attempts_per_minute)
 
 
-def _limiter() -> MovingWindowRateLimiter:
+def _limit(per_minute: int) -> "RateLimitItem":
+    from limits import RateLimitItemPerMinute
+
+    return RateLimitItemPerMinute(per_minute)
+
+
+def _limiter() -> "MovingWindowRateLimiter":
     return _limiter_at(config.current().redis)
 
 
 @functools.cache
-def _limiter_at(url: str) -> MovingWindowRateLimiter:
+def _limiter_at(url: str) -> "MovingWindowRateLimiter":
+    from limits.storage import storage_from_string
+    from limits.strategies import MovingWindowRateLimiter
+
     scheme = "redis+unix" if url.startswith("unix://") else "redis"
     address = url.partition("://")[2]
     return MovingWindowRateLimiter(

@@ -154,7 +154,8 @@ class Cloud:
         return self._jobs[name].config
 
     def actor(self, name: str) -> Actor:
-        return users.actor_of(session.scalar(select(User).where(User.name == name)))
+        query = select(User).where(User.name == name).execution_options(populate_existing=True)
+        return users.actor_of(session.scalar(query))
 
     def project(self, name: str = "red") -> Project:
         return session.scalar(select(Project).where(Project.name == name))

@@ -84,8 +84,8 @@ def _person(_request) -> Person | None:
     found = sessions.find(secret) if secret else None
     if found is None:
         return None
-    sessions.touch(found)
     actor = users.actor_of(found.user, address=request.remote_addr or "", request_id=g.request_id)
+    sessions.touch(found)
     return Person(found.user, found, actor)
 
 

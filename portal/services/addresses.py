@@ -11,7 +11,7 @@ import random
 import secrets
 import uuid
 
-from sqlalchemy import BigInteger, String, func, literal, select, union_all
+from sqlalchemy import BigInteger, String, Uuid, bindparam, func, literal, select, union_all
 
 from portal.db import session, write
 from portal.errors import Conflict, Refused
@@ -20,10 +20,22 @@ from portal.models.port import port_groups
 from workers.specs.networks import is_host, is_mac
 
 OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
-LOOKS = 256  # a subnet of so many addresses is small: it is looked at whole
-LOOKS_EACH = 32  # at so many of a large one for each that is wanted, and never at fewer than LOOKS
+SMALL = 256  # a subnet of so many addresses is looked at whole
+LOOKS = 128  # at so many of a large one, and at more
+LOOKS_EACH = 32  # for several addresses: at so many for each
 
-_chance = random.SystemRandom()
+_held = select(FixedIp.number, literal(None, String)).where(
+    FixedIp.subnet_id == bindparam("subnet_id", type_=Uuid)
+)
+# Numbers are written into the text: so many parameters cost PostgreSQL a millisecond.
+_held_among = _held.where(
+    FixedIp.number.in_(bindparam("numbers", expanding=True, literal_execute=True))
+)
+_borne = select(literal(None, BigInteger), Port.mac).where(
+    Port.network_id == bindparam("network_id", type_=Uuid),
+    Port.mac.in_(bindparam("macs", expanding=True)),
+)
+TAKEN, TAKEN_AMONG = union_all(_held, _borne), union_all(_held_among, _borne)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,9 +114,10 @@ def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> l
         for port, each in zip(ports, places, strict=True)
     ]
     write(FixedIp, fixed_ips)
-    bears = [{"port_id": port["id"], "group_id": each} for port in ports for each in group_ids]
-    if bears:
-        session.connection().execute(port_groups.insert(), bears)
+    write(
+        port_groups,
+        [{"port_id": port["id"], "group_id": each} for port in ports for each in group_ids],
+    )
     return [each["address"] for each in fixed_ips]
 
 
@@ -114,16 +127,13 @@ def _look(
     """Up to `count` numbers of free addresses, fewer only if there are no more, and `count` MACs
     that nobody bears, but for those to `avoid`; by one statement as a rule."""
     size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
-    looks = size if size <= LOOKS else max(LOOKS, LOOKS_EACH * count)
-    drawn = set(_chance.sample(range(size), min(size, looks))) - kept
+    looks = size if size <= SMALL else max(LOOKS, LOOKS_EACH * count)
+    drawn = set(random.sample(range(size), min(size, looks))) - kept
     macs = _drawn_macs(count, {*avoid, network.gateway_mac})
-    held = select(FixedIp.number, literal(None, String)).where(FixedIp.subnet_id == subnet.id)
-    if looks < size:
-        held = held.where(FixedIp.number.in_(drawn))
-    borne = select(literal(None, BigInteger), Port.mac).where(
-        Port.network_id == network.id, Port.mac.in_(macs)
-    )
-    rows = session.execute(union_all(held, borne)).all()
+    named = {"subnet_id": subnet.id, "network_id": network.id, "macs": macs}
+    rows = session.execute(
+        *((TAKEN_AMONG, named | {"numbers": list(drawn)}) if looks < size else (TAKEN, named))
+    ).all()
     strange = {mac for _, mac in rows if mac}
     while strange.intersection(macs):
         again = _drawn_macs(count, {*avoid, *macs, *strange})

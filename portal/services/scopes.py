@@ -9,7 +9,7 @@ import dataclasses
 import uuid
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Select, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, or_, select, tuple_, update
 
 from portal import bell
 from portal.db import after_commit, session, write
@@ -45,7 +45,7 @@ def at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
     """The tables at these places, and those that `others` find, locked; those that no host was
     told of yet are made."""
     found = {}
-    condition = tuple_(Scope.host_id, Scope.kind, Scope.target_id).in_(places)
+    condition = _PLACE.in_(places)
     for other in others:
         condition |= other
     for row in session.execute(_in_order(select(*_COLUMNS).where(condition))):
@@ -68,18 +68,24 @@ def want(tables: Collection[Raised], *, needed: bool = True) -> list[Raised]:
     return [dataclasses.replace(each, wanted=each.wanted + 1, needed=needed) for each in tables]
 
 
-def want_at(places: Collection[Place], *others: ColumnElement[bool]) -> list[Raised]:
-    """The hosts of the tables at these places, and of those that `others` find, shall hold newer
-    revisions of them than any before, and hear of it soon; those that no host was told of yet are
-    made. All are locked from now on: call it late. What is at the places is of hosts that nobody
-    else makes tables of meanwhile."""
-    condition = or_(tuple_(Scope.host_id, Scope.kind, Scope.target_id).in_(places), *others)
-    raised = session.connection().execute(
+def raising(*others: ColumnElement[bool]) -> Update:
+    """The statement for `want_at`: of the tables at the places, and of those that `others` find,
+    a newer revision is wanted. To be made once, since every create needs it."""
+    condition = or_(_PLACE.in_(bindparam("places", expanding=True)), *others)
+    return (
         update(Scope.__table__)
         .where(Scope.id.in_(_in_order(select(Scope.id).where(condition))))
         .values(wanted=Scope.wanted + 1, needed=True, repairs=0, repair_at=None)
         .returning(*_COLUMNS)
     )
+
+
+def want_at(raising: Update, places: Collection[Place], **named: Collection) -> list[Raised]:
+    """The hosts of the tables at these places, and of those that the statement finds besides by
+    what it is told (`named`), shall hold newer revisions of them than any before, and hear of it
+    soon; those that no host was told of yet are made. All are locked from now on: call it late.
+    What is at the places is of hosts that nobody else makes tables of meanwhile."""
+    raised = session.connection().execute(raising, {"places": list(places), **named})
     found = {(row.host_id, row.kind, row.target_id): Raised(*row) for row in raised}
     after_commit(bell.ring)
     return [*found.values(), *_make(set(places) - found.keys(), wanted=1)]
@@ -110,6 +116,7 @@ def lock(
     return list(session.scalars(_in_order(query)))
 
 
+_PLACE = tuple_(Scope.host_id, Scope.kind, Scope.target_id)
 _COLUMNS = (
     Scope.id,
     Scope.host_id,

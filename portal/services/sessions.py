@@ -5,7 +5,8 @@ import secrets
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.orm import joinedload
 
 from portal import config
 from portal.db import now, session, transaction
@@ -14,6 +15,12 @@ from portal.policies import Actor
 from portal.services import activities
 
 SEEN_WRITTEN = timedelta(minutes=1)  # `last_seen` is at most so far behind
+WITH_ROLES = (
+    select(Session)
+    .where(Session.id_hash == bindparam("id_hash"))
+    .options(joinedload(Session.user).joinedload(User.assignments))
+    .execution_options(populate_existing=True)
+)
 
 
 def open_session(user: User, *, address: str, user_agent: str) -> str:
@@ -34,8 +41,9 @@ def open_session(user: User, *, address: str, user_agent: str) -> str:
 
 def find(secret: str) -> Session | None:
     """The session whose cookie this is, if it has not ended: by sign-out, by an hour's silence,
-    by its age, or because its user may no longer sign in."""
-    found = session.scalar(select(Session).where(Session.id_hash == _hash(secret)))
+    by its age, or because its user may no longer sign in. Every page begins with it, so the
+    user's roles are read by the same statement."""
+    found = session.scalars(WITH_ROLES, {"id_hash": _hash(secret)}).unique().one_or_none()
     return found if found and _lasts(found) else None
 
 

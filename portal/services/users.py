@@ -159,8 +159,8 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
 
 
 def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
-    """The user as an actor, with the roles of this moment."""
-    held = session.scalars(select(RoleAssignment).where(RoleAssignment.user_id == user.id)).all()
+    """The user as an actor, with the roles that they had when they were read."""
+    held = user.assignments
     return Actor(
         user_id=user.id,
         user_name=user.name,

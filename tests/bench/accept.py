@@ -35,7 +35,7 @@ def measure(directory: Path) -> list[Figure]:
         ):
             place = directory / kind
             place.mkdir()
-            found[kind] = _creates(place, wire.url, url)
+            found[kind] = creates(place, wire.url, url)
             db.session.remove()
     finally:
         db.session.remove()
@@ -59,7 +59,9 @@ def measure(directory: Path) -> list[Figure]:
     ]
 
 
-def _creates(directory: Path, redis_url: str, database_url: str) -> tuple[list[float], int]:
+def creates(
+    directory: Path, redis_url: str, database_url: str, *, count: int = CREATES
+) -> tuple[list[float], int]:
     """How long each create took, and the most statements that one needed. Every host carries a
     guest, so that every create changes what the filters of all of them say."""
     quotas = {f"quota_{name}": PLENTY for name in ("instances", "vcpus", "memory_mib", "disk_gib")}
@@ -84,7 +86,7 @@ def _creates(directory: Path, redis_url: str, database_url: str) -> tuple[list[f
     counts: list[str] = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *a: counts.append(a[2]))
     times, most = [], 0
-    for number in range(BEFORE + CREATES):
+    for number in range(BEFORE + count):
         form = {**wish, "csrf_token": token, "key": uuid.uuid4().hex, "name": f"web-{number}"}
         counts.clear()
         began = time.perf_counter()

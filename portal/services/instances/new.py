@@ -5,11 +5,10 @@ import functools
 import itertools
 import uuid
 
-import yaml
 from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
-from portal.db import session, transaction, write
+from portal.db import session, together, transaction, write
 from portal.errors import Refused
 from portal.models import (
     Claim,
@@ -110,25 +109,33 @@ def _create(
         )
         numbered = zip(ids, names.numbered(name, new.count), hosts, strict=True)
         rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
-        write(Instance, rows)
-        instances = [_known(row) for row in rows]
-        held = [placement.claims(each, parts.amounts, host_id=each.host_id) for each in instances]
-        write(Claim, list(itertools.chain(*held)))
-        group_ids = [group.id for group in parts.groups]
-        places = addresses.write_ports(parts.network, instances, group_ids)
-        tables = raise_for_new(instances, [parts.network.id], group_ids)
-        work = [
-            parts_of(instance, tables, cached=parts.image.sha256 in host.images)
-            for instance, host in zip(instances, hosts, strict=True)
-        ]
-        made = zip(instances, work, strict=True)
-        operation_ids = open_first(actor, "create", made, tables=tables)
-        activities.record_made(
-            actor,
-            "instances:create",
-            zip(instances, operation_ids, strict=True),
-            after=[_told(parts, address) for address in places],
-        )
+        with together():
+            instances = _write(actor, rows, parts, hosts)
+    return instances
+
+
+def _write(actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host]) -> list[Instance]:
+    """The instances of these rows exist, each with what it holds of its host, a place on the
+    network, and its first change under way."""
+    write(Instance, rows)
+    instances = [_known(row) for row in rows]
+    held = [placement.claims(each, parts.amounts, host_id=each.host_id) for each in instances]
+    write(Claim, list(itertools.chain(*held)))
+    group_ids = [group.id for group in parts.groups]
+    places = addresses.write_ports(parts.network, instances, group_ids)
+    tables = raise_for_new(instances, [parts.network.id], group_ids)
+    work = [
+        parts_of(instance, tables, cached=parts.image.sha256 in host.images)
+        for instance, host in zip(instances, hosts, strict=True)
+    ]
+    made = zip(instances, work, strict=True)
+    operation_ids = open_first(actor, "create", made, tables=tables)
+    activities.record_made(
+        actor,
+        "instances:create",
+        zip(instances, operation_ids, strict=True),
+        after=[_told(parts, address) for address in places],
+    )
     return instances
 
 
@@ -233,6 +240,8 @@ def _check_user_data(user_data: str) -> None:
         raise Refused("User data is text; this holds a NUL byte.", field="user_data")
     if not user_data.startswith("#cloud-config"):
         return
+    import yaml  # 1 MiB, in the conductor too, which imports the services and never comes here
+
     try:
         content = yaml.safe_load(user_data)
     except yaml.YAMLError as error:

@@ -2,7 +2,7 @@
 
 import uuid
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, select
 
 from portal.changes.firewall import FILTER_TABLE
 from portal.changes.networks import NETWORK_TABLE
@@ -24,7 +24,7 @@ def raise_for_new(
         for each in instances
         for network_id in network_ids
     } | {(each.host_id, FILTER_TABLE, each.host_id) for each in instances}
-    return scopes.want_at(own, *_elsewhere(network_ids, group_ids))
+    return scopes.want_at(RAISE_FOR_NEW, own, network_ids=network_ids, group_ids=group_ids)
 
 
 def raise_for_gone(instance: Instance) -> list[Raised]:
@@ -73,7 +73,7 @@ def _others(instance: Instance, network_id: uuid.UUID) -> bool:
 
 
 def _elsewhere(
-    network_ids: list[uuid.UUID], group_ids: list[uuid.UUID] | Select
+    network_ids: list[uuid.UUID] | BindParameter, group_ids: Select | BindParameter
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Tables of these networks on any host, which know the names of all guests; and filters of
     hosts with a port in a group one of whose rules names one of these groups."""
@@ -91,7 +91,7 @@ def _groups_of(instance: Instance) -> Select:
     )
 
 
-def _hosts_that_refer_to(group_ids: list[uuid.UUID] | Select) -> Select:
+def _hosts_that_refer_to(group_ids: Select | BindParameter) -> Select:
     named = SecurityGroupRule.remote_group_id.in_(group_ids)
     referring = select(SecurityGroupRule.group_id).where(named)
     return (
@@ -100,3 +100,8 @@ def _hosts_that_refer_to(group_ids: list[uuid.UUID] | Select) -> Select:
         .join(port_groups, port_groups.c.port_id == Port.id)
         .where(port_groups.c.group_id.in_(referring))
     )
+
+
+RAISE_FOR_NEW = scopes.raising(
+    *_elsewhere(bindparam("network_ids", expanding=True), bindparam("group_ids", expanding=True))
+)
