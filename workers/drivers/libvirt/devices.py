@@ -90,8 +90,8 @@ def _pull(domain: libvirt.virDomain, key: str, device: etree._Element) -> None:
 def _pull_out(
     domain: libvirt.virDomain, have: dict[str, etree._Element], gone: dict[str, Button]
 ) -> list[etree._Element]:
-    """The devices of `gone` are out; returns what the guest still has of them. What follows one that
-    it clings to is pulled by the next job."""
+    """The devices of `gone` are out; returns what the guest still has of them. Whatever follows one
+    that it clings to is pulled by the next job."""
     for key, pull in gone.items():
         if pull.due and key in _held(domain):
             pull.press()
