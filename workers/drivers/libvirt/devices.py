@@ -6,8 +6,10 @@ has no driver, does late or never: https://libvirt.org/html/libvirt-libvirt-doma
 the guest has them, so that a definition never claims what a running guest lacks.
 
 A guest that is told twice to let go does it twice: the second time of what has come into the slot
-since. So each pull leaves a note in the runtime directory, and is repeated only when the guest has
-had time enough to heed it, be it that the job that pulled has died.
+since. It is told again of every pull that it has not heeded yet whenever another device comes or
+goes (ACPI, docs/specs/acpi_pci_hotplug.rst of QEMU). So new devices come first, the others go one
+after the other, and each pull leaves a note in the runtime directory: a job waits for what one that
+died had pulled, and nothing is pulled again before the guest has had its time.
 """
 
 import shutil
@@ -23,7 +25,7 @@ from workers.drivers.libvirt.refusals import explained
 from workers.errors import Busy
 from workers.specs import InstanceSpec
 
-LET_GO_SECONDS = 2.0  # that a job waits; a guest in good health takes tenths of one
+LET_GO_SECONDS = 2.0  # that a job waits, twice at most; a guest in good health takes tenths of one
 LOOK_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = 2.0
 STILL_PULLED = "in the process of unplug"  # QEMU's qdev-monitor.c: it knows already
@@ -34,16 +36,17 @@ def ensure(domain: libvirt.virDomain, spec: InstanceSpec, wanted: str, pulls: Pa
     beside them; what others have plugged in is left. Raises `Busy` while it does not let go.
     `pulls` is where the notes of this guest are."""
     have, want = _held(domain), places.changing(etree.fromstring(wanted))
-    gone = have.keys() - want.keys()
-    for key in gone:
-        pull = Button(pulls / key, 0)
-        if pull.due:
-            pull.press()
-            _pull(domain, key, have[key])
-    for key in want.keys() - have.keys():
-        with explained(spec):
-            _plug(domain, key, want[key])
-    _wait_until_gone(domain, spec, gone)
+    gone = {key: Button(pulls / key, 0) for key in sorted(have.keys() - want.keys())}
+    _wait_until_gone(domain, {key for key, pull in gone.items() if not pull.due})
+    try:
+        for key in want.keys() - have.keys():
+            with explained(spec):
+                _plug(domain, key, want[key])
+    finally:  # no slot may have been free: those that go make room for the next try
+        left = _pull_out(domain, have, gone)
+    if left:
+        words = f"{spec.name} does not let go of {' and '.join(map(_word, left))}"
+        raise Busy(words, after_seconds=LOOK_AGAIN_SECONDS)
     forget(pulls)
 
 
@@ -84,13 +87,26 @@ def _pull(domain: libvirt.virDomain, key: str, device: etree._Element) -> None:
             raise
 
 
-def _wait_until_gone(domain: libvirt.virDomain, spec: InstanceSpec, pulled: set[str]) -> None:
+def _pull_out(
+    domain: libvirt.virDomain, have: dict[str, etree._Element], gone: dict[str, Button]
+) -> list[etree._Element]:
+    """The devices of `gone` are out; returns what the guest still has of them. Whatever follows one
+    that it clings to is pulled by the next job."""
+    for key, pull in gone.items():
+        if pull.due and key in _held(domain):
+            pull.press()
+            _pull(domain, key, have[key])
+            if not _wait_until_gone(domain, {key}):
+                break
+    held = _held(domain) if gone and domain.isActive() else {}
+    return [device for key, device in held.items() if key in gone]
+
+
+def _wait_until_gone(domain: libvirt.virDomain, pulled: set[str]) -> bool:
+    """Whether the guest let go of all these in time, or has none because it is off."""
     until = time.monotonic() + LET_GO_SECONDS
-    while pulled and domain.isActive():
-        left = [_word(device) for key, device in _held(domain).items() if key in pulled]
-        if not left:
-            return
+    while pulled and domain.isActive() and pulled & _held(domain).keys():
         if time.monotonic() > until:
-            words = f"{spec.name} does not let go of {' and '.join(left)}"
-            raise Busy(words, after_seconds=LOOK_AGAIN_SECONDS)
+            return False
         time.sleep(LOOK_SECONDS)
+    return True
