@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a4e07b5c93d1"
-down_revision = "f16b7d3a0e94"
+down_revision = "b82d6f19e3c7"
 
 
 def upgrade() -> None:
