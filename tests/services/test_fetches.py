@@ -130,7 +130,7 @@ def test_what_is_offered_is_read_at_once_with_what_is_under_way(cloud, fetch, pl
     with statements() as sent:
         busy = [image.busy for _, image in images.published(place[0]) if image]
     assert busy == [True, True]
-    assert len(sent) == 2
+    assert len(sent) == 1
 
 
 def test_what_could_not_be_fetched_says_why_and_can_be_tried_again(cloud, fetch, place):
