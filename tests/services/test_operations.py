@@ -71,7 +71,8 @@ class Rival:
     def _watch(self, connection, cursor, statement, *rest) -> None:
         if self._thread or threading.current_thread() is not self._home:
             return
-        if statement.startswith(self._statement):
+        together = statement.startswith("WITH") and f"({self._statement}" in statement
+        if together or statement.startswith(self._statement):
             self._thread = threading.Thread(target=self._act)
             self._thread.start()
             self._wait()
