@@ -18,6 +18,7 @@ import redis
 from workers import config as host_config
 from workers import consoles, host, wire
 from workers.config import HostConfig
+from workers.redis_client import open_redis
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
@@ -30,11 +31,9 @@ log = logging.getLogger("workers.agent")
 class Agent:
     """Beats until `stop`; `changed` makes it beat at once."""
 
-    def __init__(self, config: HostConfig):
-        self._config = config
-        self._redis = redis.Redis.from_url(
-            config.redis_url, socket_timeout=2, socket_connect_timeout=2
-        )
+    def __init__(self, config: HostConfig, screens: consoles.Consoles | None = None):
+        self._config, self._screens = config, screens
+        self._redis = open_redis(config, socket_timeout=2, socket_connect_timeout=2)
         self._boot_id = host.boot_id(config)
         self._events = 0
         self._tidied_at = -TIDY_SECONDS
@@ -64,6 +63,11 @@ class Agent:
                 time.sleep(SETTLE_SECONDS)
 
     def _look_after(self) -> None:
+        try:
+            if self._screens:
+                self._screens.ensure()
+        except OSError as error:
+            log.warning("no consoles: %s", error)
         try:
             host.tend(self._config)
         except OSError as error:
@@ -102,12 +106,12 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     config = host_config.read(arguments.config)
-    agent = Agent(config)
+    os.umask(host.PRIVATE)
+    host.prepare(config)
+    agent = Agent(config, consoles.serve(config))
     signal.signal(signal.SIGTERM, agent.stop)
     signal.signal(signal.SIGINT, agent.stop)
-    host.prepare(config)
     host.watch(config, agent.changed)
-    consoles.serve(config)
     agent.run()
 
 
