@@ -122,6 +122,20 @@ class NetworkHost:
         """As if we had never filtered: the control that an attack works at all."""
         return _without_filter()
 
+    def forget_connections(self) -> None:
+        """As if all had run out."""
+        run("conntrack", "-F")
+
+    @contextlib.contextmanager
+    def world_ear(self):
+        """Listens to each frame that the world receives."""
+        raw = inside(
+            WORLD,
+            lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)),
+        )
+        with raw:
+            yield Ear(raw)
+
     def _make_world(self) -> None:
         """The outside: one wire away, with a resolver that knows world.example."""
         namespaces.ensure(WORLD)
@@ -197,7 +211,7 @@ class Guest:
     def run(self, *words: str, text: str | None = None, check: bool = True):
         return inside(self.namespace, lambda: run(*words, text=text, check=check))
 
-    def ask_dhcp(self, *, tries: int = 3) -> dict[str, str]:
+    def ask_dhcp(self, *, tries: int = 3, more: tuple[str, ...] = ()) -> dict[str, str]:
         """What a DHCP server gave; empty when none did."""
         script, lease = (self.host.directory / f"{self.tap}.{end}" for end in ("sh", "lease"))
         script.write_text(DHCP_SCRIPT)
@@ -218,6 +232,7 @@ class Guest:
         command += ["-f", "-t", str(tries), "-T", "1", "-A", "1", "-s", str(script)]
         for option in ("staticroutes", "mtu", "hostname", "search", "dns", "router"):
             command += ["-O", option]
+        command += more
         self.run(*command, check=False)
         if not lease.exists():
             return {}

@@ -16,6 +16,7 @@ WEB = FilteredPortSpec(
     mac="fa:16:3e:00:00:01",
     addresses=("10.0.0.11",),
     groups=("default", "ssh"),
+    project="shop",
 )
 DEFAULT = GroupSpec(
     id="default",
@@ -45,6 +46,12 @@ table bridge portico {
             "ptap11111111aaa" . fa:16:3e:00:00:01 . 10.0.0.11
         }
     }
+    set chaddrs {
+        typeof iifname . @th,288,48
+        elements = {
+            "ptap11111111aaa" . 0xfa163e000001
+        }
+    }
     map numbers {
         type ifname : mark
         elements = {
@@ -60,6 +67,34 @@ ZONES_OF_ONE = """\
         }
     }
 """
+PROJECTS_AND_COUNTS = """\
+    map projects {
+        type mark : mark
+        elements = {
+            7 : 2375025107
+        }
+    }
+    set flows_of_ports_8192 {
+        type mark; size 65535; flags dynamic;
+    }
+    set flows_of_projects_32768 {
+        type mark; size 65535; flags dynamic;
+    }
+    set crowded_ports {
+        type mark; size 65535; flags dynamic,timeout; timeout 10m;
+    }
+    set crowded_projects {
+        type mark; size 65535; flags dynamic,timeout; timeout 10m;
+    }
+    chain begun {
+        add @flows_of_ports_8192 { meta mark ct count over 8192 } goto crowded
+        ct mark set 0
+        ct mark set meta mark map @projects
+        ct mark 0 goto sealed
+        add @flows_of_projects_32768 { ct mark ct count over 32768 } goto crowded_together
+        goto sealed
+    }
+"""
 GROUPS = """\
     set members_default {
         type ifname . ipv4_addr
@@ -70,16 +105,16 @@ GROUPS = """\
         }
     }
     chain in_default {
-        iifname . ip saddr @members_default goto sealed
+        iifname . ip saddr @members_default goto begun
     }
     chain out_default {
-        goto sealed
+        goto begun
     }
     set members_ssh {
         type ifname . ipv4_addr
     }
     chain in_ssh {
-        tcp dport 22 goto sealed
+        tcp dport 22 goto begun
     }
     chain out_ssh {
     }
@@ -115,6 +150,7 @@ def test_a_table_reads_like_this():
             firewall_rules.BRIDGE_CHAINS,
             "}\ntable inet portico {\n",
             ZONES_OF_ONE,
+            PROJECTS_AND_COUNTS,
             firewall_rules.INET_CHAINS,
             GROUPS,
             firewall_rules.INET_HOOKS,

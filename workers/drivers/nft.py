@@ -18,6 +18,9 @@ from workers.drivers.sequence import kernel_boot_id
 
 STATELESS = 1 << 2  # NFT_CTX_OUTPUT_STATELESS: no counters, so that a dump says only the rules
 
+DYNAMIC = re.compile(r"set (\S+) \{[^{}]*flags dynamic")
+OF_PACKETS = re.compile(r"(flags dynamic[^{}]*?)\s*elements = \{[^{}]*\}")
+
 _one_at_a_time = threading.Lock()  # the parser of libnftables is not re-entrant
 
 
@@ -118,16 +121,30 @@ def refill(text: str) -> None:
     _refill(run("list ruleset"), text, "flush ruleset\n")
 
 
+def elements(set_: str) -> list[str]:
+    """What is in this set ("family table name") now; nothing when there is none."""
+    try:
+        found = re.search(r"elements = \{(.*?)\}", run(f"list set {set_}"), re.DOTALL)
+    except NftError:
+        return []
+    return [each.strip() for each in found[1].split(",")] if found else []
+
+
 def transition(shown: str, text: str) -> str:
     """Commands that empty the tables in `shown` for `text`, and end what `text` has not."""
     old, new = objects(shown), objects(text)
+    counting = set(DYNAMIC.findall(text))  # what packets have put there stays
     commands = []
     for table, kept in old.items():
         if table not in new:
             commands.append(f"delete table {table}")
             continue
         commands.append(f"flush table {table}")  # of its rules
-        commands += [f"flush {kind} {table} {name}" for kind, name in kept if kind != "chain"]
+        commands += [
+            f"flush {kind} {table} {name}"
+            for kind, name in kept
+            if kind != "chain" and name not in counting
+        ]
         ended = [each for each in kept if each not in new[table]]
         commands += [f"delete {kind} {table} {name}" for kind, name in ended]
     return "".join(f"{command}\n" for command in commands)
@@ -145,7 +162,9 @@ def objects(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def settled(dump: str) -> str:
-    """A dump whose sets are sorted: the kernel walks a hash table in no order that lasts."""
+    """A dump whose sets are sorted: the kernel walks a hash table in no order that lasts; without
+    what packets have put into them."""
+    dump = OF_PACKETS.sub(r"\1", dump)
     return re.sub(r"elements = \{(.*?)\}", _sorted_elements, dump, flags=re.DOTALL)
 
 
