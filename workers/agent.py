@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -70,7 +71,7 @@ class Agent:
             log.warning("no consoles: %s", error)
         try:
             host.tend(self._config)
-        except OSError as error:
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             log.warning("a service of a network could not be mended: %s", error)
         if time.monotonic() - self._tidied_at < TIDY_SECONDS:
             return

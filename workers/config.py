@@ -3,6 +3,7 @@
 import configparser
 import dataclasses
 import hashlib
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
@@ -49,6 +50,14 @@ class HostConfig:
     )
     short_workers: int = setting("How many short jobs run at a time.", 2)
     long_workers: int = setting("How many copies and fetches of images run at a time.", 1)
+    outside_refused: tuple[str, ...] = setting(
+        "Networks that guests do not reach, besides those that this host itself is in, as "
+        "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16.",
+        (),
+    )
+    outside_allowed: tuple[str, ...] = setting(
+        "Networks beside this host, or refused above, that guests reach all the same.", ()
+    )
     connections_per_port: int = setting(
         "How many connections a guest's port may have at a time, both ways; and no more than an "
         "eighth of the kernel's table.",
@@ -104,6 +113,8 @@ def _runtime_directory(config: HostConfig) -> Path:
 def _parse(kind, text: str):
     if kind is int:
         return int(text)
+    if kind == tuple[str, ...]:
+        return tuple(str(ipaddress.IPv4Network(each)) for each in text.replace(",", " ").split())
     if kind in (Path, Path | None):
         return Path(text)
     return text

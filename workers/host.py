@@ -50,10 +50,13 @@ def prepare(config: HostConfig) -> None:
 
 
 def tend(config: HostConfig) -> None:
-    """What has to be looked after between jobs: a dead dnsmasq is started again."""
+    """What has to be looked after between jobs: a dead dnsmasq is started again, and the way out
+    follows the host's own routes."""
     if config.driver == "libvirt":
         from workers.drivers.network import dnsmasq
+        from workers.drivers.network.netlink import NetlinkNetwork
 
+        NetlinkNetwork(config).follow()
         dnsmasq.restart_dead(config)
 
 

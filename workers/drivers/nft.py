@@ -6,10 +6,12 @@ Everything acts on the network namespace of the calling thread. See libnftables(
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +26,7 @@ OF_PACKETS = re.compile(r"(flags dynamic[^{}]*?)\s*elements = \{[^{}]*\}")
 _one_at_a_time = threading.Lock()  # the parser of libnftables is not re-entrant
 
 
-class NftError(Exception):
+class NftError(RuntimeError):
     """The kernel or the parser refused; nothing of the transaction was applied."""
 
 
@@ -42,7 +44,11 @@ class Ruleset:
     def ensure(self, text: str, **remarks) -> None:
         """The kernel holds exactly `text` in these tables, changed in one transaction.
 
-        `remarks` are kept with it, for `held`."""
+        `remarks` are kept with it, for `held`. Processes that want it take turns."""
+        with self._turn():
+            self._ensure(text, remarks)
+
+    def _ensure(self, text: str, remarks: dict) -> None:
         held = self.held() if self._sum_of_text(text) == self._recorded().get("text") else None
         if held == remarks:
             return
@@ -69,6 +75,14 @@ class Ruleset:
         """The kernel holds none of these tables, and nothing is remembered of them."""
         run(self._cleared())
         records.remove(self.record)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        lock = self.record.with_suffix(".lock")
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(lock, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _replace(self, text: str) -> None:
         _refill(self._shown(), text, self._cleared())

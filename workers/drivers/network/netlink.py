@@ -23,6 +23,7 @@ from workers.drivers.network import (
     other_firewalls,
     plan,
     records,
+    resolvers,
     strangers,
 )
 from workers.drivers.network.records import Record
@@ -94,8 +95,16 @@ class NetlinkNetwork:
         known = (records.read(self._config, each) for each in records.ids(self._config))
         return self._healthy([record for record in known if record and record.held])
 
+    def follow(self) -> None:
+        """The way out of the networks that this host holds is as the host's own routes, resolvers
+        and settings want it now."""
+        known = (records.read(self._config, each) for each in records.ids(self._config))
+        if any(record and record.held and record.spec.nat for record in known):
+            self._way_out.ensure()
+
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
-        return other_firewalls.observe()
+        unresolved = resolvers.obstacle()
+        return other_firewalls.observe() + ((unresolved,) if unresolved else ())
 
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)

@@ -14,6 +14,7 @@ from workers.errors import Permanent
 from workers.specs import NetworkSpec
 
 RANGE = ipaddress.IPv4Network("100.64.0.0/10")
+ADMIN_PROHIBITED = "reject with icmp type admin-prohibited"  # RFC 1812, section 5.2.7.1
 SEGMENTS = RANGE.num_addresses // 2 - 1
 
 
@@ -69,12 +70,19 @@ table ip portico {{
 """
 
 
-def outside_rules(*, resolvers: tuple[str, ...], loopback_resolver: str = "") -> str:
+def outside_rules(
+    *,
+    resolvers: tuple[str, ...],
+    lent_resolver: str = "",
+    refused: tuple[str, ...] = (),
+    allowed: tuple[str, ...] = (),
+) -> str:
     """The table `ip portico_outside` of a host: the world's side of every transit.
 
     Gateways reach the world by the host's address, not each other, and of the host itself only
-    its end of the transit by ping, and DNS: at `resolvers`, or at `loopback_resolver`, which then
-    answers at the host's end of each transit. The world begins to speak to none of them.
+    its end of the transit by ping, and DNS: at `resolvers`, and at `lent_resolver` by the host's
+    end of each transit. The world begins to speak to none of them. Nor do they reach the networks
+    `refused`, but for the resolvers, and for what is `allowed`; neither may name an address twice.
     """
     answer_dns = ""
     if resolvers:
@@ -82,14 +90,14 @@ def outside_rules(*, resolvers: tuple[str, ...], loopback_resolver: str = "") ->
         answer_dns = f"""
         ip daddr {{ {addresses} }} meta l4proto {{ tcp, udp }} th dport 53 accept"""
     lend_resolver = ""
-    if loopback_resolver:
+    if lent_resolver:
         answer_dns += """
         ct status dnat meta l4proto { tcp, udp } th dport 53 accept"""
         lend_resolver = f"""
     chain prerouting {{
         type nat hook prerouting priority dstnat; policy accept;
         iifname "pout*" fib daddr . iif type local meta l4proto {{ tcp, udp }} th dport 53 \\
-            dnat to {loopback_resolver}
+            dnat to {lent_resolver}
     }}"""
     return f"""
 table ip portico_outside {{
@@ -107,10 +115,13 @@ table ip portico_outside {{
     chain forward {{
         type filter hook forward priority filter; policy accept;
         iifname "pout*" oifname "pout*" drop
-        iifname "pout*" ip saddr {RANGE} accept
+        iifname "pout*" ip saddr {RANGE} goto outward
         iifname "pout*" drop
         oifname "pout*" ct state established,related accept
         oifname "pout*" drop
+    }}
+    chain outward {{{answer_dns}{_verdicts(allowed, "accept")}{_verdicts(refused, ADMIN_PROHIBITED)}
+        accept
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
@@ -118,3 +129,7 @@ table ip portico_outside {{
     }}
 }}
 """
+
+
+def _verdicts(networks: tuple[str, ...], verdict: str) -> str:
+    return f"\n        ip daddr {{ {', '.join(networks)} }} {verdict}" if networks else ""

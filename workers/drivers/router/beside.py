@@ -1,0 +1,36 @@
+"""What stands beside a host: the networks that it reaches by themselves, and not by its way to
+everything else. Guests have no business there unless an administrator says so."""
+
+import ipaddress
+import json
+import subprocess
+from collections.abc import Iterable
+
+# this host, its links, and what has no single place: RFC 1122, 3927, 5771, 1112
+NEVER = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+OURS = ("pbr", "pdhcp", "pgate", "pout", "ptap")
+SHORTEST_PREFIX = 8  # of a route: shorter ones are halves of everything, as VPNs lay them
+
+
+def subnets() -> tuple[str, ...]:
+    """The IPv4 networks that this host has routes to, but for those of guests, now."""
+    shown = subprocess.run(
+        ["ip", "-json", "-4", "route", "show", "table", "all"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    found = set()
+    for route in json.loads(shown or "[]"):
+        if route.get("type", "unicast") != "unicast" or route.get("dst") == "default":
+            continue
+        network = ipaddress.IPv4Network(route["dst"])
+        if network.prefixlen >= SHORTEST_PREFIX and not route.get("dev", "").startswith(OURS):
+            found.add(str(network))
+    return tuple(sorted(found))
+
+
+def collapsed(cidrs: Iterable[str]) -> tuple[str, ...]:
+    """The same addresses in networks that do not overlap, as a set of nftables wants them."""
+    return tuple(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, cidrs))))
