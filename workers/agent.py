@@ -112,6 +112,7 @@ def main() -> None:
     agent = Agent(config, consoles.serve(config))
     signal.signal(signal.SIGTERM, agent.stop)
     signal.signal(signal.SIGINT, agent.stop)
+    host.guard(config, agent.changed)
     host.watch(config, agent.changed)
     agent.run()
 

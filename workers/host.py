@@ -60,6 +60,35 @@ def tend(config: HostConfig) -> None:
         dnsmasq.restart_dead(config)
 
 
+def guard(config: HostConfig, changed: Callable[[], None]) -> None:
+    """From now on what somebody else takes from our tables in the kernel is put back at once, and
+    `changed` is called."""
+    if config.driver != "libvirt":
+        return
+    from workers.drivers.filter import sentry
+
+    def restore() -> None:
+        if mend(config):
+            changed()
+
+    restore()
+    sentry.watch(restore)
+
+
+def mend(config: HostConfig) -> bool:
+    """The filter and the way out are in the kernel, as they were applied last. Returns whether
+    anything had to be put back."""
+    from workers.drivers import mending
+    from workers.drivers.filter.nftables import NftFirewall
+    from workers.drivers.network.netlink import NetlinkNetwork
+
+    taken = NftFirewall(config).restore()
+    NetlinkNetwork(config).follow()
+    if taken:
+        mending.note(config, "the filter between guests")
+    return taken
+
+
 def tidy(config: HostConfig) -> None:
     """What has to be forgotten now and then: locks of what no job has wanted for a day."""
     FileLocks(config.state_directory / "locks").prune()

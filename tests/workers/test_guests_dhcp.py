@@ -69,13 +69,14 @@ def test_no_other_dhcp_server_is_reached(host, groups):
                 (gateway, "198.51.100.7", outside),
                 (db.mac, db.address, ear),
             ):
-                message = udp(web.address, address, port, 67, b"attack!")
+                attack = f"from {port} to {address}".encode()
+                message = udp(web.address, address, port, 67, attack)
                 frame = ethernet(web.mac, mac, ETH_P_IP, message)
                 web.send_frame(frame)
-                assert not heard.hears(b"attack!", seconds=0.3)
+                assert not heard.hears(attack, seconds=0.3)
                 with host.without_filter():
                     web.send_frame(frame)
-                    assert heard.hears(b"attack!"), "the control"
+                    assert heard.hears(attack), "the control"
 
 
 def test_two_guests_of_one_client_id_both_renew(host):

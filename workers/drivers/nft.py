@@ -71,6 +71,11 @@ class Ruleset:
             return None
         return recorded["remarks"]
 
+    def remembered(self) -> dict | None:
+        """The remarks of what was applied last in this boot, whether or not the kernel still
+        holds it; None if nothing was."""
+        return self._recorded().get("remarks")
+
     def remove(self) -> None:
         """The kernel holds none of these tables, and nothing is remembered of them."""
         run(self._cleared())

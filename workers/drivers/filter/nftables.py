@@ -63,6 +63,18 @@ class NftFirewall:
             self._forget_refused(before, spec)
         records.write(self._applied, specs.dump(spec))
 
+    def restore(self) -> bool:
+        """The kernel filters by the table that was applied last, should somebody have taken it
+        away: first nothing passes, then what may. Returns whether something was put back."""
+        guarded = self._guard.held() is not None or self._guard.remembered() is None
+        self.ensure_base()
+        spec, remarks = self._last_judged(), self._filter.remembered()
+        if spec is None or remarks is None or self._filter.held() is not None:
+            return not guarded
+        self._filter.ensure(firewall_rules.ruleset(spec, _limits(self._config)), **remarks)
+        self._forget_refused(spec, spec)  # what began meanwhile
+        return True
+
     def observe_firewall(self) -> tuple[Held, ...]:
         held = self._filter.held()
         if held is None or self._guard.held() is None or not self._applied.exists():

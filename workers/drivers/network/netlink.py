@@ -15,7 +15,7 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from workers.config import HostConfig
-from workers.drivers import names
+from workers.drivers import mending, names
 from workers.drivers.network import (
     dnsmasq,
     links,
@@ -99,12 +99,14 @@ class NetlinkNetwork:
         """The way out of the networks that this host holds is as the host's own routes, resolvers
         and settings want it now."""
         known = (records.read(self._config, each) for each in records.ids(self._config))
-        if any(record and record.held and record.spec.nat for record in known):
-            self._way_out.ensure()
+        served = any(record and record.held and record.spec.nat for record in known)
+        if served and self._way_out.ensure():
+            mending.note(self._config, "the way out of networks")
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
         unresolved = resolvers.obstacle()
-        return other_firewalls.observe() + ((unresolved,) if unresolved else ())
+        found = other_firewalls.observe() + mending.told(self._config)
+        return found + ((unresolved,) if unresolved else ())
 
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)

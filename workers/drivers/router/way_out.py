@@ -20,9 +20,11 @@ class WayOut:
             record=config.state_directory / "tables" / "outside.kernel.json",
         )
 
-    def ensure(self) -> None:
+    def ensure(self) -> bool:
         """The host passes on what gateways send, and gives it its own address; not to what stands
-        beside it now. Called again it follows its routes and resolvers."""
+        beside it now. Called again it follows its routes and resolvers. Returns whether somebody
+        had taken away what was there."""
+        taken = self._outside.remembered() is not None and not self.stands()
         links.ensure_sysctl("ipv4/ip_forward", 1)
         refused = (*beside.NEVER, *beside.subnets(), *self._config.outside_refused)
         self._outside.ensure(
@@ -33,6 +35,7 @@ class WayOut:
                 allowed=beside.collapsed(self._config.outside_allowed),
             )
         )
+        return taken
 
     def stands(self) -> bool:
         """Whether the host passes on, and its kernel still holds the table as it was applied."""
