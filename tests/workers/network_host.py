@@ -130,9 +130,6 @@ class NetworkHost:
         """As if we had never filtered: the control that an attack works at all."""
         return _without_filter()
 
-    def popen(self, words: list[str]) -> subprocess.Popen:
-        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
     def until(self, holds, *, seconds: float = 10) -> None:
         """Fails when it does not come true in time."""
         deadline = time.monotonic() + seconds

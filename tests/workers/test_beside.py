@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import socket
 
 import pytest
 
@@ -33,11 +34,10 @@ def guest(host):
     """On a network that the host serves, while the world listens at all its addresses."""
     host.lan = network(5)
     host.network.ensure_network(host.lan)
-    server = ["busybox", "nc", "-lk", "-p", str(PORT), "-e", "true"]
-    host.processes.append(inside(WORLD, lambda: host.popen(server)))
     guest = host.guest(host.lan, "10.0.0.11")
-    host.until(lambda: guest.connects(WORLD_ADDRESS, PORT))
-    return guest
+    with inside(WORLD, lambda: socket.create_server(("0.0.0.0", PORT))):
+        assert guest.connects(WORLD_ADDRESS, PORT)
+        yield guest
 
 
 def settle(host, **settings) -> None:

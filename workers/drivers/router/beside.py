@@ -32,5 +32,5 @@ def subnets() -> tuple[str, ...]:
 
 
 def collapsed(cidrs: Iterable[str]) -> tuple[str, ...]:
-    """The same addresses in networks that do not overlap, as a set of nftables wants them."""
+    """These addresses in networks that do not overlap, as a set of nftables wants them."""
     return tuple(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, cidrs))))
