@@ -67,6 +67,16 @@ another_installation() {
     [[ $holder != "$1/host" && -d $holder ]] && echo "$holder"
 } 2>/dev/null
 
+# unreadable_tables: prints each table of nftables that this release's nft cannot read, as when
+# something newer has made it. Whoever lists all tables ends there, as a crash.
+unreadable_tables() {
+    local table
+    nft list tables | while read -r _ table; do
+        # shellcheck disable=SC2086 # family and name
+        nft list table $table >/dev/null 2>&1 || echo "$table"
+    done
+}
+
 # remove_what_is_not_roots DIRECTORY: only plain files of root's alone are in it, which nobody else
 # could have put there: no link leads from it. It is to be root's by now.
 remove_what_is_not_roots() {

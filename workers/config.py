@@ -50,6 +50,11 @@ class HostConfig:
     )
     short_workers: int = setting("How many short jobs run at a time.", 2)
     long_workers: int = setting("How many copies and fetches of images run at a time.", 1)
+    transit_range: str = setting(
+        "Where the links between this host and the gateways of its networks have their addresses: "
+        "a range that nothing else on this host uses, two addresses a segment.",
+        "100.64.0.0/10",
+    )
     outside_refused: tuple[str, ...] = setting(
         "Networks that guests do not reach, besides those that this host itself is in, as "
         "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16.",

@@ -44,8 +44,14 @@ def prepare(config: HostConfig) -> None:
         privacy.close(config.state_directory)
     if config.driver == "libvirt":
         privacy.ensure(config)
+        from workers.drivers import nft
         from workers.drivers.filter.nftables import NftFirewall
 
+        if tables := nft.unreadable():
+            raise RuntimeError(
+                f"nft of this release cannot read {', '.join(tables)}: what has made them is "
+                "newer; `nft delete table` removes one"
+            )
         NftFirewall(config).ensure_base()
 
 

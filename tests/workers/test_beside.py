@@ -27,6 +27,7 @@ def host():
     with NetworkHost() as host:
         yield host
         host.clear()
+        NetlinkNetwork(host.config)  # with the range of all others
 
 
 @pytest.fixture
@@ -95,6 +96,21 @@ def test_what_counts_as_beside_is_no_default_route_and_none_of_guests(host, gues
             run("ip", "route", "add", route, "via", NEIGHBOUR)
             undo.callback(run, "ip", "route", "del", route)
         assert beside.subnets() == ("10.99.0.0/16", "203.0.113.0/24")
+
+
+@pytest.mark.real
+def test_a_host_that_uses_the_range_of_its_links_itself_says_so_and_can_have_another(host, guest):
+    """Seen: Tailscale uses it too, and drops what comes from it by any other device."""
+    assert host.network.observe_obstacles() == ()
+    run("ip", "route", "add", "100.100.100.100/32", "dev", "eth0")
+    ((what, advice),) = host.network.observe_obstacles()
+    assert "100.100.100.100/32" in what
+    assert "transit_range" in advice
+    host.network = NetlinkNetwork(dataclasses.replace(host.config, transit_range="10.255.0.0/16"))
+    host.network.ensure_network(host.lan)
+    assert host.network.observe_obstacles() == ()
+    assert run("ip", "address", "show", "pout5").stdout.count("10.255.0.10/31") == 1
+    assert guest.connects(WORLD_ADDRESS, PORT)
 
 
 def test_networks_that_overlap_are_named_once():

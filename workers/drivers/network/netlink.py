@@ -27,6 +27,7 @@ from workers.drivers.network import (
     strangers,
 )
 from workers.drivers.network.records import Record
+from workers.drivers.router import beside, nat_rules
 from workers.drivers.router.way_out import WayOut
 from workers.errors import Busy
 from workers.specs import Held, InstanceSpec, NetworkSpec, Stranger
@@ -37,6 +38,7 @@ class NetlinkNetwork:
 
     def __init__(self, config: HostConfig):
         self._config = config
+        nat_rules.lay_in(config.transit_range)
         self._way_out = WayOut(config)
 
     def ensure_network(self, spec: NetworkSpec) -> None:
@@ -104,9 +106,9 @@ class NetlinkNetwork:
             mending.note(self._config, "the way out of networks")
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
-        unresolved = resolvers.obstacle()
         found = other_firewalls.observe() + mending.told(self._config)
-        return found + ((unresolved,) if unresolved else ())
+        more = (resolvers.obstacle(), beside.obstacle(nat_rules.transits()))
+        return found + tuple(each for each in more if each)
 
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)

@@ -31,6 +31,19 @@ def subnets() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def obstacle(transits: ipaddress.IPv4Network) -> tuple[str, str] | None:
+    """What keeps the links to gateways from working, and what mends it: others use their range."""
+    others = [each for each in subnets() if ipaddress.IPv4Network(each).overlaps(transits)]
+    if not others:
+        return None
+    return (
+        f"this host has routes to {', '.join(others)}, in the range {transits} of its links to "
+        "gateways: guests may have no way out, or no names",
+        "Set transit_range in the host's settings to a range that nothing uses, and start its "
+        "worker and agent anew",
+    )
+
+
 def collapsed(cidrs: Iterable[str]) -> tuple[str, ...]:
     """These addresses in networks that do not overlap, as a set of nftables wants them."""
     return tuple(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, cidrs))))
