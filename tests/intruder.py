@@ -7,11 +7,14 @@ begin with: the whole product is started by scripts/up, a guest runs, and then o
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from cryptography.fernet import Fernet
 
 from tests.chaos import processes
 from tests.chaos.person import Person
@@ -48,6 +51,9 @@ def main() -> None:
         look_around(directory)
         look_at_root(directory)
         plant(directory)
+        install_beside(directory, port + 1)
+        lose_socket()
+        end_libvirtd()
     finally:
         up.terminate()
         up.wait()
@@ -113,6 +119,68 @@ def plant(directory: Path) -> None:
         assert done.returncode, f"the portal's user put a link at {target}"
     done = as_user(PORTAL, ["ln", "-s", "/etc/passwd", str(directory / "portal/planted")])
     assert not done.returncode, f"the control: {done.stderr}"
+
+
+def install_beside(directory: Path, port: int) -> None:
+    """Another installation, and a fake host with no settings of its own, touch nothing of ours."""
+    before = held(directory)
+    beside = directory.with_name("beside")
+    command = [ROOT / "scripts/up", "--directory", beside, "--port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
+    assert done.returncode, "a second host on one machine"
+    assert f"of the installation in {directory}/host" in done.stderr, done.stderr
+    assert not beside.exists()
+    beside.mkdir(mode=0o700)
+    (beside / "fake.ini").write_text(
+        f"[host]\nname = fake\nkey = {Fernet.generate_key().decode()}\ndriver = fake\n"
+        f"redis_url = unix://{beside}/redis.sock\nstate_directory = {beside}/fake\n"
+    )
+    agent = [sys.executable, "-m", "workers.agent", "--config", f"{beside}/fake.ini"]
+    fake = subprocess.Popen(agent, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait("the fake host shows screens", (beside / "fake/run/agent.sock").exists, 30)
+    finally:
+        fake.terminate()
+        fake.wait()
+    done = subprocess.run(
+        [ROOT / "scripts/down", "--purge", "--directory", beside], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert held(directory) == before
+
+
+def held(directory: Path) -> list:
+    """What another installation could take from this one: sockets, guests, tables, its user."""
+    said = [
+        subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        for words in (
+            ["virsh", "-q", "list", "--name"],
+            ["nft", "-s", "list", "tables"],
+            ["ip", "netns", "list"],
+            ["ip", "-o", "link"],
+            ["getent", "passwd", PORTAL],
+        )
+    ]
+    sockets = sorted(each for each in everything(RUNTIME) if each.suffix == ".sock")
+    return [*said, [(each, each.stat().st_ino) for each in sockets], os.listdir(directory)]
+
+
+def lose_socket() -> None:
+    """An agent whose socket was removed makes it again."""
+    (RUNTIME / "agent.sock").unlink()
+    wait("the agent's socket is there again", (RUNTIME / "agent.sock").exists, 30)
+
+
+def end_libvirtd() -> None:
+    """A libvirtd that somebody told to end is there again."""
+    pid = int(Path("/run/libvirt/libvirtd.pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait("libvirtd has ended", lambda: not Path(f"/proc/{pid}").exists(), 30)
+
+    def answers() -> bool:
+        return not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode
+
+    wait("libvirtd answers again", answers, 60)
 
 
 def everything(top: Path) -> Iterator[Path]:

@@ -106,9 +106,15 @@ class NetlinkNetwork:
             mending.note(self._config, "the way out of networks")
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
-        found = other_firewalls.observe() + mending.told(self._config)
+        found = other_firewalls.observe(self._one_of_these()) + mending.told(self._config)
         more = (resolvers.obstacle(), beside.obstacle(nat_rules.transits()))
         return found + tuple(each for each in more if each)
+
+    def _one_of_these(self) -> NetworkSpec | None:
+        """A network that this host serves, one with a way out if there is any."""
+        known = (records.read(self._config, each) for each in records.ids(self._config))
+        specs = [record.spec for record in known if record and record.held]
+        return next((each for each in specs if each.nat), specs[0] if specs else None)
 
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)
