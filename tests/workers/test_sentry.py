@@ -1,5 +1,6 @@
 """Somebody reloads the host's firewall, or turns forwarding off: it is closed, mended, and said."""
 
+import dataclasses
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ from tests.workers.network_host import OUT, WORLD_ADDRESS, group, opening, run
 from workers import host as whole_host
 from workers.drivers import mending, nft
 from workers.drivers.filter import sentry
+from workers.drivers.filter.nftables import NftFirewall
 
 pytestmark = pytest.mark.real
 MENDED_SECONDS = 5  # a minute is promised
@@ -82,6 +84,14 @@ def test_forwarding_that_was_turned_off_is_turned_on_again(host, guests):
     assert web.pings(WORLD_ADDRESS)
     ((what, _),) = mending.told(host.config)
     assert "the way out of networks" in what
+
+
+def test_a_host_whose_settings_or_version_are_new_filters_by_them_without_being_told(host, guests):
+    fewer = NftFirewall(dataclasses.replace(host.config, connections_per_port=77))
+    before = host.firewall.observe_firewall()
+    assert not fewer.restore(), "nobody took anything away"
+    assert "ct count over 77" in nft.run("list table inet portico")
+    assert host.firewall.observe_firewall() == before
 
 
 def test_what_we_change_ourselves_is_no_damage(host, guests):

@@ -64,16 +64,19 @@ class NftFirewall:
         records.write(self._applied, specs.dump(spec))
 
     def restore(self) -> bool:
-        """The kernel filters by the table that was applied last, should somebody have taken it
-        away: first nothing passes, then what may. Returns whether something was put back."""
+        """The kernel filters by the table that was applied last, as this version words it, should
+        somebody have taken it away: first nothing passes, then what may. Returns whether somebody
+        had."""
         guarded = self._guard.held() is not None or self._guard.remembered() is None
         self.ensure_base()
         spec, remarks = self._last_judged(), self._filter.remembered()
-        if spec is None or remarks is None or self._filter.held() is not None:
+        if spec is None or remarks is None:
             return not guarded
+        taken = self._filter.held() is None
         self._filter.ensure(firewall_rules.ruleset(spec, _limits(self._config)), **remarks)
-        self._forget_refused(spec, spec)  # what began meanwhile
-        return True
+        if taken:
+            self._forget_refused(spec, spec)  # what began meanwhile
+        return taken or not guarded
 
     def observe_firewall(self) -> tuple[Held, ...]:
         held = self._filter.held()
