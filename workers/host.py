@@ -78,7 +78,7 @@ def guard(config: HostConfig, changed: Callable[[], None]) -> None:
             changed()
 
     restore()
-    sentry.watch(restore)
+    sentry.Sentry(restore)
 
 
 def mend(config: HostConfig) -> bool:

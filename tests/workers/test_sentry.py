@@ -36,14 +36,22 @@ def guests(host):
     return web, db, other
 
 
-def watched(host) -> list[bool]:
-    """Grows each time that something was put back."""
-    told = []
-    sentry.watch(lambda: whole_host.mend(host.config) and told.append(True))
-    return told
+@pytest.fixture
+def watched(host):
+    """Grows each time that something was put back, once it was called."""
+    told, sentries = [], []
+
+    def watch() -> list[bool]:
+        mend = lambda: whole_host.mend(host.config) and told.append(True)  # noqa: E731
+        sentries.append(sentry.Sentry(mend))
+        return told
+
+    yield watch
+    for each in sentries:
+        each.stop()
 
 
-def test_a_flushed_ruleset_is_back_at_once_and_said_once(host, guests):
+def test_a_flushed_ruleset_is_back_at_once_and_said_once(host, guests, watched):
     """Seen: guests had no filter until the portal looked, half a minute later."""
     web, db, other = guests
     server = web.listen(22)
@@ -53,7 +61,7 @@ def test_a_flushed_ruleset_is_back_at_once_and_said_once(host, guests):
     with host.without_filter():
         assert other.connects(web.address, 22), "the control: without a watch it is open"
     server.accept()[0].close()
-    told = watched(host)
+    told = watched()
     nft.run("flush ruleset")
     host.until(host.firewall.observe_firewall, seconds=1)
     assert not other.connects(web.address, 22)
@@ -68,8 +76,8 @@ def test_a_flushed_ruleset_is_back_at_once_and_said_once(host, guests):
 
 
 @pytest.mark.parametrize("what", ["bridge portico_guard", "inet portico", "ip portico_outside"])
-def test_each_table_comes_back(host, guests, what):
-    watched(host)
+def test_each_table_comes_back(host, guests, watched, what):
+    watched()
     nft.run(f"delete table {what}")
     host.until(lambda: f"table {what}\n" in nft.run("list tables"), seconds=MENDED_SECONDS)
     host.until(host.firewall.observe_firewall, seconds=MENDED_SECONDS)
@@ -94,8 +102,8 @@ def test_a_host_whose_settings_or_version_are_new_filters_by_them_without_being_
     assert host.firewall.observe_firewall() == before
 
 
-def test_what_we_change_ourselves_is_no_damage(host, guests):
-    told = watched(host)
+def test_what_we_change_ourselves_is_no_damage(host, guests, watched):
+    told = watched()
     web, _, other = guests
     host.apply([each.port(n, "out") for n, each in enumerate(guests, 1)], group("out", OUT))
     host.until(host.firewall.observe_firewall)

@@ -7,6 +7,7 @@ do is possible for some thousandths of a second, and not until somebody looks.
 
 import errno
 import logging
+import select
 import socket
 import struct
 import subprocess
@@ -24,30 +25,38 @@ AGAIN_SECONDS = 0.2  # between two looks, should somebody change tables all the 
 log = logging.getLogger(__name__)
 
 
-def watch(mend: Callable[[], None]) -> threading.Thread:
-    """From now on `mend` is called whenever anything was taken from a table in the network
-    namespace of the caller, from a thread of its own."""
-    ear = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
-    ear.bind((0, 0))
-    ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
-    thread = threading.Thread(target=_watch, args=(ear, mend), name="sentry", daemon=True)
-    thread.start()
-    return thread
+class Sentry:
+    """Calls `mend` whenever anything was taken from a table in the network namespace of whoever
+    made it, from a thread of its own."""
 
+    def __init__(self, mend: Callable[[], None]):
+        self._mend = mend
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        self._ear = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        self._ear.bind((0, 0))
+        self._ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+        self._end, self._ended = socket.socketpair()
+        self._thread = threading.Thread(target=self._watch, name="sentry", daemon=True)
+        self._thread.start()
 
-def _watch(ear: socket.socket, mend: Callable[[], None]) -> None:
-    with ear:
+    def stop(self) -> None:
+        """Nobody watches any more."""
+        self._end.close()
+        self._thread.join()
+        self._ear.close()
+        self._ended.close()
+
+    def _watch(self) -> None:
         while True:
-            if not _taken(ear):
+            heard, _, _ = select.select([self._ear, self._ended], [], [])
+            if self._ended in heard:
+                return
+            if not _taken(self._ear):
                 continue
             try:
-                mend()
-            except (
-                OSError,
-                RuntimeError,
-                subprocess.SubprocessError,
-            ) as error:  # whatever it was, the next change is answered again
-                log.warning("the filter could not be mended: %s", error)
+                self._mend()
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                log.warning("the filter could not be mended: %s", error)  # the next change tries
             time.sleep(AGAIN_SECONDS)
 
 
