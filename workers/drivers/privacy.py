@@ -46,7 +46,7 @@ def ensure(config: HostConfig) -> None:
         ensure_passage(config, config.state_directory / name)
     for entry in _entries(config.state_directory):
         if entry.is_dir(follow_symlinks=False) and entry.name not in SHARED_FOLDERS:
-            _set(Path(entry), NOTES, -1)
+            close(Path(entry))
         elif entry.is_file(follow_symlinks=False):
             _set(Path(entry), DISK, -1)
     for guest in _entries(config.state_directory / "instances"):
