@@ -60,9 +60,9 @@ def tend(config: HostConfig) -> None:
     follows the host's own routes."""
     if config.driver == "libvirt":
         from workers.drivers.network import dnsmasq
-        from workers.drivers.network.netlink import NetlinkNetwork
+        from workers.drivers.router import way_out
 
-        NetlinkNetwork(config).follow()
+        way_out.follow(config)
         dnsmasq.restart_dead(config)
 
 
@@ -86,10 +86,10 @@ def mend(config: HostConfig) -> bool:
     anything had to be put back."""
     from workers.drivers import mending
     from workers.drivers.filter.nftables import NftFirewall
-    from workers.drivers.network.netlink import NetlinkNetwork
+    from workers.drivers.router import way_out
 
     taken = NftFirewall(config).restore()
-    NetlinkNetwork(config).follow()
+    way_out.follow(config)
     if taken:
         mending.note(config, "the filter between guests")
     return taken

@@ -27,7 +27,7 @@ from workers.drivers.network import (
     strangers,
 )
 from workers.drivers.network.records import Record
-from workers.drivers.router import beside, nat_rules
+from workers.drivers.router import beside, nat_rules, way_out
 from workers.drivers.router.way_out import WayOut
 from workers.errors import Busy
 from workers.specs import Held, InstanceSpec, NetworkSpec, Stranger
@@ -98,12 +98,8 @@ class NetlinkNetwork:
         return self._healthy([record for record in known if record and record.held])
 
     def follow(self) -> None:
-        """The way out of the networks that this host holds is as the host's own routes, resolvers
-        and settings want it now."""
-        known = (records.read(self._config, each) for each in records.ids(self._config))
-        served = any(record and record.held and record.spec.nat for record in known)
-        if served and self._way_out.ensure():
-            mending.note(self._config, "the way out of networks")
+        """See `way_out.follow`."""
+        way_out.follow(self._config)
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
         found = other_firewalls.observe(self._one_of_these()) + mending.told(self._config)
@@ -133,7 +129,7 @@ class NetlinkNetwork:
         plans = {record.spec.id: plan.links(record.spec) for record in held}
         seen = links.seen(link.name for drawn in plans.values() for link in drawn)
         signatures = _signatures([record.spec for record in held])
-        way_out = self._way_out.stands()
+        leads_out = self._way_out.stands()
         return tuple(
             Held(
                 kind="networks",
@@ -144,7 +140,7 @@ class NetlinkNetwork:
             for record in held
             if all(seen.get(link.name) == link for link in plans[record.spec.id])
             and all(signatures[name] == known for name, known in record.signatures.items())
-            and (way_out or not record.spec.nat)
+            and (leads_out or not record.spec.nat)
             and dnsmasq.alive(self._config, record.spec)
         )
 

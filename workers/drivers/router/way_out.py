@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from workers.config import HostConfig
-from workers.drivers.network import links, resolvers
+from workers.drivers import mending
+from workers.drivers.network import records, resolvers
 from workers.drivers.nft import Ruleset
 from workers.drivers.router import beside, nat_rules
 
@@ -15,6 +16,7 @@ class WayOut:
 
     def __init__(self, config: HostConfig):
         self._config = config
+        nat_rules.lay_in(config.transit_range)
         self._outside = Ruleset(
             tables=(("ip", "portico_outside"),),
             record=config.state_directory / "tables" / "outside.kernel.json",
@@ -25,7 +27,8 @@ class WayOut:
         beside it now. Called again it follows its routes and resolvers. Returns whether somebody
         had taken away what was there."""
         taken = self._outside.remembered() is not None and not self.stands()
-        links.ensure_sysctl("ipv4/ip_forward", 1)
+        if not _forwards():
+            FORWARDS.write_text("1")
         refused = (*beside.NEVER, *beside.subnets(), *self._config.outside_refused)
         self._outside.ensure(
             nat_rules.outside_rules(
@@ -39,8 +42,21 @@ class WayOut:
 
     def stands(self) -> bool:
         """Whether the host passes on, and its kernel still holds the table as it was applied."""
-        return FORWARDS.read_text().strip() == "1" and self._outside.held() is not None
+        return _forwards() and self._outside.held() is not None
 
     def remove(self) -> None:
         """The host passes on nothing of any network any more. For one that goes out of service."""
         self._outside.remove()
+
+
+def follow(config: HostConfig) -> None:
+    """The way out of the networks that this host holds is as its own routes, resolvers and
+    settings want it now; to be called every few seconds."""
+    known = (records.read(config, each) for each in records.ids(config))
+    served = any(record and record.held and record.spec.nat for record in known)
+    if served and WayOut(config).ensure():
+        mending.note(config, "the way out of networks")
+
+
+def _forwards() -> bool:
+    return FORWARDS.read_text().strip() == "1"
