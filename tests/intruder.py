@@ -50,6 +50,7 @@ def main() -> None:
         wait("it runs", lambda: list(person.shown().values()) == ["Running"], RUN_SECONDS)
         look_around(directory)
         look_at_root(directory)
+        look_for_password()
         plant(directory)
         install_beside(directory, port + 1)
         lose_socket()
@@ -109,6 +110,16 @@ def look_at_root(directory: Path) -> None:
         if strangers_to(path)
     }
     assert not found, found
+
+
+def look_for_password() -> None:
+    """What was said to scripts/up alone is in nobody else's environment."""
+    secret = os.environ["PORTICO_ADMIN_PASSWORD"].encode()
+    programs = ("supervisord", "gunicorn", "redis-server", "portal.conductor", "workers")
+    found = [each for each in processes.everything() if any(p in each.line for p in programs)]
+    assert len(found) > len(programs)
+    for each in found:
+        assert secret not in Path(f"/proc/{each.pid}/environ").read_bytes(), each.line
 
 
 def plant(directory: Path) -> None:
