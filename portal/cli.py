@@ -98,7 +98,12 @@ def _begin(admin: str) -> None:
 @click.argument("name")
 @click.option("--driver", type=click.Choice(["libvirt", "fake"]), default="libvirt")
 @click.option("--state", required=True, help="The directory that it keeps its things in.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="INI file to write.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    help="INI file to write; - prints the settings, and nothing else.",
+)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="More settings.")
 def add_host(name: str, driver: str, state: str, output: Path, options: tuple[str, ...]) -> None:
     """Make a host known, and write the settings that its worker and agent need.
@@ -123,9 +128,13 @@ def add_host(name: str, driver: str, state: str, output: Path, options: tuple[st
         f"image_store = {settings.image_store}",
         *(option.replace("=", " = ", 1) for option in options),
     ]
+    text = "\n".join(lines) + "\n"
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
     output.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write(text)
     click.echo(f"Host {name} is known; its settings are in {output}.")
 
 

@@ -178,13 +178,21 @@ def _obstacles(host: Host) -> Iterator[Finding]:
         yield Finding(
             False,
             f"On {host.name} {what}",
-            f"Run as root on {host.name}: {mend} (and put the same rule where that firewall keeps "
-            "its rules, or it is lost at its next start)"
-            if mend
-            else "Correct this row in the database; the host is sent its table anew by itself.",
+            _advice(host.name, mend),
         )
     if host.observed_at and not host.obstacles:
         yield Finding(True, f"No other firewall on {host.name} drops what guests send")
+
+
+def _advice(host: str, mend: str) -> str:
+    if not mend:
+        return "Correct this row in the database; the host is sent its table anew by itself."
+    if not mend.startswith("nft "):
+        return f"{mend}."
+    return (
+        f"Run as root on {host}: {mend} (and put the same rule where that firewall keeps its "
+        "rules, or it is lost at its next start)"
+    )
 
 
 def _operations(_settings: Settings) -> Iterator[Finding]:

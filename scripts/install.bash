@@ -41,6 +41,49 @@ install_locked() {
     rm -r -- "$parts"
 }
 
+not_roots=(! -user root -o -perm -002 ! -perm -1000 -o -perm -020 ! -perm -1000 ! -group root)
+
+# only_root_leads_to PATH: nobody but root can put another thing there.
+only_root_leads_to() {
+    local path
+    path=$(realpath -m -- "$1")
+    while [[ $path != / ]]; do
+        path=$(dirname -- "$path")
+        [[ -z $(find "$path" -maxdepth 0 \( "${not_roots[@]}" \) 2>/dev/null) ]] || return
+    done
+}
+
+# is_roots DIRECTORY: nor can anybody else change what is in it, but for what begins with a dot.
+is_roots() {
+    only_root_leads_to "$1/inside" || return
+    [[ -z $(find "$1/" -mindepth 1 -name '.*' -prune -o ! -type l \( "${not_roots[@]}" \) \
+        -print -quit) ]]
+}
+
+# another_installation DIRECTORY: prints the state directory of another one that has this machine.
+another_installation() {
+    local holder=''
+    read -r holder </run/portico.host || return 1
+    [[ $holder != "$1/host" && -d $holder ]] && echo "$holder"
+} 2>/dev/null
+
+# unreadable_tables: prints each table of nftables that this release's nft cannot read, as when
+# something newer has made it. Whoever lists all tables ends there, as a crash.
+unreadable_tables() {
+    local table
+    nft list tables | while read -r _ table; do
+        # shellcheck disable=SC2086 # family and name
+        nft list table $table >/dev/null 2>&1 || echo "$table"
+    done
+}
+
+# remove_what_is_not_roots DIRECTORY: only plain files of root's alone are in it, which nobody else
+# could have put there: no link leads from it. It is to be root's by now.
+remove_what_is_not_roots() {
+    find "$1" -mindepth 1 -maxdepth 1 \( ! -type f -o ! -user root -o -links +1 \) \
+        -exec rm -rf -- {} +
+}
+
 # program NAME PRIORITY COMMAND [LINE...]: a section of supervisor's configuration.
 program() {
     local name=$1 priority=$2 command=$3

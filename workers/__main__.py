@@ -21,7 +21,8 @@ from workers import config as host_config
 from workers import wire
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
-from workers.host import open_host, prepare
+from workers.host import PRIVATE, open_host, prepare
+from workers.redis_client import open_redis
 
 MONITORING_SECONDS = 5  # how often a worker touches the job that it runs
 WORKER_TTL_SECONDS = 60
@@ -58,7 +59,7 @@ def die_with_parent() -> None:
 def serve(config: HostConfig, queue: str, number: int) -> None:
     """Work on one queue of this host until told to stop."""
     # every job connects anew: to look up the client's version takes longer than the rest of it
-    connection = redis.Redis.from_url(config.redis_url, driver_info=None)
+    connection = open_redis(config, driver_info=None)
     HostWorker(
         [
             Queue(
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the host's INI file")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    os.umask(PRIVATE)
     Parent(host_config.read(arguments.config)).run()
 
 

@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ import redis
 from workers import config as host_config
 from workers import consoles, host, wire
 from workers.config import HostConfig
+from workers.redis_client import open_redis
 
 BEAT_SECONDS = 5.0
 BEAT_KEPT_SECONDS = 60
@@ -30,11 +32,9 @@ log = logging.getLogger("workers.agent")
 class Agent:
     """Beats until `stop`; `changed` makes it beat at once."""
 
-    def __init__(self, config: HostConfig):
-        self._config = config
-        self._redis = redis.Redis.from_url(
-            config.redis_url, socket_timeout=2, socket_connect_timeout=2
-        )
+    def __init__(self, config: HostConfig, screens: consoles.Consoles | None = None):
+        self._config, self._screens = config, screens
+        self._redis = open_redis(config, socket_timeout=2, socket_connect_timeout=2)
         self._boot_id = host.boot_id(config)
         self._events = 0
         self._tidied_at = -TIDY_SECONDS
@@ -65,8 +65,13 @@ class Agent:
 
     def _look_after(self) -> None:
         try:
-            host.tend(self._config)
+            if self._screens:
+                self._screens.ensure()
         except OSError as error:
+            log.warning("no consoles: %s", error)
+        try:
+            host.tend(self._config)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             log.warning("a service of a network could not be mended: %s", error)
         if time.monotonic() - self._tidied_at < TIDY_SECONDS:
             return
@@ -102,12 +107,13 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     config = host_config.read(arguments.config)
-    agent = Agent(config)
+    os.umask(host.PRIVATE)
+    host.prepare(config)
+    agent = Agent(config, consoles.serve(config))
     signal.signal(signal.SIGTERM, agent.stop)
     signal.signal(signal.SIGINT, agent.stop)
-    host.prepare(config)
+    host.guard(config, agent.changed)
     host.watch(config, agent.changed)
-    consoles.serve(config)
     agent.run()
 
 

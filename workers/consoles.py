@@ -6,6 +6,7 @@ copied both ways, with at most 64 KiB of them waiting in each direction.
 """
 
 import contextlib
+import errno
 import grp
 import logging
 import os
@@ -63,21 +64,49 @@ class Calls:
         return instance_id
 
 
-def serve(config: HostConfig) -> None:
-    """From now on threads of this process answer calls at the host's console address."""
-    listener = listen(config)
-    threading.Thread(
-        target=_accept, args=(listener, config, Calls(config)), name="consoles", daemon=True
-    ).start()
+class Consoles:
+    """Threads of this process answer calls at the host's console address."""
+
+    def __init__(self, config: HostConfig):
+        self._config, self._calls = config, Calls(config)
+        self._listener: socket.socket | None = None
+        self._place: os.stat_result | None = None
+
+    def ensure(self) -> None:
+        """The socket is there and is ours: one that was removed, or that something else took the
+        place of, is made again. Raises OSError."""
+        if self._listener and self._stands():
+            return
+        if self._listener:
+            log.warning("the socket of consoles was gone, and is made again")
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for calls
+        self._listener = listen(self._config)
+        self._place = os.stat(_path(self._config))
+        threading.Thread(
+            target=_accept,
+            args=(self._listener, self._config, self._calls),
+            name="consoles",
+            daemon=True,
+        ).start()
+
+    def _stands(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(_path(self._config)), self._place)
+        except FileNotFoundError:
+            return False
+
+
+def serve(config: HostConfig) -> Consoles:
+    """From now on calls at the host's console address are answered."""
+    consoles = Consoles(config)
+    consoles.ensure()
+    return consoles
 
 
 def listen(config: HostConfig) -> socket.socket:
     """The socket of `config.consoles` is there, for its owner and `console_group` alone. It
     takes the place of one that a dead agent left."""
-    scheme, _, path = config.consoles.partition("://")
-    if scheme != "unix":
-        raise ValueError(f"console_address: {config.consoles!r} is no unix:///path")
-    final = Path(path)
+    final = _path(config)
     final.parent.mkdir(parents=True, exist_ok=True)
     new = final.with_name(f"{final.name}.new")
     new.unlink(missing_ok=True)
@@ -90,6 +119,13 @@ def listen(config: HostConfig) -> socket.socket:
     listener.listen()
     os.replace(new, final)
     return listener
+
+
+def _path(config: HostConfig) -> Path:
+    scheme, _, path = config.consoles.partition("://")
+    if scheme != "unix":
+        raise ValueError(f"console_address: {config.consoles!r} is no unix:///path")
+    return Path(path)
 
 
 def answer(
@@ -148,6 +184,9 @@ def _accept(listener: socket.socket, config: HostConfig, calls: Calls) -> None:
         try:
             stream, _ = listener.accept()
         except OSError as error:
+            if error.errno == errno.EINVAL:  # `ensure` has shut it down
+                listener.close()
+                return
             log.warning("no call can be taken: %s", error)
             time.sleep(AGAIN_SECONDS)
             continue

@@ -2,14 +2,18 @@
 
 import dataclasses
 import socket
+import stat
 from collections.abc import Callable
 
+from workers import claim
 from workers.config import HostConfig
-from workers.drivers import HostDrivers, names
+from workers.drivers import HostDrivers, names, privacy, rights
 from workers.drivers.locks import FileLocks
 from workers.drivers.sequence import FileSequence, kernel_boot_id
 
 SCREEN_SECONDS = 5  # for QEMU to take a connection
+PRIVATE = 0o077  # umask(2): what a host keeps is root's, and what others need is given to them
+PASSED_THROUGH = 0o711  # the runtime directory: by QEMU, dnsmasq, and the portal to the agent
 
 
 def open_host(config: HostConfig) -> HostDrivers:
@@ -28,19 +32,67 @@ def boot_id(config: HostConfig) -> str:
 
 
 def prepare(config: HostConfig) -> None:
-    """What has to be so before any guest starts: what no filter table names does not pass."""
+    """What has to be so before any guest starts: what no filter table names does not pass, and
+    nobody reads what is another's. Raises RuntimeError on a machine that another installation has,
+    before anything is touched."""
     if config.driver == "libvirt":
+        claim.take(config)
+    config.runtime_directory.mkdir(mode=PASSED_THROUGH, parents=True, exist_ok=True)
+    if stat.S_IMODE(config.runtime_directory.stat().st_mode) != PASSED_THROUGH:
+        config.runtime_directory.chmod(PASSED_THROUGH)
+    if config.driver == "fake":
+        privacy.close(config.state_directory)
+    if config.driver == "libvirt":
+        privacy.ensure(config)
+        from workers.drivers import nft
         from workers.drivers.filter.nftables import NftFirewall
 
+        if tables := nft.unreadable():
+            raise RuntimeError(
+                f"nft of this release cannot read {', '.join(tables)}: what has made them is "
+                "newer; `nft delete table` removes one"
+            )
         NftFirewall(config).ensure_base()
 
 
 def tend(config: HostConfig) -> None:
-    """What has to be looked after between jobs: a dead dnsmasq is started again."""
+    """What has to be looked after between jobs: a dead dnsmasq is started again, and the way out
+    follows the host's own routes."""
     if config.driver == "libvirt":
         from workers.drivers.network import dnsmasq
+        from workers.drivers.router import way_out
 
+        way_out.follow(config)
         dnsmasq.restart_dead(config)
+
+
+def guard(config: HostConfig, changed: Callable[[], None]) -> None:
+    """From now on what somebody else takes from our tables in the kernel is put back at once, and
+    `changed` is called."""
+    if config.driver != "libvirt":
+        return
+    from workers.drivers.filter import sentry
+
+    def restore() -> None:
+        if mend(config):
+            changed()
+
+    restore()
+    sentry.Sentry(restore)
+
+
+def mend(config: HostConfig) -> bool:
+    """The filter and the way out are in the kernel, as they were applied last. Returns whether
+    anything had to be put back."""
+    from workers.drivers import mending
+    from workers.drivers.filter.nftables import NftFirewall
+    from workers.drivers.router import way_out
+
+    taken = NftFirewall(config).restore()
+    way_out.follow(config)
+    if taken:
+        mending.note(config, "the filter between guests")
+    return taken
 
 
 def tidy(config: HostConfig) -> None:
@@ -63,14 +115,9 @@ def open_screen(config: HostConfig, instance_id: str) -> socket.socket:
         from workers.drivers.fake import FakeHost, screen
 
         return screen.open_screen(FakeHost(config.state_directory), instance_id)
-    stream = socket.socket(socket.AF_UNIX)
-    try:
-        stream.settimeout(SCREEN_SECONDS)
-        stream.connect(str(names.vnc_socket(config.runtime_directory, instance_id)))
-    except OSError:
-        stream.close()
-        raise
-    return stream
+    # the folder is QEMU's: a guest that broke out of it must not send us to another socket
+    socket_ = names.vnc_socket(config.runtime_directory, instance_id)
+    return rights.connect(socket_, seconds=SCREEN_SECONDS)
 
 
 def _drivers(config: HostConfig) -> HostDrivers:

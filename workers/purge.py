@@ -4,6 +4,7 @@ packages. What `scripts/down --purge` calls; no job does this."""
 import argparse
 from pathlib import Path
 
+from workers import claim
 from workers import config as host_config
 from workers.config import HostConfig
 from workers.drivers.network import records
@@ -13,7 +14,10 @@ from workers.host import open_host
 
 def purge(config: HostConfig) -> None:
     """Every guest of ours is gone with its disks, every network, and the filter. Needs libvirtd:
-    raises libvirt.libvirtError without it, before anything is removed."""
+    raises libvirt.libvirtError without it, before anything is removed. On a machine that another
+    installation has, nothing is removed."""
+    if claim.another(config):
+        return
     host = open_host(config)
     for guest in host.hypervisor.observe_guests():
         host.hypervisor.remove_domain(guest.id)
@@ -23,6 +27,7 @@ def purge(config: HostConfig) -> None:
         host.network.remove_network(network_id)
     WayOut(config).remove()
     host.firewall.remove()
+    claim.give_up(config)
 
 
 def main() -> None:

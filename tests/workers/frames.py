@@ -4,6 +4,7 @@ import socket
 import struct
 
 ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
+DHCP_DECLINE = 4
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 
 
@@ -30,6 +31,14 @@ def udp(source: str, destination: str, source_port: int, port: int, content: byt
     total = sum(struct.unpack("!10H", header))
     total = (total & 0xFFFF) + (total >> 16)
     return header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:] + datagram
+
+
+def dhcp(kind: int, client: str, address: str, server: str) -> bytes:
+    """A message of a DHCP client about an address that it was given, RFC 2131."""
+    head = struct.pack("!BBBBIHH", 1, 1, 6, 0, 0x1234, 0, 0) + bytes(16) + _mac(client)
+    options = bytes([53, 1, kind, 50, 4]) + socket.inet_aton(address)
+    options += bytes([54, 4]) + socket.inet_aton(server) + b"\xff"
+    return head.ljust(236, b"\0") + b"\x63\x82\x53\x63" + options
 
 
 def _mac(text: str) -> bytes:

@@ -16,9 +16,18 @@ import subprocess
 import tempfile
 import time
 import uuid
-from ipaddress import ip_address
 from pathlib import Path
 
+from tests.workers.network_tables import (
+    OUT,
+    firewall,
+    group,
+    held,
+    network,
+    opening,
+    subnet,
+    subnet_of,
+)
 from workers.config import HostConfig
 from workers.drivers import names, nft
 from workers.drivers.filter.nftables import NftFirewall
@@ -26,18 +35,15 @@ from workers.drivers.network import dnsmasq, namespaces, records
 from workers.drivers.network.netlink import NetlinkNetwork
 from workers.specs import (
     FilteredPortSpec,
-    FirewallSpec,
-    GroupSpec,
-    Held,
     LeaseSpec,
     MemberSpec,
     NetworkSpec,
-    RuleSpec,
-    SubnetSpec,
 )
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-WORLD, WORLD_ADDRESS, HOST_ADDRESS = "ptest-world", "203.0.113.1", "203.0.113.2"
+WORLD, WORLD_ADDRESS = "ptest-world", "198.51.100.1"  # beyond the neighbour
+NEIGHBOUR, HOST_ADDRESS = "203.0.113.1", "203.0.113.2"  # beside the host, which asks it for names
+METADATA = "169.254.169.254"  # as the cloud would have it that the host itself runs in
 ETH_P_ALL = 0x0003
 
 DHCP_SCRIPT = """#!/bin/sh
@@ -47,6 +53,8 @@ ip addr add "$ip/$mask" dev "$interface"
 set -- $staticroutes
 while [ -n "$1" ]; do ip route add "$1" via "$2"; shift 2; done
 """
+
+__all__ = ["OUT", "firewall", "group", "held", "network", "opening", "subnet", "subnet_of"]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -122,21 +130,44 @@ class NetworkHost:
         """As if we had never filtered: the control that an attack works at all."""
         return _without_filter()
 
+    def until(self, holds, *, seconds: float = 10) -> None:
+        """Fails when it does not come true in time."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"not within {seconds} s"
+            time.sleep(0.02)
+
+    def forget_connections(self) -> None:
+        """As if all had run out."""
+        run("conntrack", "-F")
+
+    @contextlib.contextmanager
+    def world_ear(self):
+        """Listens to each frame that the world receives."""
+        raw = inside(
+            WORLD,
+            lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)),
+        )
+        with raw:
+            yield Ear(raw)
+
     def _make_world(self) -> None:
         """The outside: one wire away, with a resolver that knows world.example."""
         namespaces.ensure(WORLD)
         run("ip", "link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", WORLD)
         run("ip", "address", "add", f"{HOST_ADDRESS}/24", "dev", "eth0")
         run("ip", "link", "set", "eth0", "up")
-        run("ip", "route", "add", "default", "via", WORLD_ADDRESS)
+        run("ip", "route", "add", "default", "via", NEIGHBOUR)
         namespaces.inside(WORLD, self._furnish_world)
         resolver = self.directory / "resolv.conf"
-        resolver.write_text(f"nameserver {WORLD_ADDRESS}\n")
+        resolver.write_text(f"nameserver {NEIGHBOUR}\n")
         run("mount", "--bind", str(resolver), os.path.realpath("/etc/resolv.conf"))
 
     def _furnish_world(self) -> None:
         run("ip", "link", "set", "lo", "up")
-        run("ip", "address", "add", f"{WORLD_ADDRESS}/24", "dev", "eth0")
+        run("ip", "address", "add", f"{NEIGHBOUR}/24", "dev", "eth0")
+        for address in (WORLD_ADDRESS, METADATA):
+            run("ip", "address", "add", f"{address}/32", "dev", "lo")
         run("ip", "link", "set", "eth0", "up")
         self.processes.append(
             subprocess.Popen(
@@ -197,7 +228,7 @@ class Guest:
     def run(self, *words: str, text: str | None = None, check: bool = True):
         return inside(self.namespace, lambda: run(*words, text=text, check=check))
 
-    def ask_dhcp(self, *, tries: int = 3) -> dict[str, str]:
+    def ask_dhcp(self, *, tries: int = 3, more: tuple[str, ...] = ()) -> dict[str, str]:
         """What a DHCP server gave; empty when none did."""
         script, lease = (self.host.directory / f"{self.tap}.{end}" for end in ("sh", "lease"))
         script.write_text(DHCP_SCRIPT)
@@ -218,6 +249,7 @@ class Guest:
         command += ["-f", "-t", str(tries), "-T", "1", "-A", "1", "-s", str(script)]
         for option in ("staticroutes", "mtu", "hostname", "search", "dns", "router"):
             command += ["-O", option]
+        command += more
         self.run(*command, check=False)
         if not lease.exists():
             return {}
@@ -294,54 +326,6 @@ class Ear:
                 return
             if kind != socket.PACKET_OUTGOING:
                 yield frame
-
-
-def network(segment: int, *cidrs: str, **changes) -> NetworkSpec:
-    """The table of a network without guests; its one subnet is 10.0.0.0/24 unless others are
-    named."""
-    whole = {
-        "id": str(uuid.uuid4()),
-        "generation": 1,
-        "segment_id": segment,
-        "mtu": 1450,
-        "gateway_mac": f"0a:00:00:00:00:{segment % 256:02x}",
-        "dns_domain": "shop.internal",
-        "subnets": tuple(map(subnet, cidrs or ("10.0.0.0/24",))),
-    }
-    return NetworkSpec(**{**whole, **changes})
-
-
-def subnet(cidr: str = "10.0.0.0/24", **changes) -> SubnetSpec:
-    """A subnet whose first address is its gateway, and whose second answers DHCP and DNS."""
-    start = cidr.split("/")[0].rsplit(".", 1)[0]
-    whole = {"cidr": cidr, "gateway": f"{start}.1", "dhcp_address": f"{start}.2"}
-    return SubnetSpec(**{**whole, **changes})
-
-
-def subnet_of(network: NetworkSpec, address: str) -> SubnetSpec:
-    """The subnet that has this address."""
-    [found] = (each for each in network.subnets if ip_address(address) in each.network)
-    return found
-
-
-def held(spec: NetworkSpec) -> Held:
-    """What a host says that holds the table."""
-    return Held(kind="networks", id=spec.id, generation=spec.generation)
-
-
-def firewall(generation: int, ports, *groups: GroupSpec) -> FirewallSpec:
-    return FirewallSpec(id="ptest", generation=generation, ports=tuple(ports), groups=groups)
-
-
-def group(group_id: str, *rules: RuleSpec, members=()) -> GroupSpec:
-    return GroupSpec(id=group_id, rules=rules, members=tuple(members))
-
-
-OUT = RuleSpec(direction="egress")
-
-
-def opening(protocol: str, port: int | None = None, **remote) -> RuleSpec:
-    return RuleSpec(direction="ingress", protocol=protocol, port_min=port, port_max=port, **remote)
 
 
 def inside(namespace, act):

@@ -134,6 +134,36 @@ def test_the_socket_is_its_owners_alone_unless_a_group_is_named(config):
     assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid) == (0o660, group.gr_gid)
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_socket_that_is_gone_is_made_again(config, taken):
+    """Seen: another installation's agent took its place, and all consoles were dead."""
+    screens = consoles.serve(config)
+    path = config.runtime_directory / "agent.sock"
+    path.unlink()
+    if taken:
+        path.touch()
+    screens.ensure()
+    first = path.stat()
+    screens.ensure()
+    assert os.path.samestat(path.stat(), first), "what is there is left alone"
+    stream = socket.socket(socket.AF_UNIX)
+    stream.settimeout(SECONDS)
+    stream.connect(str(path))
+    stream.sendall(sealed())
+    with stream, stream.makefile("rb", buffering=0) as answer:
+        assert answer.readline() == consoles.OK
+
+
+def test_fake_hosts_have_sockets_of_their_own(tmp_path):
+    fields = {"name": "kvm-1", "key": "", "redis_url": ""}
+    deep = tmp_path / ("x" * 90)
+    states = [tmp_path / "a", tmp_path / "b", deep / "a", deep / "b"]
+    fakes = [HostConfig(**fields, driver="fake", state_directory=each) for each in states]
+    real = HostConfig(**fields, state_directory=tmp_path)
+    assert len({each.consoles for each in (*fakes, real)}) == 5
+    assert all(len(each.consoles.removeprefix("unix://")) < 108 for each in fakes)
+
+
 @pytest.fixture
 def streams():
     """Two sockets whose other ends are copied to each other, and the thread that does it."""

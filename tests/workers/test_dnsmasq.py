@@ -109,7 +109,7 @@ def test_guests_ask_the_resolvers_of_the_host(resolver_files):
     resolver_files[0].write_text("search example.org\nnameserver 192.0.2.53\n")
     assert resolvers.upstream(network(5)) == (f"--resolv-file={resolver_files[0]}",)
     assert resolvers.remote() == ("192.0.2.53",)
-    assert resolvers.loopback() == ""
+    assert resolvers.lent() == "192.0.2.53", "for networks in which that address is a guest's"
 
 
 def test_a_stub_resolver_is_passed_over_for_those_it_asks(resolver_files):
@@ -121,7 +121,32 @@ def test_a_stub_resolver_is_passed_over_for_those_it_asks(resolver_files):
 def test_a_resolver_on_loopback_is_asked_at_the_end_of_the_transit(resolver_files):
     resolver_files[0].write_text("nameserver 127.0.0.1\n")
     assert resolvers.upstream(network(5)) == ("--no-resolv", "--server=100.64.0.10")
-    assert resolvers.loopback() == "127.0.0.1"
+    assert resolvers.lent() == "127.0.0.1"
+
+
+def test_a_resolver_whose_address_is_a_guests_is_asked_by_the_host(resolver_files):
+    """Seen: the question went to a guest, and names failed in that network alone."""
+    resolver_files[0].write_text("nameserver 10.0.0.53\n")
+    assert resolvers.upstream(network(5)) == ("--no-resolv", "--server=100.64.0.10")
+    assert resolvers.upstream(network(5, "10.8.0.0/24")) == (f"--resolv-file={resolver_files[0]}",)
+
+
+@pytest.mark.parametrize(
+    "named", ["2001:db8::53", "fe80::1%eth0", "fec0:0:0:ffff::1"], ids=["global", "zone", "site"]
+)
+def test_a_host_with_ipv6_resolvers_alone_says_that_guests_have_none(resolver_files, named):
+    """Seen: guests resolved nothing, and nobody was told."""
+    assert resolvers.obstacle() is None
+    resolver_files[0].write_text(f"nameserver {named}\n")
+    what, _ = resolvers.obstacle()
+    assert named in what
+    resolver_files[1].write_text("nameserver 192.0.2.53\n")
+    assert resolvers.obstacle() is None
+
+
+def test_a_strange_byte_in_a_remark_breaks_nothing(resolver_files):
+    resolver_files[0].write_bytes("# Büro\nnameserver 192.0.2.53\n".encode("latin-1"))
+    assert resolvers.remote() == ("192.0.2.53",)
 
 
 def test_a_network_without_a_way_out_has_no_resolvers(resolver_files):

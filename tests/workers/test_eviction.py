@@ -107,6 +107,11 @@ def test_an_image_that_is_not_there_cannot_be_used(copying):
 def test_an_image_that_is_linked_to_the_store_is_kept(config):
     config = dataclasses.replace(config, image_cache_gib=0)
     linked = image(config, used_seconds_ago=10 * JUST_USED_SECONDS)
+    stored, cached = config.image_store / linked.sha256, config.state_directory / "cache"
+    cached = cached / linked.sha256
+    stored.unlink()
+    os.link(cached, stored)  # as an earlier version did
+    os.utime(cached, (time.time() - 10 * JUST_USED_SECONDS, cached.stat().st_mtime))
     other = image(config)
     assert set(ImageCache(config).observe_images()) == {linked.sha256, other.sha256}
     (config.image_store / linked.sha256).unlink()  # nobody but the cache has it from now on

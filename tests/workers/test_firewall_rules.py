@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.workers.firewall_tables import BRIDGE_ELEMENTS, GROUPS, PROJECTS_AND_COUNTS, ZONES_OF_ONE
 from workers.drivers.filter import conntrack, firewall_rules
 from workers.drivers.filter.conntrack import Flow, Judge
 from workers.drivers.filter.readable import readable
@@ -16,6 +17,7 @@ WEB = FilteredPortSpec(
     mac="fa:16:3e:00:00:01",
     addresses=("10.0.0.11",),
     groups=("default", "ssh"),
+    project="shop",
 )
 DEFAULT = GroupSpec(
     id="default",
@@ -31,82 +33,6 @@ SSH = GroupSpec(
 )
 TABLE = FirewallSpec(id="kvm-1", generation=3, ports=(WEB,), groups=(DEFAULT, SSH))
 
-BRIDGE_ELEMENTS = """\
-table bridge portico {
-    set macs {
-        type ifname . ether_addr
-        elements = {
-            "ptap11111111aaa" . fa:16:3e:00:00:01
-        }
-    }
-    set addresses {
-        type ifname . ether_addr . ipv4_addr
-        elements = {
-            "ptap11111111aaa" . fa:16:3e:00:00:01 . 10.0.0.11
-        }
-    }
-    map numbers {
-        type ifname : mark
-        elements = {
-            "ptap11111111aaa" : 7
-        }
-    }
-"""
-ZONES_OF_ONE = """\
-    map zones {
-        typeof iifname : ct zone
-        elements = {
-            "pbr70000" : 4465
-        }
-    }
-"""
-GROUPS = """\
-    set members_default {
-        type ifname . ipv4_addr
-        elements = {
-            "pbr70000" . 10.0.0.11,
-            "pbr70000" . 10.0.0.12,
-            "pbr8" . 10.0.0.11
-        }
-    }
-    chain in_default {
-        iifname . ip saddr @members_default goto sealed
-    }
-    chain out_default {
-        goto sealed
-    }
-    set members_ssh {
-        type ifname . ipv4_addr
-    }
-    chain in_ssh {
-        tcp dport 22 goto sealed
-    }
-    chain out_ssh {
-    }
-    chain ports_in_e2ec234d99fc7de4 {
-        jump in_default
-        jump in_ssh
-        drop
-    }
-    chain ports_out_e2ec234d99fc7de4 {
-        jump out_default
-        jump out_ssh
-        drop
-    }
-    map egress {
-        type mark : verdict
-        elements = {
-            7 : goto ports_out_e2ec234d99fc7de4
-        }
-    }
-    map ingress {
-        type mark : verdict
-        elements = {
-            7 : goto ports_in_e2ec234d99fc7de4
-        }
-    }
-"""
-
 
 def test_a_table_reads_like_this():
     assert firewall_rules.ruleset(TABLE) == "".join(
@@ -115,6 +41,7 @@ def test_a_table_reads_like_this():
             firewall_rules.BRIDGE_CHAINS,
             "}\ntable inet portico {\n",
             ZONES_OF_ONE,
+            PROJECTS_AND_COUNTS,
             firewall_rules.INET_CHAINS,
             GROUPS,
             firewall_rules.INET_HOOKS,

@@ -47,16 +47,43 @@ def in_cache(config) -> list[str]:
     return sorted(os.listdir(config.state_directory / "cache"))
 
 
-def test_an_image_of_a_shared_store_is_linked_and_not_copied(config, cache):
+def test_an_image_of_a_shared_store_is_a_file_of_its_own(config, cache):
     stored = config.image_store / SUM
     stored.write_bytes(CONTENT)
     seen = []
     cache.ensure_image(image(), lambda done, total: seen.append((done, total)))
     cached = config.state_directory / "cache" / SUM
-    assert cached.samefile(stored)
-    assert cached.stat().st_mode & 0o777 == 0o444, "QEMU's own user reads it, nobody writes it"
+    assert cached.read_bytes() == CONTENT
+    assert not cached.samefile(stored)
+    assert cached.stat().st_mode & 0o777 == 0o440, "QEMU's own user reads it, nobody writes it"
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert cache.observe_images() == (SUM,)
+
+
+def test_whoever_had_the_stores_file_open_does_not_write_into_guests(config, cache):
+    """Seen: the sum was checked, and a descriptor from before could still write."""
+    stored = config.image_store / SUM
+    stored.write_bytes(CONTENT)
+    with open(stored, "r+b") as open_before:
+        cache.ensure_image(image(), ignore)
+        open_before.write(b"somebody else's boot sector")
+    assert stored.read_bytes() != CONTENT, "the attack works where the file is shared"
+    assert (config.state_directory / "cache" / SUM).read_bytes() == CONTENT
+
+
+def test_an_image_that_an_earlier_version_shared_with_the_store_is_copied_before_it_is_used(
+    config, cache
+):
+    stored = config.image_store / SUM
+    stored.write_bytes(CONTENT)
+    cached = config.state_directory / "cache" / SUM
+    os.link(stored, cached)
+    with open(cached, "rb") as running_guest:
+        assert not cache.use_image(image())
+        cache.ensure_image(image(), ignore)
+        assert running_guest.read() == CONTENT
+    assert cache.use_image(image())
+    assert not cached.samefile(stored)
 
 
 def test_no_link_in_the_store_is_followed(config, cache, tmp_path):
@@ -91,7 +118,7 @@ def test_an_image_of_a_store_on_another_file_system_is_copied(elsewhere):
     ImageCache(elsewhere).ensure_image(image(), ignore)
     cached = elsewhere.state_directory / "cache" / SUM
     assert cached.read_bytes() == CONTENT
-    assert cached.stat().st_mode & 0o777 == 0o444
+    assert cached.stat().st_mode & 0o777 == 0o440
 
 
 @pytest.mark.parametrize(

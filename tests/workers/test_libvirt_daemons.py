@@ -28,6 +28,34 @@ kill -0 "$(pid)"
 """
 
 
+ENDED_BY_ITSELF = """
+set -eu
+wait_for() { for _ in $(seq 300); do if "$@"; then return 0; fi; sleep 0.1; done; exit 9; }
+answers() { virsh -q -c qemu:///system uri >/dev/null 2>&1; }
+"$0" & script=$!
+wait_for answers
+kill -TERM "$(cat /run/libvirt/libvirtd.pid)"
+if wait "$script"; then exit 3; fi
+"$0" & script=$!
+wait_for answers
+setpriv --reuid nobody --regid nogroup --clear-groups virsh -q -c qemu:///system uri && exit 4
+setpriv --reuid nobody --regid nogroup --clear-groups virsh -q -r -c qemu:///system uri && exit 5
+kill -TERM "$script"
+wait "$script" || exit 6
+"""
+
+
+@pytest.mark.real
+def test_a_libvirtd_that_ends_by_itself_is_no_end_that_was_wanted(tmp_path):
+    """Seen: libvirtd ends with status 0 on SIGTERM, nobody started it again, and every create
+    failed. Nobody but root speaks to it, whatever the machine's settings say."""
+    open_to_all = 'unix_sock_rw_perms = "0777"\\nauth_unix_rw = "none"\\n'
+    command = f"printf '{open_to_all}' >/etc/libvirt/libvirtd.conf; {ENDED_BY_ITSELF}"
+    command = lab.inside(tmp_path, ["bash", "-c", command, str(SCRIPT)])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.real
 def test_a_dead_virtlogd_is_started_again(tmp_path):
     """Seen: once virtlogd had died, no guest of the host ever started again."""

@@ -67,3 +67,77 @@ def test_the_filter_of_the_cloud_is_in_nobodys_way(host):
     host.firewall.ensure_base()
     nft.run("table ip filter { chain FORWARD { type filter hook forward priority 0; }; }")
     assert host.network.observe_obstacles() == ()
+
+
+BY_HAND = """
+table inet by_hand {
+    chain forward { type filter hook forward priority filter; policy accept; counter drop; }
+}
+"""
+LIKE_FIREWALLD = """
+table inet firewalld {
+    chain filter_FORWARD {
+        type filter hook forward priority filter + 10; policy accept;
+        ct state established,related accept
+        jump filter_FORWARD_POLICIES
+    }
+    chain filter_FORWARD_POLICIES {
+        reject with icmpx type admin-prohibited
+    }
+}
+"""
+LIKE_TAILSCALE = """
+table ip tailscale {
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+        iifname != "tailscale0" ip saddr 100.64.0.0/10 drop
+    }
+}
+"""
+BEFORE_ROUTING = """
+table ip early {
+    chain raw { type filter hook prerouting priority -290; policy accept; iifname "pout*" drop; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "chain"),
+    [
+        (BY_HAND, "the chain forward of the table inet by_hand"),
+        (LIKE_FIREWALLD, "the chain filter_FORWARD_POLICIES of the table inet firewalld"),
+        (LIKE_TAILSCALE, "the chain forward of the table ip tailscale"),
+        (BEFORE_ROUTING, "the chain raw of the table ip early"),
+    ],
+    ids=["a rule", "the last rule of a chain", "by source", "before routing"],
+)
+def test_whatever_the_shape_of_a_firewall_its_chain_is_named(host, rules, chain):
+    """Seen: only policies were looked at, and guests without a way out were told nothing."""
+    lan = network(5)
+    host.network.ensure_network(lan)
+    web = host.guest(lan, "10.0.0.11")
+    assert web.pings(WORLD_ADDRESS)
+    nft.run(rules)
+    assert not web.pings(WORLD_ADDRESS)
+    found = host.network.observe_obstacles()
+    assert {what.partition(" drops what guests send")[0] for what, _ in found} == {chain}
+    for mend in {mend for _, mend in found}:
+        run(*shlex.split(mend))
+    assert host.network.observe_obstacles() == ()
+    assert web.pings(WORLD_ADDRESS)
+    assert "portico_probe" not in nft.run("list tables")
+
+
+def test_what_keeps_guests_from_the_hosts_resolver_is_named(host):
+    (host.directory / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    lan = network(5)
+    host.network.ensure_network(lan)
+    assert host.network.observe_obstacles() == ()
+    nft.run(
+        "table inet firewalld { chain filter_INPUT {\ntype filter hook input priority 10; "
+        'policy accept; iifname "pout*" reject\n}; }'
+    )
+    ((what, mend),) = host.network.observe_obstacles()
+    assert what.startswith("the chain filter_INPUT of the table inet firewalld drops what guests")
+    run(*shlex.split(mend))
+    assert host.network.observe_obstacles() == ()

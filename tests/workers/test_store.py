@@ -1,6 +1,7 @@
 """The image store of somebody else's, who may have put anything into it, and a worker as root."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.services.image_files import qcow2
+from tests.workers.conftest import some_image
 from tests.workers.publisher_server import IMAGE_ID
 from workers.config import HostConfig
+from workers.drivers.images.cache import ImageCache
 from workers.drivers.images.fetches import StoreFetches
 from workers.drivers.images.publisher import Publisher
-from workers.drivers.images.store import Owner, acting
+from workers.drivers.rights import Owner, acting
 from workers.errors import Permanent
 
 pytestmark = pytest.mark.real
@@ -92,6 +95,52 @@ def test_a_lock_that_is_a_link_is_followed_nowhere(folder, fetching):
     (folder / "lock").symlink_to(folder / "other")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
         fetching.remove_fetch(IMAGE_ID)
+
+
+def test_a_link_in_the_place_of_the_store_leads_nowhere(tmp_path, publisher):
+    """Whoever owns the folder above can put one there: root fetched into its own."""
+    portals, roots = tmp_path / "portal", tmp_path / "roots"
+    for each in (portals, roots):
+        each.mkdir(mode=0o700)
+    os.chown(portals, *PORTAL)
+    (portals / "images").symlink_to(roots)
+    fetching = StoreFetches(
+        HostConfig(
+            name="kvm-1",
+            key="",
+            redis_url="",
+            state_directory=tmp_path / "state",
+            image_store=portals / "images",
+        ),
+        publisher=Publisher("kvm-1", private_too=True),
+    )
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
+    assert os.listdir(roots) == []
+    os.unlink(portals / "images")
+    (portals / "images").mkdir()  # root's own, but in a place that is the portal's
+    os.chown(portals / "images", *PORTAL)
+    fetching.ensure_fetch(publisher.offer(qcow2()), ignore)
+    assert os.listdir(portals / "images")
+
+
+def test_a_hard_link_in_the_store_opens_no_file_of_roots_to_everybody(tmp_path, folder):
+    """Seen: the file was made readable by all before its sum was looked at."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"root's own")
+    secret.chmod(0o600)
+    name = hashlib.sha256(b"root's own").hexdigest()
+    os.link(secret, folder / name)  # as fs.protected_hardlinks=0 lets anybody
+    config = HostConfig(
+        name="kvm-1", key="", redis_url="", state_directory=tmp_path / "state", image_store=folder
+    )
+    image = some_image(sha256=name, size_bytes=10, format="raw")
+    with pytest.raises(PermissionError):
+        ImageCache(config).ensure_image(image, ignore)
+    assert secret.stat().st_mode & 0o777 == 0o600
+    os.chown(secret, *PORTAL)
+    ImageCache(config).ensure_image(image, ignore)
+    assert ImageCache(config).observe_images() == (name,)
 
 
 def test_rights_are_given_back_after_a_failure():

@@ -197,6 +197,10 @@ class Firewall(Protocol):
         """Which table this host holds and what of it was left out, or nothing when it is damaged
         or absent."""
 
+    def observe_crowds(self) -> tuple[tuple[str, str], ...]:
+        """Whose connections were too many in the last minutes, so that new ones were refused, and
+        what can be done."""
+
 
 class Sequence(Protocol):
     """What orders the observations of this host."""

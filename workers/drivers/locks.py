@@ -45,7 +45,7 @@ class FileLocks:
 
     def __init__(self, directory: Path, *, wait_seconds: float = WAIT_SECONDS):
         self._directory, self._wait_seconds = directory, wait_seconds
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextlib.contextmanager
     def hold(self, thing_id: str, generation: int, *, gone: bool = False):

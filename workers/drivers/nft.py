@@ -6,10 +6,13 @@ Everything acts on the network namespace of the calling thread. See libnftables(
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import re
+import subprocess
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +21,13 @@ from workers.drivers.sequence import kernel_boot_id
 
 STATELESS = 1 << 2  # NFT_CTX_OUTPUT_STATELESS: no counters, so that a dump says only the rules
 
+DYNAMIC = re.compile(r"set (\S+) \{[^{}]*flags dynamic")
+OF_PACKETS = re.compile(r"(flags dynamic[^{}]*?)\s*elements = \{[^{}]*\}")
+
 _one_at_a_time = threading.Lock()  # the parser of libnftables is not re-entrant
 
 
-class NftError(Exception):
+class NftError(RuntimeError):
     """The kernel or the parser refused; nothing of the transaction was applied."""
 
 
@@ -39,7 +45,11 @@ class Ruleset:
     def ensure(self, text: str, **remarks) -> None:
         """The kernel holds exactly `text` in these tables, changed in one transaction.
 
-        `remarks` are kept with it, for `held`."""
+        `remarks` are kept with it, for `held`. Processes that want it take turns."""
+        with self._turn():
+            self._ensure(text, remarks)
+
+    def _ensure(self, text: str, remarks: dict) -> None:
         held = self.held() if self._sum_of_text(text) == self._recorded().get("text") else None
         if held == remarks:
             return
@@ -62,10 +72,23 @@ class Ruleset:
             return None
         return recorded["remarks"]
 
+    def remembered(self) -> dict | None:
+        """The remarks of what was applied last in this boot, whether or not the kernel still
+        holds it; None if nothing was."""
+        return self._recorded().get("remarks")
+
     def remove(self) -> None:
         """The kernel holds none of these tables, and nothing is remembered of them."""
         run(self._cleared())
         records.remove(self.record)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        lock = self.record.with_suffix(".lock")
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(lock, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _replace(self, text: str) -> None:
         _refill(self._shown(), text, self._cleared())
@@ -118,16 +141,42 @@ def refill(text: str) -> None:
     _refill(run("list ruleset"), text, "flush ruleset\n")
 
 
+def unreadable() -> tuple[str, ...]:
+    """The tables that this release cannot read, found out by a program that may crash of it: in
+    process, whatever has made them would end us with every look."""
+
+    def nft(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["nft", *words], capture_output=True, text=True, timeout=60)
+
+    listed = nft("list", "tables").stdout.splitlines()
+    tables = (line.removeprefix("table ") for line in listed)
+    return tuple(each for each in tables if nft("list", "table", *each.split()).returncode)
+
+
+def elements(set_: str) -> list[str]:
+    """What is in this set ("family table name") now; nothing when there is none."""
+    try:
+        found = re.search(r"elements = \{(.*?)\}", run(f"list set {set_}"), re.DOTALL)
+    except NftError:
+        return []
+    return [each.strip() for each in found[1].split(",")] if found else []
+
+
 def transition(shown: str, text: str) -> str:
     """Commands that empty the tables in `shown` for `text`, and end what `text` has not."""
     old, new = objects(shown), objects(text)
+    counting = set(DYNAMIC.findall(text))  # what packets have put there stays
     commands = []
     for table, kept in old.items():
         if table not in new:
             commands.append(f"delete table {table}")
             continue
         commands.append(f"flush table {table}")  # of its rules
-        commands += [f"flush {kind} {table} {name}" for kind, name in kept if kind != "chain"]
+        commands += [
+            f"flush {kind} {table} {name}"
+            for kind, name in kept
+            if kind != "chain" and name not in counting
+        ]
         ended = [each for each in kept if each not in new[table]]
         commands += [f"delete {kind} {table} {name}" for kind, name in ended]
     return "".join(f"{command}\n" for command in commands)
@@ -145,7 +194,9 @@ def objects(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def settled(dump: str) -> str:
-    """A dump whose sets are sorted: the kernel walks a hash table in no order that lasts."""
+    """A dump whose sets are sorted: the kernel walks a hash table in no order that lasts; without
+    what packets have put into them."""
+    dump = OF_PACKETS.sub(r"\1", dump)
     return re.sub(r"elements = \{(.*?)\}", _sorted_elements, dump, flags=re.DOTALL)
 
 

@@ -16,7 +16,7 @@ def read(path: Path) -> dict:
 
 def write(path: Path, value: dict) -> None:
     """The file holds `value`; a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

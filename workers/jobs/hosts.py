@@ -31,7 +31,7 @@ def observe(host: HostDrivers, spec: Spec) -> Observation:
         host=dataclasses.replace(
             facts,
             strangers=strangers,
-            obstacles=host.network.observe_obstacles(),
+            obstacles=host.network.observe_obstacles() + host.firewall.observe_crowds(),
             console_address=host.console_address,
         ),
     )

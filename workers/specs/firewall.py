@@ -90,6 +90,7 @@ class FilteredPortSpec:
     mac: str
     addresses: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    project: str = ""  # whose it is: they share a limit of connections
 
     @property
     def problem(self) -> str:

@@ -50,6 +50,7 @@ def _spec(scope: Scope, ports: list, held, worn, groups, rules) -> FirewallSpec:
                 mac=port.mac,
                 addresses=tuple(held.get(port.id, ())),
                 groups=tuple(sorted(str(each) for each in worn.get(port.id, ()))),
+                project=str(port.project_id),
             )
             for number, port in enumerate(ports, start=1)
         ),
@@ -61,7 +62,7 @@ def _ports_on(host_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list]:
     """The ports of the guests that are wanted on these hosts, by the host, oldest first."""
     ports: dict[uuid.UUID, list] = {}
     for row in session.execute(
-        select(Instance.host_id, Port.id, Port.mac, Network.segment_id)
+        select(Instance.host_id, Instance.project_id, Port.id, Port.mac, Network.segment_id)
         .join(Network, Network.id == Port.network_id)
         .join(Instance, Instance.id == Port.owner_id)
         .where(Instance.host_id.in_(host_ids), Instance.desired != Power.ABSENT)

@@ -32,6 +32,13 @@ def test_what_drops_the_packets_of_guests_is_on_the_page_with_what_mends_it(clou
     assert "nft insert rule" in text
 
 
+def test_who_had_all_the_connections_that_one_may_is_on_the_page(cloud, page):
+    cloud.hosts["kvm-1"].put("crowd", "a guest began more", {"advice": "Look at what it does"})
+    text = page()
+    assert "a guest began more. Look at what it does." in text
+    assert "As root" not in text
+
+
 def test_a_row_that_the_host_left_out_of_its_table_is_on_the_page_and_freezes_nothing(cloud, page):
     instance = cloud.running()
     with transaction():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.config import HostConfig
+from workers.drivers import privacy
 from workers.drivers.disks import backing, qemu_img, seed, writing
 from workers.drivers.images import cache
 from workers.errors import Permanent
@@ -35,12 +36,12 @@ class GuestFiles:
 
 
 class FileDisks:
-    """See `drivers.Disks`. The state directory must let QEMU's own user pass (mode o+x)."""
+    """See `drivers.Disks`."""
 
     def __init__(self, config: HostConfig):
         self._config, self._instances = config, backing.folder(config)
         for directory in (config.state_directory, self._instances):
-            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+            privacy.ensure_passage(config, directory)
 
     def files(self, spec: InstanceSpec) -> GuestFiles:
         """Where the disks of this guest are, whether they exist or not."""
@@ -110,7 +111,7 @@ class FileDisks:
     def _alone(self, instance_id: str) -> Iterator[None]:
         """The folder of the guest exists, and one process at a time makes something in it."""
         folder = self._folder(instance_id)
-        folder.mkdir(mode=0o711, exist_ok=True)
+        privacy.ensure_passage(self._config, folder)
         descriptor = os.open(folder, os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ import resource
 import subprocess
 from collections.abc import Iterable
 
-from workers.drivers.images.store import Owner
+from workers.drivers.rights import Owner
 
 SECONDS = 60  # of processor time
 MEMORY_BYTES = 1 << 30

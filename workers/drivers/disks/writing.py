@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from workers.drivers import privacy
 from workers.errors import Permanent
 
 FULL = "the disk of the host is full"
@@ -13,6 +14,7 @@ FULL = "the disk of the host is full"
 
 def replace(unfinished: Path, path: Path) -> None:
     """What was written beside it is at `path`, at once, and survives a pulled plug."""
+    unfinished.chmod(privacy.DISK)  # libvirt gives it to QEMU's own user while the guest runs
     _flush(unfinished)
     os.replace(unfinished, path)
     _flush(path.parent)

@@ -309,6 +309,10 @@ class FakeFirewall:
         self._host.call("observe_firewall")
         return _held("firewall", self._host.every("firewall"))
 
+    def observe_crowds(self) -> tuple[tuple[str, str], ...]:
+        self._host.call("observe_crowds")
+        return tuple((what, each["advice"]) for what, each in self._host.every("crowd").items())
+
 
 def _guest(instance_id: str, guest: dict) -> Guest:
     return Guest(

@@ -25,7 +25,7 @@ class FakeHost:
     """A host in the directory `directory`; two objects of the same directory are the same host."""
 
     def __init__(self, directory: Path, *, wait_seconds: float = 5.0):
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory, self.wait_seconds = directory, wait_seconds
         self.calls = 0  # driver calls made through this object
         self.fuse: int | None = None

@@ -12,12 +12,17 @@ Four steps for each frame, since bridges of this family cannot see connections:
    by, 0 for a leg of ours (DHCP, gateway), which is not filtered.
 4. `inet portico`, forward: the mark leads to the ingress rules.
 
+A connection that a rule lets begin is counted on its way to the seal: a port may have so many at a
+time, and so may all ports of a project. What a guest says to port 67 of UDP reaches its network's
+DHCP server and nothing else, whatever its groups say, and speaks for its own MAC.
+
 Whatever steps 2 and 4 let pass is *sealed*: its mark becomes SEAL. A second pair of tables, the
 guard, is static and drops each frame from or to a device named ptap* that bears no seal. So a
 tap in no table, a table that somebody deleted, or a bridge that does not call step 2 and 4 lets
 nothing pass. Guests speak IPv4 and ARP; all else is dropped.
 """
 
+import dataclasses
 import hashlib
 import ipaddress
 from collections.abc import Iterable
@@ -27,6 +32,7 @@ from workers.errors import Permanent
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, RuleSpec
 
 SEAL = 0xFFFFFFFF  # larger than any number of a port
+CROWDED_MINUTES = 10  # for so long it is said that a limit of connections was met
 ZONES = 65_535  # conntrack zones have 16 bits; 0 is the host's own
 
 GUARD = f"""
@@ -64,6 +70,8 @@ table inet portico_guard {{
 }}
 """
 
+CHADDR = "@th,288,48"  # RFC 2131: for whom a message of DHCP speaks, behind 8 bytes of UDP
+
 BRIDGE_CHAINS = f"""
     chain from_guests {{
         type filter hook prerouting priority -300; policy accept;
@@ -86,12 +94,22 @@ BRIDGE_CHAINS = f"""
     }}
     chain ipv4_from_guests {{
         udp sport 67 drop
+        udp dport 67 goto dhcp_from_guests
         iifname . ether saddr . ip saddr @addresses accept
-        ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
+        drop
+    }}
+    chain dhcp_from_guests {{
+        udp sport 68 iifname . {CHADDR} @chaddrs goto dhcp_of_oneself
+        drop
+    }}
+    chain dhcp_of_oneself {{
+        iifname . ether saddr . ip saddr @addresses accept
+        ip saddr 0.0.0.0 ip daddr 255.255.255.255 accept
         drop
     }}
     chain to_guests {{
         type filter hook forward priority -200; policy accept;
+        iifname "ptap*" oifname != "pdhcp*" ether type ip udp dport 67 drop
         iifname "ptap*" oifname != "ptap*" meta mark set 0 accept
         oifname != "ptap*" accept
         meta mark set 0
@@ -106,6 +124,12 @@ BRIDGE_CHAINS = f"""
 INET_CHAINS = f"""
     chain sealed {{
         meta mark set {SEAL:#x} accept
+    }}
+    chain crowded {{
+        update @crowded_ports {{ meta mark }} drop
+    }}
+    chain crowded_together {{
+        update @crowded_projects {{ ct mark }} drop
     }}
     chain zones_of_bridges {{
         type filter hook prerouting priority raw; policy accept;
@@ -137,7 +161,15 @@ INET_HOOKS = """
 """
 
 
-def ruleset(spec: FirewallSpec) -> str:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many connections there may be at a time, so that nobody fills the kernel's table."""
+
+    port: int = 8_192  # of each port, in both directions
+    project: int = 32_768  # of all ports of a project on a host
+
+
+def ruleset(spec: FirewallSpec, limits: Limits | None = None) -> str:
     """The tables `bridge portico` and `inet portico` for all guests of a host, from a table as
     `readable` leaves it."""
     taps = {port.id: f'"{names.tap(port.id)}"' for port in spec.ports}
@@ -148,6 +180,11 @@ def ruleset(spec: FirewallSpec) -> str:
         for address in port.addresses
     ]
     numbers = [f"{taps[port.id]} : {port.number}" for port in spec.ports]
+    limits = limits or Limits()
+    chaddrs = [f"{taps[port.id]} . 0x{port.mac.replace(':', '')}" for port in spec.ports]
+    projects = [
+        f"{port.number} : {project_mark(port.project)}" for port in spec.ports if port.project
+    ]
     zones = [
         f'"{names.bridge(segment)}" : {zone}' for segment, zone in zones_of(_segments(spec)).items()
     ]
@@ -156,10 +193,13 @@ def ruleset(spec: FirewallSpec) -> str:
             "table bridge portico {\n",
             _set("macs", "type ifname . ether_addr", macs),
             _set("addresses", "type ifname . ether_addr . ipv4_addr", addresses),
+            _set("chaddrs", f"typeof iifname . {CHADDR}", chaddrs),
             _map("numbers", "type ifname : mark", numbers),
             BRIDGE_CHAINS,
             "}\ntable inet portico {\n",
             _map("zones", "typeof iifname : ct zone", zones),
+            _map("projects", "type mark : mark", projects),
+            _counted(limits),
             INET_CHAINS,
             *(_group(group) for group in spec.groups),
             *_profiles(spec.ports),
@@ -192,6 +232,11 @@ def zones_of(segments: Iterable[int]) -> dict[int, int]:
     return zones
 
 
+def project_mark(project: str) -> int:
+    """The number of a project in packet marks, which two should not share, but may."""
+    return int.from_bytes(hashlib.sha256(project.encode()).digest()[:4]) or 1
+
+
 def match(rule: RuleSpec) -> str:
     """What a packet must be for the rule to let it pass, in nft(8)'s words; empty for all.
 
@@ -218,6 +263,34 @@ def match(rule: RuleSpec) -> str:
     return " ".join(parts)
 
 
+def _counted(limits: Limits) -> str:
+    """Sets in which the kernel counts, which keep their names, and so their counts, for as long
+    as the limit is the same; and the chain where what a rule lets begin is counted."""
+    ports, projects = f"flows_of_ports_{limits.port}", f"flows_of_projects_{limits.project}"
+    return f"""\
+    set {ports} {{
+        type mark; size 65535; flags dynamic;
+    }}
+    set {projects} {{
+        type mark; size 65535; flags dynamic;
+    }}
+    set crowded_ports {{
+        type mark; size 65535; flags dynamic,timeout; timeout {CROWDED_MINUTES}m;
+    }}
+    set crowded_projects {{
+        type mark; size 65535; flags dynamic,timeout; timeout {CROWDED_MINUTES}m;
+    }}
+    chain begun {{
+        add @{ports} {{ meta mark ct count over {limits.port} }} goto crowded
+        ct mark set 0
+        ct mark set meta mark map @projects
+        ct mark 0 goto sealed
+        add @{projects} {{ ct mark ct count over {limits.project} }} goto crowded_together
+        goto sealed
+    }}
+"""
+
+
 def _segments(spec: FirewallSpec) -> set[int]:
     return {port.segment_id for port in spec.ports}
 
@@ -232,7 +305,7 @@ def _group(group: GroupSpec) -> str:
     for rule in group.rules:
         if ":" in rule.remote_cidr:
             continue  # IPv6 never gets here
-        chains[rule.direction].append(f"        {f'{match(rule)} goto sealed'.lstrip()}\n")
+        chains[rule.direction].append(f"        {f'{match(rule)} goto begun'.lstrip()}\n")
     word = _word(group.id)
     members = [f'"{names.bridge(each.segment_id)}" . {each.address}' for each in group.members]
     return (

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from workers import specs
 from workers.config import HostConfig
-from workers.drivers import records
+from workers.drivers import nft, records
 from workers.drivers.filter import conntrack, firewall_rules
+from workers.drivers.filter.firewall_rules import Limits
 from workers.drivers.filter.readable import readable
 from workers.drivers.nft import Ruleset
 from workers.specs import FirewallSpec, Held
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS_MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+RAISE = "Look at what it does; if that is well, have more let through by the host's setting"
+ROOM_LEAST = 65_536
 BRIDGE_SETTINGS = Path("/proc/sys/net/bridge")
 
 
@@ -25,7 +29,7 @@ class NftFirewall:
     """
 
     def __init__(self, config: HostConfig):
-        directory = config.state_directory / "tables"
+        self._config, directory = config, config.state_directory / "tables"
         self._applied = directory / "firewall.json"
         self._guard = Ruleset(
             tables=(("bridge", "portico_guard"), ("inet", "portico_guard")),
@@ -50,7 +54,7 @@ class NftFirewall:
         before = self._last_judged()
         if before == spec and self.observe_firewall():
             return
-        text = firewall_rules.ruleset(spec)
+        text = firewall_rules.ruleset(spec, _limits(self._config))
         # forgotten before the change: a kill in between must not leave old connections unjudged
         records.remove(self._applied)
         remarks = {"id": spec.id, "generation": spec.generation, "unreadable": list(unreadable)}
@@ -58,6 +62,21 @@ class NftFirewall:
         if before is None or conntrack.narrows(before, spec):
             self._forget_refused(before, spec)
         records.write(self._applied, specs.dump(spec))
+
+    def restore(self) -> bool:
+        """The kernel filters by the table that was applied last, as this version words it, should
+        somebody have taken it away: first nothing passes, then what may. Returns whether somebody
+        had."""
+        guarded = self._guard.held() is not None or self._guard.remembered() is None
+        self.ensure_base()
+        spec, remarks = self._last_judged(), self._filter.remembered()
+        if spec is None or remarks is None:
+            return not guarded
+        taken = self._filter.held() is None
+        self._filter.ensure(firewall_rules.ruleset(spec, _limits(self._config)), **remarks)
+        if taken:
+            self._forget_refused(spec, spec)  # what began meanwhile
+        return taken or not guarded
 
     def observe_firewall(self) -> tuple[Held, ...]:
         held = self._filter.held()
@@ -71,6 +90,33 @@ class NftFirewall:
                 generation=held["generation"],
                 unreadable=unreadable,
             ),
+        )
+
+    def observe_crowds(self) -> tuple[tuple[str, str], ...]:
+        spec = self._last_judged()
+        if not spec or not self._filter.held():
+            return ()
+        limits = _limits(self._config)
+        ports, projects = (
+            set(map(_number, nft.elements(f"inet portico crowded_{each}")))
+            for each in ("ports", "projects")
+        )
+        whose = {firewall_rules.project_mark(each.project): each.project for each in spec.ports}
+        return tuple(
+            (
+                f"the guest with {', '.join(port.addresses)} (port {port.id}) had all the "
+                f"{limits.port} connections that a port may have, and began more",
+                f"{RAISE} connections_per_port",
+            )
+            for port in spec.ports
+            if port.number in ports
+        ) + tuple(
+            (
+                f"the guests of project {whose[mark]} had all the {limits.project} connections "
+                "that a project may have on this host, and began more",
+                f"{RAISE} connections_per_project",
+            )
+            for mark in sorted(projects & whose.keys())
         )
 
     def remove(self) -> None:
@@ -101,6 +147,22 @@ class NftFirewall:
             zones |= set(firewall_rules.zones_of(gone).values())
         if count := conntrack.forget_refused(spec, zones=zones):
             log.info("firewall %s: %d connections are no longer allowed", spec.generation, count)
+
+
+def _number(element: str) -> int:
+    """Of an element of a set of marks, whatever is said with it."""
+    return int(element.split()[0], 0)
+
+
+def _limits(config: HostConfig) -> Limits:
+    try:
+        room = int(CONNECTIONS_MOST.read_text())
+    except FileNotFoundError:  # the module is loaded with the first table
+        room = ROOM_LEAST
+    return Limits(
+        port=min(config.connections_per_port, room // 8),
+        project=min(config.connections_per_project, room // 4),
+    )
 
 
 def _ensure_bridges_can_call_the_filter() -> None:

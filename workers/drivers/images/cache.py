@@ -2,24 +2,26 @@
 
     cache/<sha256>   an image, never changed, shared by all guests made of it
 
-An image appears whole or not at all: it is written to a file without a name (O_TMPFILE, open(2)),
-so that a pulled plug leaves nothing behind. An image goes when the cache has become too large and
-no disk stands on it. The time of its last access (atime) says when it was used last.
+An image is a file of its own, also where the store is on the same file system (a reflink, should
+that be able to): whoever opened the store's file before it was summed could write to it still. It
+appears whole or not at all: it is written to a file without a name (O_TMPFILE, open(2)), so that a
+pulled plug leaves nothing behind. An image goes when the cache has become too large and no disk
+stands on it. The time of its last access (atime) says when it was used last.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import logging
 import os
 import shutil
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from workers.config import HostConfig
-from workers.drivers import Progress
+from workers.drivers import Progress, privacy
 from workers.drivers.disks import backing, writing
 from workers.drivers.images import eviction, store
 from workers.drivers.images.eviction import GIB, Cached
@@ -27,41 +29,59 @@ from workers.errors import Permanent
 from workers.specs import ImageSpec
 
 CHUNK_BYTES = 1 << 20
+FICLONE = 0x40049409  # linux/fs.h
 
 log = logging.getLogger(__name__)
 
 
 class ImageCache:
-    """See `drivers.Images`. The state directory must let QEMU's own user pass (mode o+x)."""
+    """See `drivers.Images`."""
 
     def __init__(self, config: HostConfig):
         self._config, self._store = config, config.image_store
         self._directory, self._limit_bytes = directory(config), config.image_cache_gib * GIB
         for each in (config.state_directory, self._directory):
-            each.mkdir(mode=0o711, parents=True, exist_ok=True)
+            privacy.ensure_passage(config, each)
 
     def ensure_image(self, image: ImageSpec, progress: Progress) -> None:
         if self.use_image(image):
             return
-        cached = self._directory / image.sha256
-        stored = self._store / image.sha256 if self._store else None
-        if not stored or not stored.exists():
-            raise FileNotFoundError(f"image {image.sha256} is not in the image store")
-        linked = stored.stat().st_dev == self._directory.stat().st_dev
-        self._make_room(0 if linked else image.size_bytes)
-        with writing.explained():
-            _link_or_copy(stored, cached, image, progress)
+        with self._stored(image) as file:
+            self._make_room(image.size_bytes)
+            with writing.explained():
+                _copy(
+                    file,
+                    self._directory / image.sha256,
+                    image,
+                    progress,
+                    privacy.group_id(self._config),
+                )
 
     def use_image(self, image: ImageSpec) -> bool:
         cached = self._directory / _sum(image)
         try:
-            os.utime(cached, ns=(time.time_ns(), cached.stat().st_mtime_ns))
+            there = cached.stat()
+            os.utime(cached, ns=(time.time_ns(), there.st_mtime_ns))
         except FileNotFoundError:
             return False
-        return True
+        return there.st_nlink == 1  # until 0.1.0 the store had the same file
 
     def observe_images(self) -> tuple[str, ...]:
         return tuple(sorted(each for each in os.listdir(self._directory) if _is_sum(each)))
+
+    @contextlib.contextmanager
+    def _stored(self, image: ImageSpec) -> Iterator[BinaryIO]:
+        """The file of the image in the store. Raises FileNotFoundError when it is not there."""
+        absent = FileNotFoundError(f"image {image.sha256} is not in the image store")
+        if not self._store:
+            raise absent
+        try:
+            with store.opened(self._store) as ours:
+                file = ours.read(image.sha256)
+        except FileNotFoundError:
+            raise absent from None
+        with file:
+            yield file
 
     def _make_room(self, coming_bytes: int) -> None:
         """With so many bytes more the cache is no larger than its limit and they fit on the disk,
@@ -103,46 +123,43 @@ def path(config: HostConfig, image: ImageSpec) -> Path:
     return directory(config) / _sum(image)
 
 
-def _link_or_copy(stored: Path, cached: Path, image: ImageSpec, progress: Progress) -> None:
-    """What the store holds is read through and compared even where it is then linked. The
-    store is the portal's, so no link in it is followed, and what guests start from is taken
-    from its owner before it is read."""
-    with open(stored, "rb", opener=_regular) as file:
-        if os.fstat(file.fileno()).st_dev != os.stat(cached.parent).st_dev:
-            _write(cached, _chunks(file), image, progress)
-            return
-        os.fchown(file.fileno(), os.geteuid(), os.getegid())
-        os.fchmod(file.fileno(), 0o444)  # QEMU's own user reads it, and nobody writes it
-        for _ in _checked(_chunks(file), image, progress):
-            pass
-        _name(file, cached)
-
-
-def _write(cached: Path, chunks: Iterable[bytes], image: ImageSpec, progress: Progress) -> None:
-    with open(os.open(cached.parent, os.O_TMPFILE | os.O_WRONLY, 0o444), "wb") as file:
-        for chunk in _checked(chunks, image, progress):
-            file.write(chunk)
-        file.flush()
-        os.fchmod(file.fileno(), 0o444)  # whatever the umask
-        os.fsync(file.fileno())
-        _name(file, cached)
-
-
-def _name(file: BinaryIO, cached: Path) -> None:
-    folder = os.open(cached.parent, os.O_DIRECTORY)
+def _copy(
+    stored: BinaryIO, cached: Path, image: ImageSpec, progress: Progress, group_id: int
+) -> None:
+    """The cache holds what the store's file held, if that is the image. What is compared is what
+    guests start from: the copy, to which nobody else has a way."""
+    folder = os.open(cached.parent, os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(cached.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o400)
     try:
-        store.give_name(file, cached.name, folder)
+        with open(descriptor, "r+b") as file:
+            if _share_content(stored, file):
+                for _ in _checked(_chunks(file), image, progress):
+                    pass
+            else:
+                for chunk in _checked(_chunks(stored), image, progress):
+                    file.write(chunk)
+            file.flush()
+            os.fchown(file.fileno(), -1, group_id)
+            os.fchmod(
+                file.fileno(), privacy.IMAGE
+            )  # QEMU's own user reads it, and nobody writes it
+            os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                if cached.stat().st_nlink > 1:
+                    cached.unlink()  # the store's file, which guests that run keep open
+            store.give_name(file, cached.name, folder)
     finally:
         os.close(folder)
 
 
-def _regular(path: str, flags: int) -> int:
-    """For open(): a descriptor of a regular file, not of what a link names."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise Permanent(f"{path} is no file")
-    return descriptor
+def _share_content(source: BinaryIO, target: BinaryIO) -> bool:
+    """The target has the content of the source, as ioctl_ficlone(2) gives it at once, which few
+    file systems can."""
+    try:
+        fcntl.ioctl(target, FICLONE, source.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def _checked(chunks: Iterable[bytes], image: ImageSpec, progress: Progress) -> Iterator[bytes]:

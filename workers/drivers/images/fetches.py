@@ -24,7 +24,8 @@ from workers.drivers import Progress
 from workers.drivers.disks import qemu_img
 from workers.drivers.images import store
 from workers.drivers.images.publisher import DIGESTS, Publisher
-from workers.drivers.images.store import Owner, Store
+from workers.drivers.images.store import Store
+from workers.drivers.rights import Owner
 from workers.errors import Permanent
 from workers.specs import Fetched, FetchSpec
 

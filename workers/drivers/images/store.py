@@ -1,37 +1,31 @@
 """The image store, which a host touches with the rights of the store's owner and no others.
 
 The folder is the portal's, which nobody need trust with this host: a link of its making may lead
-to any file. So a worker that is root looks and writes there as the owner, for whom the kernel
-refuses what is not theirs. It goes by a descriptor of the folder, since the way to it may be
-closed to the owner, and since another folder may have its name by then.
+to any file. So a worker that is root looks and writes there as the owner; see `rights`. It goes by
+a descriptor of the folder, to which the way may be closed for the owner.
 """
 
 import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from workers.drivers import records
-
-
-class Owner(NamedTuple):
-    """Whose rights are taken on."""
-
-    user_id: int
-    group_id: int
+from workers.drivers import records, rights
+from workers.drivers.rights import Owner, acting
+from workers.errors import Permanent
 
 
 class Store:
-    """The folder that is open as this descriptor. Names are those of files in it."""
+    """The folder that is open as this descriptor, with the rights of `owner` in it. Names are those
+    of files in it."""
 
-    def __init__(self, descriptor: int):
-        there = os.fstat(descriptor)
+    def __init__(self, descriptor: int, owner: Owner | None):
         self._descriptor, self._folder = descriptor, Path(f"/proc/self/fd/{descriptor}")
-        foreign = os.geteuid() == 0 and there.st_uid != 0
-        self.owner = Owner(there.st_uid, there.st_gid) if foreign else None
+        self.owner = owner
 
     @property
     def free_bytes(self) -> int:
@@ -40,6 +34,16 @@ class Store:
     def holds(self, name: str) -> bool:
         with acting(self.owner):
             return (self._folder / name).exists()
+
+    def read(self, name: str) -> BinaryIO:
+        """The file of this name, to be read: itself, and not what a link names. Raises OSError."""
+        with acting(self.owner):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(self._folder / name, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Permanent(f"{name} in the image store is no file")
+        return os.fdopen(descriptor, "rb")
 
     def note(self, name: str) -> dict:
         """What a note says; empty when there is none."""
@@ -84,9 +88,9 @@ class Store:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Store]:
     """The store in this folder, whatever has the folder's name until it is left."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor, owner = rights.open_folder(folder)
     try:
-        yield Store(descriptor)
+        yield Store(descriptor, owner)
     finally:
         os.close(descriptor)
 
@@ -98,24 +102,3 @@ def give_name(file: BinaryIO, name: str, folder: int) -> None:
         # a folder makes this linkat(2), which follows /proc's link to the file
         os.link(f"/proc/self/fd/{file.fileno()}", name, dst_dir_fd=folder)
     os.fsync(folder)
-
-
-@contextlib.contextmanager
-def acting(owner: Owner | None) -> Iterator[None]:
-    """The process has the rights of this owner instead of root's, or its own for None.
-
-    They are the whole process's, whichever thread asks (nptl(7)): a job is a process forked for
-    it alone, with one thread."""
-    if owner is None:
-        yield
-        return
-    user_id, group_id, groups = os.geteuid(), os.getegid(), os.getgroups()
-    try:
-        os.setgroups([])
-        os.setegid(owner.group_id)
-        os.seteuid(owner.user_id)  # last, for it ends the right to the others
-        yield
-    finally:
-        os.seteuid(user_id)
-        os.setegid(group_id)
-        os.setgroups(groups)

@@ -112,6 +112,7 @@ def arguments(place: Path, spec: NetworkSpec, upstream: tuple[str, ...]) -> list
         *(f"--dhcp-range={each}" for each in ranges(spec)),
         f"--dhcp-hostsfile={place / 'addresses'}",
         "--dhcp-ignore=tag:!known",
+        "--dhcp-ignore-clid",  # a guest's MAC is its own, its id may be that of its image
         "--dhcp-ignore-names",  # a guest does not choose its name: others rely on it
         "--dhcp-authoritative",
         "--dhcp-lease-max=65536",

@@ -19,7 +19,7 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from workers.config import HostConfig
-from workers.drivers import names
+from workers.drivers import mending, names
 from workers.drivers.network import (
     dnsmasq,
     links,
@@ -27,9 +27,11 @@ from workers.drivers.network import (
     other_firewalls,
     plan,
     records,
+    resolvers,
     strangers,
 )
 from workers.drivers.network.records import Record
+from workers.drivers.router import beside, nat_rules, way_out
 from workers.drivers.router.way_out import WayOut
 from workers.errors import Busy
 from workers.specs import Held, InstanceSpec, NetworkSpec, Stranger
@@ -40,6 +42,7 @@ class NetlinkNetwork:
 
     def __init__(self, config: HostConfig):
         self._config = config
+        nat_rules.lay_in(config.transit_range)
         self._way_out = WayOut(config)
 
     def ensure_network(self, spec: NetworkSpec) -> None:
@@ -100,8 +103,20 @@ class NetlinkNetwork:
         known = (records.read(self._config, each) for each in records.ids(self._config))
         return self._healthy([record for record in known if record and record.held])
 
+    def follow(self) -> None:
+        """See `way_out.follow`."""
+        way_out.follow(self._config)
+
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
-        return other_firewalls.observe()
+        found = other_firewalls.observe(self._one_of_these()) + mending.told(self._config)
+        more = (resolvers.obstacle(), beside.obstacle(nat_rules.transits()))
+        return found + tuple(each for each in more if each)
+
+    def _one_of_these(self) -> NetworkSpec | None:
+        """A network that this host serves, one with a way out if there is any."""
+        known = (records.read(self._config, each) for each in records.ids(self._config))
+        specs = [record.spec for record in known if record and record.held]
+        return next((each for each in specs if each.nat), specs[0] if specs else None)
 
     def observe_remembered(self) -> tuple[str, ...]:
         return records.ids(self._config)
@@ -120,7 +135,7 @@ class NetlinkNetwork:
         plans = {record.spec.id: plan.links(record.spec) for record in held}
         seen = links.seen(link.name for drawn in plans.values() for link in drawn)
         signatures = _signatures([record.spec for record in held])
-        way_out = self._way_out.stands()
+        leads_out = self._way_out.stands()
         return tuple(
             Held(
                 kind="networks",
@@ -131,7 +146,7 @@ class NetlinkNetwork:
             for record in held
             if all(seen.get(link.name) == link for link in plans[record.spec.id])
             and all(signatures[name] == known for name, known in record.signatures.items())
-            and (way_out or not record.spec.nat)
+            and (leads_out or not record.spec.nat)
             and dnsmasq.alive(self._config, record.spec)
         )
 

@@ -21,6 +21,7 @@ TABLES = {
     "inet portico",
     "inet portico_guard",
     "ip portico_outside",
+    "inet portico_probe",  # for as long as a path is asked
 }
 
 

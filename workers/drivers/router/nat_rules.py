@@ -1,10 +1,10 @@
 """The way out of a network, as text for nftables. Touches nothing.
 
 Between the gateway of a network and its host lies a transit: a pair of devices with two addresses
-of 100.64.0.0/10 (RFC 6598) that follow from the segment id, so there is nothing to allocate and
-nothing to lose. The gateway gives what leaves its own transit address (networks may have equal
-addresses behind it), and the host gives that its own towards the world. The range holds 2,097,151
-segments; a host that is itself reached by addresses of that range should not carry networks.
+that follow from the segment id, so there is nothing to allocate and nothing to lose. The gateway
+gives what leaves its own transit address (networks may have equal addresses behind it), and the
+host gives that its own towards the world. They are of 100.64.0.0/10 (RFC 6598), which holds
+2,097,151 segments, or of the range that the host's settings name, should it use those itself.
 """
 
 import ipaddress
@@ -13,8 +13,21 @@ from dataclasses import dataclass
 from workers.errors import Permanent
 from workers.specs import NetworkSpec
 
-RANGE = ipaddress.IPv4Network("100.64.0.0/10")
-SEGMENTS = RANGE.num_addresses // 2 - 1
+ADMIN_PROHIBITED = "reject with icmp type admin-prohibited"  # RFC 1812, section 5.2.7.1
+
+
+_range = ipaddress.IPv4Network("100.64.0.0/10")  # until a host's settings are known
+
+
+def lay_in(network: str) -> None:
+    """The transits of this process's host lie in this range."""
+    global _range
+    _range = ipaddress.IPv4Network(network)
+
+
+def transits() -> ipaddress.IPv4Network:
+    """The range of all transits."""
+    return _range
 
 
 @dataclass(frozen=True)
@@ -28,9 +41,10 @@ class Transit:
 def transit(segment_id: int) -> Transit:
     """The addresses of the link to the gateway of this segment. Raises `Permanent` for a segment
     that the range has no room for."""
-    if not 1 <= segment_id <= SEGMENTS:
-        raise Permanent(f"segment {segment_id} is not between 1 and {SEGMENTS}")
-    first = RANGE.network_address + 2 * segment_id
+    most = _range.num_addresses // 2 - 1
+    if not 1 <= segment_id <= most:
+        raise Permanent(f"segment {segment_id} is not between 1 and {most}")
+    first = _range.network_address + 2 * segment_id
     return Transit(host=str(first), router=str(first + 1))
 
 
@@ -69,12 +83,19 @@ table ip portico {{
 """
 
 
-def outside_rules(*, resolvers: tuple[str, ...], loopback_resolver: str = "") -> str:
+def outside_rules(
+    *,
+    resolvers: tuple[str, ...],
+    lent_resolver: str = "",
+    refused: tuple[str, ...] = (),
+    allowed: tuple[str, ...] = (),
+) -> str:
     """The table `ip portico_outside` of a host: the world's side of every transit.
 
     Gateways reach the world by the host's address, not each other, and of the host itself only
-    its end of the transit by ping, and DNS: at `resolvers`, or at `loopback_resolver`, which then
-    answers at the host's end of each transit. The world begins to speak to none of them.
+    its end of the transit by ping, and DNS: at `resolvers`, and at `lent_resolver` by the host's
+    end of each transit. The world begins to speak to none of them. Nor do they reach the networks
+    `refused`, but for the resolvers, and for what is `allowed`; neither may name an address twice.
     """
     answer_dns = ""
     if resolvers:
@@ -82,14 +103,14 @@ def outside_rules(*, resolvers: tuple[str, ...], loopback_resolver: str = "") ->
         answer_dns = f"""
         ip daddr {{ {addresses} }} meta l4proto {{ tcp, udp }} th dport 53 accept"""
     lend_resolver = ""
-    if loopback_resolver:
+    if lent_resolver:
         answer_dns += """
         ct status dnat meta l4proto { tcp, udp } th dport 53 accept"""
         lend_resolver = f"""
     chain prerouting {{
         type nat hook prerouting priority dstnat; policy accept;
         iifname "pout*" fib daddr . iif type local meta l4proto {{ tcp, udp }} th dport 53 \\
-            dnat to {loopback_resolver}
+            dnat to {lent_resolver}
     }}"""
     return f"""
 table ip portico_outside {{
@@ -107,14 +128,21 @@ table ip portico_outside {{
     chain forward {{
         type filter hook forward priority filter; policy accept;
         iifname "pout*" oifname "pout*" drop
-        iifname "pout*" ip saddr {RANGE} accept
+        iifname "pout*" ip saddr {_range} goto outward
         iifname "pout*" drop
         oifname "pout*" ct state established,related accept
         oifname "pout*" drop
     }}
+    chain outward {{{answer_dns}{_verdicts(allowed, "accept")}{_verdicts(refused, ADMIN_PROHIBITED)}
+        accept
+    }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
-        iifname "pout*" ip saddr {RANGE} masquerade
+        iifname "pout*" ip saddr {_range} masquerade
     }}
 }}
 """
+
+
+def _verdicts(networks: tuple[str, ...], verdict: str) -> str:
+    return f"\n        ip daddr {{ {', '.join(networks)} }} {verdict}" if networks else ""
