@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import (
+    BooleanField,
     HiddenField,
     IntegerField,
     RadioField,
@@ -53,6 +54,7 @@ class InstanceForm(Form):
     group_ids = SelectMultipleField("Security groups", validate_choice=False)
     key_pair_id = SelectField("SSH key", validate_choice=False)
     user_data = TextAreaField("User data")
+    user_data_as_it_is = BooleanField("Use it as it is")
 
     def wish(self, project_id) -> instances.NewInstance:
         """What was filled in, as the service takes it."""
@@ -65,7 +67,8 @@ class InstanceForm(Form):
             network_id=as_uuid(self.network_id.data),
             group_ids=tuple(each for each in map(as_uuid, self.group_ids.data or ()) if each),
             key_pair_id=as_uuid(self.key_pair_id.data),
-            user_data=(self.user_data.data or "").replace("\r\n", "\n"),
+            user_data=self.user_data.data or "",
+            user_data_as_it_is=self.user_data_as_it_is.data,
         )
 
 

@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
+
 from portal.models import Status
 from tests.cloud import PASSWORD
+from tests.services.user_data_texts import BOMBS
 
 
 def test_the_form_creates_what_its_summary_says(alice, red, cloud):
@@ -79,6 +82,28 @@ def test_what_cannot_be_made_is_said_beside_its_field_and_nothing_is_lost(alice,
     assert "not valid YAML" in answer.text
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; 🚀" in answer.text
+
+
+def test_user_data_that_would_be_ignored_is_asked_for_once_more(alice, red, cloud):
+    fields = alice.fields(f"{red}/instances/new") | {"user_data": ["runcmd: [x]\n"]}
+    assert "user_data_as_it_is" not in alice.open(f"{red}/instances/new").text
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 422
+    assert "runcmd: [x]" in answer.text
+    assert 'name="user_data_as_it_is"' in answer.text
+    fields["user_data_as_it_is"] = ["y"]
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 303
+    cloud.settle()
+    [seed] = cloud.hosts["kvm-1"].every("seed").values()
+    assert seed["user_data"] == "runcmd: [x]\n"
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_user_data_stops_the_portal(alice, red, name):
+    fields = alice.fields(f"{red}/instances/new") | {"user_data": [BOMBS[name]]}
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code in (303, 422)
 
 
 def test_what_the_quota_lacks_is_said_with_numbers(alice, red, cloud):

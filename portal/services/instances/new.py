@@ -5,7 +5,6 @@ import functools
 import itertools
 import uuid
 
-import yaml
 from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
@@ -24,13 +23,20 @@ from portal.models import (
     Subnet,
 )
 from portal.policies import Actor, authorize, visible_images
-from portal.services import activities, addresses, idempotency, names, placement, quotas
+from portal.services import (
+    activities,
+    addresses,
+    idempotency,
+    names,
+    placement,
+    quotas,
+    user_data,
+)
 from portal.services.instances.parts import parts as parts_of
 from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
 
 MOST_AT_ONCE = 20
-USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,7 @@ class NewInstance:
     key_pair_id: uuid.UUID | None = None
     group_ids: tuple[uuid.UUID, ...] = ()
     user_data: str = ""
+    user_data_as_it_is: bool = False  # also where cloud-init would ignore it
     count: int = 1
 
 
@@ -79,7 +86,8 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     name = names.label(new.name)
     if not 1 <= new.count <= MOST_AT_ONCE:
         raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
-    _check_user_data(new.user_data)
+    text = user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is)
+    new = dataclasses.replace(new, user_data=text)
     try:
         return _create(actor, new, name, key)
     except placement.Held:
@@ -220,30 +228,6 @@ def _check_fit(parts: Parts) -> None:
             f"{flavor.memory_mib} MiB. Choose a larger flavor.",
             field="flavor_id",
         )
-
-
-def _check_user_data(user_data: str) -> None:
-    size = len(user_data.encode())
-    if size > USER_DATA_LARGEST:
-        raise Refused(
-            f"User data has at most {USER_DATA_LARGEST:,} bytes; this has {size:,}.",
-            field="user_data",
-        )
-    if "\0" in user_data:
-        raise Refused("User data is text; this holds a NUL byte.", field="user_data")
-    if not user_data.startswith("#cloud-config"):
-        return
-    try:
-        content = yaml.safe_load(user_data)
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" in line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "it is malformed"
-        raise Refused(
-            f"This #cloud-config is not valid YAML{line}: {problem}.", field="user_data"
-        ) from None
-    if content is not None and not isinstance(content, dict):
-        raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
 
 
 def _columns(
