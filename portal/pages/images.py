@@ -12,7 +12,7 @@ from portal.pages import done, partial, uploads
 from portal.pages.forms import Form, new_key
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import images, quotas
+from portal.services import images, names, quotas
 
 GIB = 2**30
 VISIBILITIES = {
@@ -170,9 +170,11 @@ def delete(project_id, image_id):
     image = images.find(current_user.actor, project_id, image_id)
     images.require(current_user.actor, "delete", image)
     name = image.name
-    if request.form.get("confirm", "").strip() != name:
+    if not names.typed(request.form.get("confirm", ""), name):
         return _delete_page(
-            project_id, image_id, error=f"Type {name}, exactly as it is written here."
+            project_id,
+            image_id,
+            error=f"Type {names.as_seen(name)}, exactly as it is written here.",
         ), 422
     images.delete(current_user.actor, project_id, image_id)
     done(f"{name} is deleted.")

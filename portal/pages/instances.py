@@ -14,11 +14,12 @@ from wtforms import (
     TextAreaField,
 )
 
+from portal import config
 from portal.errors import NotFound
 from portal.pages import cards, done, partial
 from portal.pages.forms import Form, as_uuid, new_key
 from portal.pages.listing import Listing
-from portal.services import activities, catalog, instances
+from portal.services import activities, catalog, instances, names
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -124,7 +125,9 @@ def create(project_id):
 def show(project_id, instance_id):
     instance = instances.find_whole(current_user.actor, project_id, instance_id)
     template = "instances/_status_card.html" if partial() else "instances/show.html"
-    return render_template(template, instance=instance, actions=ACTIONS)
+    return render_template(
+        template, instance=instance, actions=ACTIONS, dns_domain=config.current().dns_domain
+    )
 
 
 @pages.get("/<uuid:instance_id>/row")
@@ -192,9 +195,11 @@ def confirm_delete(project_id, instance_id):
 def delete(project_id, instance_id):
     instance = instances.find(current_user.actor, project_id, instance_id)
     name = instance.name
-    if request.form.get("confirm", "").strip() != name:
+    if not names.typed(request.form.get("confirm", ""), name):
         return _delete_page(
-            project_id, instance_id, error=f"Type {name}, exactly as it is written here."
+            project_id,
+            instance_id,
+            error=f"Type {names.as_seen(name)}, exactly as it is written here.",
         ), 422
     instances.delete(current_user.actor, project_id, instance_id)
     done(f"{name} is being deleted.")

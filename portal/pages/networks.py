@@ -4,11 +4,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import BooleanField, StringField
 
+from portal import config
 from portal.pages import done
 from portal.pages.forms import Form
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import networks, quotas
+from portal.services import names, networks, quotas
 
 pages = Blueprint("networks", __name__, url_prefix="/projects/<uuid:project_id>/networks")
 
@@ -59,7 +60,13 @@ def show(project_id, network_id):
     rows, listing.total = networks.listed_ports(
         current_user.actor, project_id, network_id, listing.asked()
     )
-    return render_template("networks/show.html", network=network, rows=rows, listing=listing)
+    return render_template(
+        "networks/show.html",
+        network=network,
+        rows=rows,
+        listing=listing,
+        dns_domain=config.current().dns_domain,
+    )
 
 
 @pages.get("/<uuid:network_id>/delete")
@@ -70,9 +77,11 @@ def confirm_delete(project_id, network_id):
 @pages.post("/<uuid:network_id>/delete")
 def delete(project_id, network_id):
     name = networks.find(current_user.actor, project_id, network_id).name
-    if request.form.get("confirm", "").strip() != name:
+    if not names.typed(request.form.get("confirm", ""), name):
         return _delete_page(
-            project_id, network_id, error=f"Type {name}, exactly as it is written here."
+            project_id,
+            network_id,
+            error=f"Type {names.as_seen(name)}, exactly as it is written here.",
         ), 422
     networks.delete(current_user.actor, project_id, network_id)
     done(f"The network {name} is deleted.")

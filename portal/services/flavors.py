@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from portal.db import session, transaction
 from portal.errors import Conflict, Refused
 from portal.models import Flavor, Instance, Power
+from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names
 
@@ -61,11 +62,12 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> Flavor:
 def create(actor: Actor, new: NewFlavor) -> Flavor:
     """The size is offered to everybody."""
     authorize(actor, "flavors:change")
-    label = names.label(new.name)
+    label = names.distinct(new.name)
     numbers = {name: _number(name, getattr(new, name)) for name in LIMITS}
     with transaction():
-        if session.scalar(select(Flavor.id).where(Flavor.name == label)):
-            raise Conflict(f"There is a flavor named {label} already.", field="name")
+        held = session.scalar(select(Flavor.name).where(Flavor.reads_as == reads_as(label)))
+        if held is not None:
+            raise Conflict(names.taken("flavor", label, held), field="name")
         flavor = Flavor(name=label, **numbers)
         session.add(flavor)
         session.flush()

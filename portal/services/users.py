@@ -13,6 +13,7 @@ from portal import config
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
+from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, sessions
 from portal.services.listing import Asked, like, ordered
@@ -45,12 +46,11 @@ def verify(name: str, password: str) -> User | None:
 def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
     """There is a user of this name, who has no part in any project yet."""
     authorize(actor, "users:change")
-    label = names.label(name)
+    label = names.distinct(name)
     check_password(password, label)
     hashed = hash_password(password)
     with transaction():
-        if session.scalar(select(User.id).where(User.name == label)):
-            raise Conflict(f"There is a user named {label} already.", field="name")
+        _check_free(label)
         user = User(
             domain_id=session.scalar(select(Domain.id).where(Domain.name == DEFAULT_DOMAIN)),
             name=label,
@@ -184,10 +184,9 @@ def create_administrator(actor: Actor, name: str, password: str) -> User:
     """There is one more administrator of the whole cloud, who chooses a password of their own at
     the first sign-in."""
     authorize(actor, "users:change")
-    label = names.label(name)
+    label = names.distinct(name)
     with transaction():
-        if session.scalar(select(User.id).where(User.name == label)):
-            raise Conflict(f"There is a user named {label} already.", field="name")
+        _check_free(label)
         user = make_administrator(label, password)
         activities.record(actor, "users:change", user, after={"role": Role.ADMIN})
     return user
@@ -231,6 +230,13 @@ def hash_password(password: str) -> str:
     only so many are computed at a time."""
     with _turn():
         return _hasher().hash(password)
+
+
+def _check_free(name: str) -> None:
+    """Raises Conflict when somebody's name reads like this one."""
+    held = session.scalar(select(User.name).where(User.reads_as == reads_as(name)))
+    if held is not None:
+        raise Conflict(names.taken("user", name, held), field="name")
 
 
 def _cloud_roles() -> dict[uuid.UUID, RoleAssignment]:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from portal.models import Status
+from portal.db import session, transaction
+from portal.models import Instance, Status
 from tests.cloud import PASSWORD
 from tests.services.user_data_texts import BOMBS
 
@@ -147,3 +148,36 @@ def test_another_projects_instance_does_not_exist(sign_in, red, cloud):
     assert charlie.open(f"{red}/instances/{instance.id}").status_code == 404
     own = f"/projects/{cloud.project('blue').id}/instances/{instance.id}"
     assert charlie.open(own).status_code == 404
+
+
+def test_pages_show_the_name_that_resolves(alice, red, cloud):
+    cloud.create("web")
+    second = cloud.create("web")
+    assert ">web-2.internal<" in alice.open(f"{red}/instances/{second.id}").text
+    network = alice.open(f"{red}/networks/{cloud.new_instance().network_id}").text
+    assert ">web-2<" in network
+    assert ">internal<" in network
+
+
+def test_an_old_name_that_cannot_be_seen_whole_is_deleted_by_typing_what_is_shown(
+    alice, red, cloud
+):
+    instance = cloud.running("web")
+    with transaction():
+        session.get_one(Instance, instance.id).name = "backup\u202egnp.\u200b  1"
+    place = f"{red}/instances/{instance.id}"
+    for page in (f"{red}/instances", place, f"{place}/delete", "/", f"{place}/activity"):
+        assert "\u202e" not in alice.open(page).text
+    assert "<code>backupgnp. 1</code>" in alice.open(f"{place}/delete").text
+    assert alice.send(f"{place}/delete", {"confirm": "backupgnp."}).status_code == 422
+    assert alice.send(f"{place}/delete", {"confirm": "backupgnp. 1"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "name", ["web\u200b1", "backup\u202egnp.1", "\u200b\u200b", "soft\u00adhyphen"]
+)
+def test_a_name_that_cannot_be_seen_whole_is_refused_and_says_so(alice, red, name):
+    fields = alice.fields(f"{red}/instances/new") | {"name": [name]}
+    answer = alice.send(f"{red}/instances", fields, page=f"{red}/instances/new")
+    assert answer.status_code == 422
+    assert "holds what cannot be seen" in answer.text

@@ -7,7 +7,7 @@ from wtforms import IntegerField, StringField
 from portal.pages import done
 from portal.pages.forms import Form
 from portal.policies import authorize
-from portal.services import flavors
+from portal.services import flavors, names
 
 pages = Blueprint("flavors", __name__, url_prefix="/flavors")
 
@@ -77,8 +77,10 @@ def confirm_delete(flavor_id):
 def delete(flavor_id):
     name = flavors.find(current_user.actor, flavor_id).name
     authorize(current_user.actor, "flavors:change")
-    if request.form.get("confirm", "").strip() != name:
-        return _delete_page(flavor_id, error=f"Type {name}, exactly as it is written here."), 422
+    if not names.typed(request.form.get("confirm", ""), name):
+        return _delete_page(
+            flavor_id, error=f"Type {names.as_seen(name)}, exactly as it is written here."
+        ), 422
     flavors.delete(current_user.actor, flavor_id)
     done(f"The flavor {name} is deleted.")
     return redirect(url_for(".index"), 303)

@@ -116,7 +116,9 @@ def _create(
         hosts = placement.claim(
             parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"), patient=patient
         )
-        numbered = zip(ids, names.numbered(name, new.count), hosts, strict=True)
+        labels = names.numbered(name, new.count)
+        hostnames = addresses.free_names(parts.network, name, ids)
+        numbered = zip(ids, labels, hostnames, hosts, strict=True)
         rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
         write(Instance, rows)
         instances = [_known(row) for row in rows]
@@ -231,13 +233,20 @@ def _check_fit(parts: Parts) -> None:
 
 
 def _columns(
-    actor: Actor, new: NewInstance, instance_id: uuid.UUID, name: str, host: Host, *, parts: Parts
+    actor: Actor,
+    new: NewInstance,
+    instance_id: uuid.UUID,
+    name: str,
+    hostname: str,
+    host: Host,
+    *,
+    parts: Parts,
 ) -> dict:
     key_pair = parts.key_pair
     return {
         "id": instance_id,
-        "name": name[: names.LONGEST],
-        "hostname": names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
+        "name": name,
+        "hostname": hostname,
         "project_id": new.project_id,
         "user_id": actor.user_id,
         "host_id": host.id,

@@ -130,8 +130,11 @@ def options(spec: NetworkSpec) -> list[str]:
 
 
 def addresses(spec: NetworkSpec) -> str:
-    """The file that says who gets which address."""
-    lines = sorted(f"{each.mac},{each.address},{each.hostname}\n" for each in spec.leases)
+    """The file that says who gets which address. A name without its domain might be read as an
+    order or a time: ignore, infinite, 5m."""
+    lines = sorted(
+        f"{each.mac},{each.address},{each.hostname}.{spec.dns_domain}\n" for each in spec.leases
+    )
     return "".join(lines)
 
 
