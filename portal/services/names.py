@@ -88,9 +88,14 @@ def shown(text):
     return MISLEADING.sub("", text)
 
 
+def seen(text: str) -> str:
+    """What is left of a text when what cannot be seen is not there; composed."""
+    return unicodedata.normalize("NFC", UNSEEN.sub("", text))
+
+
 def as_seen(name: str) -> str:
     """A name as people can type it: what cannot be seen in an old one is left out."""
-    return _plain(UNSEEN.sub("", name)) or "unnamed"
+    return _plain(seen(name)) or "unnamed"
 
 
 def typed(text: str, name: str) -> bool:
