@@ -5,8 +5,28 @@ import uuid
 from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
-from portal.errors import Refused
+from portal.errors import (
+    Conflict,
+    Forbidden,
+    NoRoom,
+    NotFound,
+    OverQuota,
+    Refused,
+    TooMany,
+    Unavailable,
+)
 from portal.pages import remember_refusal
+
+HEADLINES = {  # the special before the general
+    OverQuota: "The quota does not allow it",
+    NoRoom: "No host has room for it",
+    TooMany: "Not so often",
+    Unavailable: "Not at this moment",
+    Forbidden: "You may not do this",
+    NotFound: "It is not there",
+    Conflict: "Not in its present state",
+    Refused: "It was not done",
+}
 
 
 class Form(FlaskForm):
@@ -25,6 +45,7 @@ class Form(FlaskForm):
         csrf = False  # the application checks the token of every POST, with or without a form
 
     status = 422
+    headline = ""  # what was refused, where no field is to blame
     look_again = HiddenField()
 
     def validate(self, *arguments, **more) -> bool:
@@ -33,7 +54,12 @@ class Form(FlaskForm):
         if self.look_again.data:
             self.status = 200
             return False
-        return super().validate(*arguments, **more)
+        sound = super().validate(*arguments, **more)
+        for field in self:
+            if isinstance(field.data, str) and "\0" in field.data:
+                field.errors = [*field.errors, "This holds a NUL, which no text has."]
+                sound = False
+        return sound
 
     def __enter__(self):
         return self
@@ -43,12 +69,21 @@ class Form(FlaskForm):
             return False
         remember_refusal(error)
         self.status = error.status
-        field = self._fields.get(error.field or "")
-        if field is None:
-            self.form_errors = [*self.form_errors, str(error)]
-        else:
-            field.errors = [*field.errors, str(error)]
+        for each in (error, *error.others):
+            field = self._fields.get(each.field or "")
+            if field is not None and field.errors:
+                continue  # what it says of it is known by a word of the form itself
+            if field is None:
+                self.headline = headline(each)
+                self.form_errors = [*self.form_errors, str(each)]
+            else:
+                field.errors = [*field.errors, str(each)]
         return True
+
+
+def headline(refused: Refused) -> str:
+    """What kind of no it is, where no answer of the form is wrong."""
+    return next(words for kind, words in HEADLINES.items() if isinstance(refused, kind))
 
 
 def new_key() -> str:

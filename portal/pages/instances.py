@@ -212,14 +212,11 @@ def _delete_page(project_id, instance_id, error=None):
 
 
 def _defaults(project_id) -> dict:
-    """What a form begins with: the newest image, the smallest flavor, the first network, the
-    groups that let a person in, their newest key."""
+    """What a form begins with: the newest image, the smallest flavor that has what it needs and
+    that the quota has room for, the first network, the groups that let a person in, their newest
+    key."""
     menu = catalog.menu(current_user.actor, project_id)
-    fitting = [
-        flavor
-        for flavor in menu.flavors
-        if menu.images and flavor.disk_gib >= menu.images[0].disk_gib
-    ]
+    fitting = menu.fitting(menu.images[0]) if menu.images else []
     return {
         "name": menu.free_name,
         "image_id": menu.images[0].id if menu.images else None,

@@ -22,6 +22,7 @@ pages = Blueprint("login", __name__)
 
 
 class LoginForm(Form):
+    headline = "You are not signed in"
     name = StringField("User name", [InputRequired("Who are you?")])
     password = PasswordField("Password", [InputRequired("Your password is needed.")])
     next = HiddenField()

@@ -9,7 +9,7 @@ from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
 from portal.db import session, transaction, write
-from portal.errors import Refused
+from portal.errors import Refused, all_of
 from portal.models import (
     Claim,
     Flavor,
@@ -21,6 +21,7 @@ from portal.models import (
     Resource,
     SecurityGroup,
     Subnet,
+    Visibility,
 )
 from portal.policies import Actor, authorize, visible_images
 from portal.services import (
@@ -37,6 +38,7 @@ from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
 
 MOST_AT_ONCE = 20
+KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,10 +85,12 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     instances that it made the first time.
     """
     authorize(actor, "instances:create", new.project_id)
-    name = names.label(new.name)
-    if not 1 <= new.count <= MOST_AT_ONCE:
-        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
-    text = user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is)
+    idempotency.check(key)
+    name, _, text = all_of(
+        lambda: names.label(new.name),
+        lambda: _check_count(new.count),
+        lambda: user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is),
+    )
     new = dataclasses.replace(new, user_data=text)
     try:
         return _create(actor, new, name, key)
@@ -206,7 +210,11 @@ def _statement_of_the_parts() -> Select:
         .outerjoin(
             SecurityGroup, SecurityGroup.id.in_(groups) & (SecurityGroup.project_id == project)
         )
-        .where(Image.id == name("image"), Image.deleted_at.is_(None))
+        .where(
+            Image.id == name("image"),
+            Image.deleted_at.is_(None),
+            (Image.project_id == project) | (Image.visibility == Visibility.PUBLIC),
+        )
         .order_by(Subnet.created_at, Subnet.id, SecurityGroup.created_at, SecurityGroup.id)
         .options(contains_eager(Network.subnets), lazyload(SecurityGroup.rules))
         .with_for_update(of=Image, read=True, key_share=True)
@@ -216,12 +224,17 @@ def _statement_of_the_parts() -> Select:
 PARTS = _statement_of_the_parts()
 
 
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MOST_AT_ONCE:
+        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
+
+
 def _check_fit(parts: Parts) -> None:
     flavor, image = parts.flavor, parts.image
     if flavor.disk_gib < image.disk_gib:
         raise Refused(
             f"{image.name} needs a disk of {image.disk_gib} GiB, {flavor.name} has "
-            f"{flavor.disk_gib} GiB. Choose a larger flavor.",
+            f"{flavor.disk_gib} GiB{_by_how_little(parts)}. Choose a larger flavor.",
             field="flavor_id",
         )
     if flavor.memory_mib < image.min_memory_mib:
@@ -230,6 +243,14 @@ def _check_fit(parts: Parts) -> None:
             f"{flavor.memory_mib} MiB. Choose a larger flavor.",
             field="flavor_id",
         )
+
+
+def _by_how_little(parts: Parts) -> str:
+    """What makes a disk need a whole GiB more, where it is less than that."""
+    over = parts.image.virtual_size_bytes - parts.flavor.disk_gib * GIB
+    if not 0 < over < GIB:
+        return ""
+    return f": it is {f'{over // MIB} MiB' if over >= MIB else f'{-(-over // KIB)} KiB'} larger"
 
 
 def _columns(
