@@ -1,9 +1,12 @@
 """Whatever is written into whichever field of whichever form, the answer is an answer."""
 
+import time
+
 import pytest
 
 from portal.db import session
 from portal.models import Activity
+from tests.pages.conftest import Browser
 from tests.routes import FIELDS, Route, routes
 from tests.services.user_data_texts import merges
 
@@ -96,6 +99,75 @@ def test_every_page_bears_whatever_is_asked_of_it(house, name):
             if answer.status_code >= 500:
                 broken[route.name] = answer.status_code
     assert not broken
+
+
+HEADERS = {
+    "HX-Current-URL": ["http://[::1", "http://[", "//", "\u20ac", "x" * 8000],
+    "Cookie": ["portico=", "portico=a.b.c", "theme=\"<x>", "=;=;", "portico=" + "e" * 4000],
+    "User-Agent": ["", "x" * 8000, "\u20ac"],
+    "Origin": ["null", "http://[::1", "file://"],
+    "Content-Type": ["multipart/form-data", "multipart/form-data; boundary=", "x" * 4000,
+                     "application/x-www-form-urlencoded; charset=utf-7", "text/\u20ac",
+                     f"multipart/form-data; boundary={'x' * 4000}"],
+    "Content-Length": ["0", "-1", "x"],
+    "Accept-Encoding": ["gzip;q=x", ",,,", "*;q=2"],
+    "Range": ["bytes=5-1", "bytes=-", "x"],
+    "If-None-Match": ["W/", "\"", "x" * 4000],
+    "If-Modified-Since": ["yesterday", "Fri, 99 Feb 9999 99:99:99 GMT"],
+    "X-Forwarded-For": ["::::", "x" * 4000],
+    "X-CSRFToken": ["x", "\u20ac", "e" * 8000],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, each) for name, texts in HEADERS.items() for each in texts]
+)
+@pytest.mark.parametrize("who", ["nobody", "alice"])
+def test_every_header_is_borne_whatever_is_in_it(house, who, name, text):
+    client = Browser(house.app).client if who == "nobody" else house.browser(who).client
+    project = f"/projects/{house.red['project_id']}"
+    headers = {"HX-Request": "true", name: text.encode().decode("latin-1")}
+    for path in ("/login", project, f"{project}/instances", f"{project}/images/new"):
+        assert client.get(path, headers=headers).status_code < 500
+    for path in ("/login", f"{project}/images", f"{project}/instances", "/account/theme"):
+        assert client.post(path, data={"a": "b"}, headers=headers).status_code < 500
+    style = client.get("/static/portal.css", headers=headers)
+    assert style.status_code < 500
+
+
+BODIES = {
+    "nothing": b"",
+    "no end": b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nx',
+    "no headers": b"--x\r\n\r\nx\r\n--x--\r\n",
+    "no name": b"--x\r\nContent-Disposition: form-data\r\n\r\nx\r\n--x--\r\n",
+    "no disposition": b"--x\r\nContent-Type: text/plain\r\n\r\nx\r\n--x--\r\n",
+    "a charset": b"--x\r\nContent-Disposition: form-data; name=a\r\n"
+    b"Content-Type: text/plain; charset=utf-99\r\n\r\nx\r\n--x--\r\n",
+    "a name in pieces": b"--x\r\nContent-Disposition: form-data; name*0=a; name*9=b; "
+    b"name*=utf-8''%ff\r\n\r\nx\r\n--x--\r\n",
+    "no UTF-8": b'--x\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\xff\r\n--x--\r\n',
+    "endless headers": b"--x\r\n" + b"a: b\r\n" * 60_000,
+    "parts without end": b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" * 2000,
+    "boundaries": b"--x\r\n" * 50_000,
+    "almost boundaries": b"\r\n--" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_body_is_borne_whatever_is_in_it(house, name):
+    browser = house.browser("alice")
+    project = f"/projects/{house.red['project_id']}"
+    token = browser.token("/account/sessions")
+    for path in ("/images", "/images/new", "/instances", "/networks"):
+        began = time.thread_time()
+        answer = browser.client.post(
+            project + path,
+            data=BODIES[name],
+            content_type="multipart/form-data; boundary=x",
+            headers={"X-CSRFToken": token},
+        )
+        assert answer.status_code < 500
+        assert time.thread_time() - began < 1
 
 
 def test_what_was_refused_is_recorded_without_what_no_database_takes(house):
