@@ -186,8 +186,10 @@ class _Walk:
             if kind is Kind.MAPPING:
                 hint = "; for {{ … }} to be filled in, the first line is ## template: jinja"
             raise self._wrong(event, f"{kind.value} is used as a key{hint}")
-        allowed = (f"{TAG}map", f"{TAG}set" * bool(top)) if kind is Kind.MAPPING else (f"{TAG}seq",)
-        if event.tag not in (None, "!", *allowed):
+        allowed = {f"{TAG}map"} if kind is Kind.MAPPING else {f"{TAG}seq"}
+        if top and kind is Kind.MAPPING:
+            allowed.add(f"{TAG}set")
+        if event.tag not in {None, "!", *allowed}:
             raise self._wrong(event, f"cloud-init has no use for the tag {_shown(event.tag)} here")
         self._learn(event.anchor, event, None)
         self._open.append(Open(kind, event.anchor, event.start_mark.line))
