@@ -106,12 +106,15 @@ class Base(DeclarativeBase):
 
 
 def connect(url: str) -> Engine:
-    """From now on `session` speaks to the database at `url` (a SQLAlchemy URL)."""
+    """From now on `session` speaks to the database at `url` (a SQLAlchemy URL). What people have
+    written is in no error, so that no log holds it."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"check_same_thread": False})
+        engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        engine = create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+        engine = create_engine(
+            url, pool_size=8, max_overflow=32, pool_pre_ping=True, hide_parameters=True
+        )
     session.remove()
     session.configure(bind=engine)
     return engine

@@ -4,6 +4,8 @@ Each is one sentence for the person at the screen, with the name of their thing 
 they can do. The edges translate: pages into a form or an error page, the API into a fault.
 """
 
+from collections.abc import Callable
+
 
 class Refused(Exception):
     """What was wanted was not done, and nothing was changed."""
@@ -13,6 +15,7 @@ class Refused(Exception):
     def __init__(self, sentence: str, *, field: str | None = None):
         super().__init__(sentence)
         self.field = field  # the form field that the sentence is about
+        self.others: tuple[Refused, ...] = ()  # what is wrong besides, where it was looked for
 
 
 class NotFound(Refused):
@@ -69,3 +72,18 @@ class Busy(TooMany):
     """As many are being served as can be: try again in `retry_after` seconds."""
 
     status = 503
+
+
+def all_of(*checks: Callable) -> list:
+    """What each of the checks returns. Raises the first Refused of them with all others, so that
+    nobody mends one mistake only to hear of the next."""
+    found, refused = [], []
+    for check in checks:
+        try:
+            found.append(check())
+        except Refused as error:
+            refused += [error, *error.others]
+    if refused:
+        refused[0].others = tuple(refused[1:])
+        raise refused[0]
+    return found

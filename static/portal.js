@@ -1,6 +1,6 @@
 /* What a browser with scripts gets on top. Nothing here is needed: every link and form works
    without it. Behaviour is asked for by attributes: data-copy, data-close, data-key, data-opens,
-   data-upload. */
+   data-upload, data-check. */
 "use strict";
 
 const root = document.documentElement;
@@ -72,29 +72,53 @@ function chooseTheme(event) {
   fetch(form.action, { method: "POST", body, redirect: "manual" });
 }
 
-/* fetch() cannot tell how much was sent, XMLHttpRequest can. It has followed the redirect when it
-   ends, so its answer is the page to show: asking again would lose the message on it. */
-function upload(event) {
+/* All but the file is judged first: a mistake is said before a byte of it is sent, and the file
+   stays chosen. fetch() cannot tell how much was sent, XMLHttpRequest can. It has followed the
+   redirect when it ends, so its answer is the page to show: asking again would lose the message
+   on it. */
+async function upload(event) {
   event.preventDefault();
   const form = event.target;
   const bar = form.querySelector("progress");
+  if (form.dataset.check && !(await sound(form))) return;
   const request = new XMLHttpRequest();
   bar.hidden = false;
   request.upload.onprogress = ({ loaded, total }) => { bar.value = (100 * loaded) / total; };
   request.onload = () => {
-    const answer = new DOMParser().parseFromString(request.responseText, "text/html");
     if (request.status < 400) {
       history.replaceState({ htmx: true }, "");
       history.pushState({ htmx: true }, "", request.responseURL);
     }
-    document.title = answer.title;
-    document.body = answer.body;
-    htmx.process(document.body);
-    if (!faceErrors()) document.getElementById("main")?.focus();
+    turnTo(new DOMParser().parseFromString(request.responseText, "text/html"));
   };
   request.onerror = () => { wake(form); bar.hidden = true; announce("The upload failed"); };
   request.open("POST", form.action);
   request.send(new FormData(form, event.submitter));
+}
+
+async function sound(form) {
+  const file = form.querySelector("input[type=file]");
+  const body = new FormData(form);
+  body.delete(file.name);
+  body.append("file_bytes", file.files[0]?.size ?? 0);
+  const answer = await fetch(form.dataset.check, { method: "POST", body }).catch(() => null);
+  if (!answer || answer.ok) return true;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const empty = page.querySelector("input[type=file]");
+  if (empty) {
+    file.removeAttribute("aria-invalid");
+    for (const { name, value } of empty.attributes) file.setAttribute(name, value);
+    empty.replaceWith(file);
+  }
+  turnTo(page);
+  return false;
+}
+
+function turnTo(page) {
+  document.title = page.title;
+  document.body = page.body;
+  htmx.process(document.body);
+  if (!faceErrors()) document.getElementById("main")?.focus();
 }
 
 /* After a swap the focus is where a person looks: at what went wrong, or at the new page. */

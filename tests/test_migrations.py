@@ -1,5 +1,7 @@
 """From nothing to the newest revision is what the models say, and the way back leads to nothing."""
 
+import json
+import re
 import uuid
 
 import pytest
@@ -205,3 +207,40 @@ def test_guests_keep_the_mac_of_their_gateway(new_database):
     macs = {each["gateway_mac"] for each in rows_of(engine, "subnets")["subnets"]}
     assert macs == {"fa:16:3e:00:00:01"}
     engine.dispose()
+
+
+def test_names_of_before_that_read_alike_stay_and_guests_are_told_apart(new_database):
+    url = new_database()
+    alembic = migrations.settings(url)
+    command.upgrade(alembic, "5d1f0c7be2a4")
+    engine = create_engine(url)
+    fill(engine)
+    command.upgrade(alembic, "f16b7d3a0e94")
+    instance, port = uuid.uuid4(), uuid.uuid4()
+    copy(engine, "users", id=uuid.uuid4().hex, name="X")
+    copy(engine, "instances", id=instance.hex)
+    copy(engine, "ports", id=port.hex, owner_id=instance.hex, mac="fa:16:3e:00:00:03")
+    command.upgrade(alembic, "head")
+    with engine.connect() as connection:
+        users = connection.execute(text("SELECT name, reads_as FROM users")).all()
+        names = set(connection.execute(text("SELECT dns_name FROM ports")).scalars())
+        own = connection.execute(text("SELECT DISTINCT hostname FROM instances")).scalars().all()
+    assert {name for name, _ in users} == {"x", "X"}
+    assert len({read for _, read in users}) == 2
+    assert own == ["x"]
+    assert len(names) == 2
+    assert "x" in names
+    assert all(re.fullmatch(r"x(-[0-9a-f]{8})?", name) for name in names)
+    engine.dispose()
+
+
+def copy(engine, table: str, **changes) -> None:
+    """There is one more row like the first one of this table, but for these columns."""
+    with engine.begin() as connection:
+        first = connection.execute(text(f"SELECT * FROM {table} LIMIT 1")).mappings().one()
+        row = {
+            name: json.dumps(value) if isinstance(value, dict | list) else value
+            for name, value in (dict(first) | changes).items()
+        }
+        columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)

@@ -22,7 +22,7 @@ REFCOUNT_TABLE_LARGEST = 8 * 2**20  # bytes: QCOW_MAX_REFTABLE_SIZE
 ENTRIES_MOST = 2**24  # of all L2 tables: a disk of 1 TiB with clusters of 64 KiB
 CLUSTERS_MOST = 2**25  # of the file
 
-DIRTY, CORRUPT, DATA_FILE, COMPRESSION = (1 << bit for bit in range(4))
+DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 END = 0
 HARMFUL = {  # header extensions
     0xE2792ACA: "{file} is only the changes to a backing file",
@@ -192,6 +192,8 @@ def _check_version_3(head: bytes, cluster: int) -> int:
         raise Harmful("{file} was not closed properly", "Repair it: qemu-img check -r all FILE")
     if features & DATA_FILE:
         raise Harmful("the data of {file} is in another file")
+    if features & EXTENDED_L2:
+        raise Harmful("{file} has extended L2 entries (subclusters)")
     if unknown := features & ~COMPRESSION:
         raise Harmful(f"{{file}} needs features that are unknown ({unknown:#x})")
     if order not in REFCOUNT_ORDERS or length % 8 or not 104 <= length <= cluster:

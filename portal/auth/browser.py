@@ -10,7 +10,7 @@ import flask
 from flask import Flask, g, redirect, request, url_for
 from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf import CSRFProtect
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import BadRequest, Forbidden
 
 from portal import doors
 from portal.models import Session, User
@@ -42,11 +42,20 @@ class Person(UserMixin):
         return self.actor.may(permission, project_id)
 
 
+class Tokens(CSRFProtect):
+    """Looks for the token of a form whose parts have names, as those of all browsers have."""
+
+    def _get_csrf_token(self) -> str | None:
+        if None in request.form:
+            raise BadRequest("A part of this form has no name.")
+        return super()._get_csrf_token()
+
+
 def install(app: Flask) -> None:
     """Every request has a number. One for a page comes from a form of this site if it changes
     something, and from a person if the page is not open to all."""
     login_manager.init_app(app)
-    tokens = CSRFProtect(app)
+    tokens = Tokens(app)
     app.before_request(_number)
     for check in (_refuse_other_sites, lambda: tokens.protect(True), _let_nobody_else_in):
         app.before_request(doors.on_pages(check))

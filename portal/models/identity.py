@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.named import Distinct
 
 
 class Role(enum.StrEnum):
@@ -30,11 +31,14 @@ class Domain(Base):
     name: Mapped[str] = mapped_column(String(255), unique=True)
 
 
-class User(Base):
+class User(Distinct, Base):
     """Somebody who may sign in."""
 
     __tablename__ = "users"
-    __table_args__ = (UniqueConstraint("domain_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("domain_id", "name"),
+        UniqueConstraint("domain_id", "reads_as"),
+    )
 
     domain_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("domains.id"))
     name: Mapped[str] = mapped_column(String(255))
@@ -62,11 +66,14 @@ class User(Base):
         return sorted(held, key=lambda each: each.project.name)
 
 
-class Project(Base):
+class Project(Distinct, Base):
     """Whose things are whose: every resource belongs to exactly one."""
 
     __tablename__ = "projects"
-    __table_args__ = (UniqueConstraint("domain_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("domain_id", "name"),
+        UniqueConstraint("domain_id", "reads_as"),
+    )
 
     domain_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("domains.id"))
     name: Mapped[str] = mapped_column(String(255))

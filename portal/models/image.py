@@ -4,22 +4,24 @@ import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, false, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
 from portal.models.detailed import Detailed
 from portal.models.machine import Changeable
+from portal.models.named import Distinct
 from portal.models.status import ImageStatus
 
 FETCHED = "published_as <> '' AND deleted_at IS NULL"
 
 
-class Flavor(Base):
+class Flavor(Distinct, Base):
     """A size on the menu. Instances copy its numbers, so that a change of it changes nothing."""
 
     __tablename__ = "flavors"
+    __table_args__ = (UniqueConstraint("reads_as"),)
 
     name: Mapped[str] = mapped_column(String(255), unique=True)
     vcpus: Mapped[int]

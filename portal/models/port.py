@@ -6,9 +6,11 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     String,
     Table,
     UniqueConstraint,
+    text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -28,7 +30,17 @@ class Port(Base):
     """A place on a network. An instance's lives until the host reports the guest gone."""
 
     __tablename__ = "ports"
-    __table_args__ = (UniqueConstraint("network_id", "mac"),)
+    __table_args__ = (
+        UniqueConstraint("network_id", "mac"),
+        Index(
+            "uq_ports_dns_name",
+            "network_id",
+            "dns_name",
+            unique=True,
+            postgresql_where=text("dns_name <> ''"),
+            sqlite_where=text("dns_name <> ''"),
+        ),
+    )
 
     network_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("networks.id"))
     name: Mapped[str] = mapped_column(String(255), default="", server_default="")
@@ -36,6 +48,7 @@ class Port(Base):
     owner_id: Mapped[uuid.UUID | None] = mapped_column(index=True)  # whose it is, of any noun
     admin_up: Mapped[bool] = mapped_column(default=True, server_default=true())
     mac: Mapped[str] = mapped_column(String(17))
+    dns_name: Mapped[str] = mapped_column(String(63), default="", server_default="")
 
     network: Mapped[Network] = relationship(lazy="joined", innerjoin=True)
     groups: Mapped[list[SecurityGroup]] = relationship(secondary=port_groups, lazy="selectin")

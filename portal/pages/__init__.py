@@ -24,6 +24,7 @@ from portal import config, doors
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
+from portal.services import names
 from portal.services.activities import record_refusal
 from portal.services.projects import find as find_project
 
@@ -48,6 +49,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _broken)
     for blueprint in blueprints(__name__, __path__):
         app.register_blueprint(blueprint)
+    app.jinja_env.finalize = names.shown
+    app.jinja_env.filters["as_seen"] = names.as_seen
     app.jinja_env.filters["since"] = navigation.since
     app.jinja_env.filters["gib"] = navigation.gib
     app.jinja_env.filters["deed"] = navigation.deed

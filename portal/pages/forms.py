@@ -6,8 +6,29 @@ from flask import request
 from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
-from portal.errors import Refused
+from portal.errors import (
+    Conflict,
+    Forbidden,
+    NoRoom,
+    NotFound,
+    OverQuota,
+    Refused,
+    TooMany,
+    Unavailable,
+)
 from portal.pages import remember_refusal
+from portal.services import names
+
+HEADLINES = {  # the special before the general
+    OverQuota: "The quota does not allow it",
+    NoRoom: "No host has room for it",
+    TooMany: "Not so often",
+    Unavailable: "Not at this moment",
+    Forbidden: "You may not do this",
+    NotFound: "It is not there",
+    Conflict: "Not in its present state",
+    Refused: "It was not done",
+}
 
 
 class Form(FlaskForm):
@@ -26,6 +47,7 @@ class Form(FlaskForm):
         csrf = False  # the application checks the token of every POST, with or without a form
 
     status = 422
+    headline = ""  # what was refused, where no field is to blame
     look_again = HiddenField()
 
     def validate(self, *arguments, **more) -> bool:
@@ -34,7 +56,12 @@ class Form(FlaskForm):
         if self.look_again.data:
             self.status = 200
             return False
-        return super().validate(*arguments, **more)
+        sound = super().validate(*arguments, **more)
+        for field in self:
+            if isinstance(field.data, str) and "\0" in field.data:
+                field.errors = [*field.errors, "This holds a NUL, which no text has."]
+                sound = False
+        return sound
 
     def __enter__(self):
         return self
@@ -44,19 +71,29 @@ class Form(FlaskForm):
             return False
         remember_refusal(error)
         self.status = error.status
-        field = self._fields.get(error.field or "")
-        if field is None:
-            self.form_errors = [*self.form_errors, str(error)]
-        else:
-            field.errors = [*field.errors, str(error)]
+        for each in (error, *error.others):
+            field = self._fields.get(each.field or "")
+            if field is not None and field.errors:
+                continue  # what it says of it is known by a word of the form itself
+            if field is None:
+                self.headline = headline(each)
+                self.form_errors = [*self.form_errors, str(each)]
+            else:
+                field.errors = [*field.errors, str(each)]
         return True
 
 
 def not_confirmed(name: str) -> str:
     """What is wrong with what was typed to confirm that the thing of this name shall go; empty if
     it is the name."""
-    typed = request.form.get("confirm", "").strip()
-    return "" if typed == name else f"Type {name}, exactly as it is written here."
+    if names.typed(request.form.get("confirm", ""), name):
+        return ""
+    return f"Type {names.as_seen(name)}, exactly as it is written here."
+
+
+def headline(refused: Refused) -> str:
+    """What kind of no it is, where no answer of the form is wrong."""
+    return next(words for kind, words in HEADLINES.items() if isinstance(refused, kind))
 
 
 def new_key() -> str:

@@ -39,7 +39,7 @@ class SettingsForm(Form):
         """What was filled in, as the service takes it."""
         return images.NewImage(
             name=self.name.data or "",
-            visibility=Visibility(self.visibility.data),
+            visibility=_visibility(self.visibility.data),
             login_user=self.login_user.data or "",
             min_disk_gib=self.min_disk_gib.data,
             min_memory_mib=self.min_memory_mib.data,
@@ -92,6 +92,24 @@ def new(project_id):
     return _form_page(project_id, UploadForm(key=new_key()))
 
 
+@pages.post("/new")
+def check(project_id):
+    """What is wrong with the answers and the size of a file, all of it, before a byte of the file
+    is sent: nothing, or the form that says so."""
+    authorize(current_user.actor, "images:create", project_id)
+    form = UploadForm()
+    form.validate()
+    with form:
+        images.check(
+            current_user.actor,
+            project_id,
+            form.wish(),
+            size_bytes=_bytes(request.form.get("file_bytes", "")),
+            key=form.key.data or "",
+        )
+    return (_form_page(project_id, form), form.status) if form.errors else ("", 204)
+
+
 @pages.post("")
 def create(project_id):
     authorize(current_user.actor, "images:create", project_id)
@@ -99,11 +117,12 @@ def create(project_id):
         most = config.current().image_max_gib * GIB
         fields, file = uploads.fields_and_file(request, most_bytes=most)
         form = UploadForm(formdata=MultiDict(fields))
-        if form.validate():
-            with form:
-                image = images.create(
-                    current_user.actor, project_id, form.wish(), file, key=form.key.data or ""
-                )
+        sound, key = form.validate(), form.key.data or ""
+        with form:
+            if not sound:  # the other mistakes are said too; of the file nothing is known
+                images.check(current_user.actor, project_id, form.wish(), size_bytes=1, key=key)
+            else:
+                image = images.create(current_user.actor, project_id, form.wish(), file, key=key)
                 return redirect(url_for(".show", project_id=project_id, image_id=image.id), 303)
     return _form_page(project_id, form), form.status
 
@@ -183,6 +202,19 @@ def delete(project_id, image_id):
     images.delete(current_user.actor, project_id, image_id)
     done(f"{name} is deleted.")
     return redirect(url_for(".index", project_id=project_id), 303)
+
+
+def _visibility(text: str | None) -> Visibility:
+    """The one that was chosen; what is none is said by the form, and counts as the narrowest."""
+    try:
+        return Visibility(text)
+    except ValueError:
+        return Visibility.PRIVATE
+
+
+def _bytes(text: str) -> int:
+    """A size that a script read off a file."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _published() -> dict:

@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import (
+    BooleanField,
     HiddenField,
     IntegerField,
     RadioField,
@@ -13,6 +14,7 @@ from wtforms import (
     TextAreaField,
 )
 
+from portal import config
 from portal.errors import NotFound
 from portal.pages import cards, done, partial
 from portal.pages.details import DetailsForm
@@ -54,6 +56,7 @@ class InstanceForm(Form):
     group_ids = SelectMultipleField("Security groups", validate_choice=False)
     key_pair_id = SelectField("SSH key", validate_choice=False)
     user_data = TextAreaField("User data")
+    user_data_as_it_is = BooleanField("Use it as it is")
 
     def wish(self, project_id) -> instances.NewInstance:
         """What was filled in, as the service takes it."""
@@ -66,7 +69,8 @@ class InstanceForm(Form):
             network_id=as_uuid(self.network_id.data),
             group_ids=tuple(each for each in map(as_uuid, self.group_ids.data or ()) if each),
             key_pair_id=as_uuid(self.key_pair_id.data),
-            user_data=(self.user_data.data or "").replace("\r\n", "\n"),
+            user_data=self.user_data.data or "",
+            user_data_as_it_is=self.user_data_as_it_is.data,
         )
 
 
@@ -122,7 +126,9 @@ def create(project_id):
 def show(project_id, instance_id):
     instance = instances.find_whole(current_user.actor, project_id, instance_id)
     template = "instances/_status_card.html" if partial() else "instances/show.html"
-    return render_template(template, instance=instance, actions=ACTIONS)
+    return render_template(
+        template, instance=instance, actions=ACTIONS, dns_domain=config.current().dns_domain
+    )
 
 
 @pages.get("/<uuid:instance_id>/row")
@@ -231,14 +237,11 @@ def _delete_page(project_id, instance_id, error=None):
 
 
 def _defaults(project_id) -> dict:
-    """What a form begins with: the newest image, the smallest flavor, the first network, the
-    groups that let a person in, their newest key."""
+    """What a form begins with: the newest image, the smallest flavor that has what it needs and
+    that the quota has room for, the first network, the groups that let a person in, their newest
+    key."""
     menu = catalog.menu(current_user.actor, project_id)
-    fitting = [
-        flavor
-        for flavor in menu.flavors
-        if menu.images and flavor.disk_gib >= menu.images[0].disk_gib
-    ]
+    fitting = menu.fitting(menu.images[0]) if menu.images else []
     return {
         "name": menu.free_name,
         "image_id": menu.images[0].id if menu.images else None,

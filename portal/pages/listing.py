@@ -30,7 +30,7 @@ class Listing:
         return cls(
             sorts=tuple(sorts),
             sort=sort if sort.removeprefix("-") in sorts else default,
-            query=request.args.get("q", "").strip()[:255],
+            query=request.args.get("q", "").replace("\0", "").strip()[:255],
             number=max(1, min(10**6, int(page))) if page.isdecimal() else 1,
         )
 

@@ -22,6 +22,7 @@ pages = Blueprint("login", __name__)
 
 
 class LoginForm(Form):
+    headline = "You are not signed in"
     name = StringField("User name", [InputRequired("Who are you?")])
     password = PasswordField("Password", [InputRequired("Your password is needed.")])
     next = HiddenField()
@@ -60,8 +61,7 @@ def sign_in_first():
     """Whoever opened a page comes back to it from the login page; whoever sent a form finds it
     kept there."""
     if request.headers.get("HX-Request"):
-        here = urlsplit(request.headers.get("HX-Current-URL", ""))
-        back = browser.safe_next(f"{here.path}?{here.query}".rstrip("?"))
+        back = browser.safe_next(_path(request.headers.get("HX-Current-URL", "")))
         return "", 401, {"HX-Redirect": url_for("login.show", next=back)}
     if request.method in browser.SAFE_METHODS:
         back = browser.safe_next(request.full_path.rstrip("?"))
@@ -69,6 +69,15 @@ def sign_in_first():
     kept = _keep()
     form = LoginForm(formdata=None, kept=kept, next="/")
     return render_template("login/show.html", form=form, kept=bool(kept)), 401
+
+
+def _path(url: str) -> str:
+    """The path and query of a URL; "" if it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.path}?{parts.query}".rstrip("?")
 
 
 def _keep() -> str:

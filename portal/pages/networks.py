@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from wtforms import BooleanField, StringField
 
+from portal import config
 from portal.pages import done
 from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
@@ -65,6 +66,7 @@ def show(project_id, network_id):
         taken=networks.taken([network.id])[network.id],
         rows=rows,
         listing=listing,
+        dns_domain=config.current().dns_domain,
     )
 
 

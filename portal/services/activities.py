@@ -69,7 +69,7 @@ def record_refusal(
                 user_id=actor.user_id,
                 user_name=actor.user_name,
                 target_id=target_id,
-                refused=str(refused),
+                refused=str(refused).replace("\0", ""),  # which PostgreSQL takes in no text
                 address=actor.address,
                 request_id=actor.request_id,
             )

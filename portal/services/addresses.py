@@ -17,6 +17,7 @@ from portal.db import session, write
 from portal.errors import Conflict, Refused
 from portal.models import FixedIp, Network, Port, Subnet
 from portal.models.port import port_groups
+from portal.services import names
 from workers.specs.networks import is_host, is_mac
 
 OUI = (0xFA, 0x16, 0x3E)  # locally administered, as OpenStack's guests have it
@@ -89,9 +90,20 @@ def place(subnet: Subnet, address: str, mac: str) -> Place:
     return Place(subnet, _number(subnet, address), address, mac)
 
 
+def free_names(network: Network, name: str, ids: list[uuid.UUID]) -> list[str]:
+    """DNS names for so many guests that are made at once by this name, none of which anybody
+    bears on `network`. Call it under the lock of the network's project."""
+    wanted, on_it = names.hostnames(name, ids), Port.network_id == network.id
+    if not session.scalar(select(Port.id).where(on_it, Port.dns_name.in_(wanted)).limit(1)):
+        return wanted
+    borne = session.scalars(select(Port.dns_name).where(on_it, Port.dns_name != ""))
+    return names.hostnames(name, ids, taken=set(borne))
+
+
 def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> list[str]:
-    """Each of the owners, which may be of any noun, has a place on `network`, in these groups.
-    Returns their addresses. Raises Conflict when there are too few."""
+    """Each of the owners, which may be of any noun that has a hostname, has a place on `network`,
+    in these groups, and is found there by that name. Returns their addresses. Raises Conflict
+    when there are too few."""
     places = free(network, len(owners))
     ports = [
         {
@@ -100,6 +112,7 @@ def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> l
             "owner_type": owner.__tablename__,
             "owner_id": owner.id,
             "mac": each.mac,
+            "dns_name": owner.hostname,
         }
         for owner, each in zip(owners, places, strict=True)
     ]

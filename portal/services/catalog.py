@@ -40,6 +40,16 @@ class Menu:
             for name in ("vcpus", "memory_mib", "disk_gib")
         )
 
+    def fitting(self, image: Image) -> list[Flavor]:
+        """The flavors that an instance of this image can start with, smallest first: those that
+        the quota has room for before those that it has not."""
+        enough = [
+            each
+            for each in self.flavors
+            if each.disk_gib >= image.disk_gib and each.memory_mib >= image.min_memory_mib
+        ]
+        return sorted(enough, key=lambda each: not self.fits(each))
+
 
 def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
     """What the actor may choose from in the project."""

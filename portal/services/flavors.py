@@ -1,13 +1,15 @@
 """Sizes on the menu, as administrators keep it."""
 
 import dataclasses
+import functools
 import uuid
 
 from sqlalchemy import func, select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, Refused
+from portal.errors import Conflict, Refused, all_of
 from portal.models import Flavor, Instance, Power
+from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names
 
@@ -61,11 +63,15 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> Flavor:
 def create(actor: Actor, new: NewFlavor) -> Flavor:
     """The size is offered to everybody."""
     authorize(actor, "flavors:change")
-    label = names.label(new.name)
-    numbers = {name: _number(name, getattr(new, name)) for name in LIMITS}
+    label, *amounts = all_of(
+        lambda: names.distinct(new.name),
+        *(functools.partial(_number, name, getattr(new, name)) for name in LIMITS),
+    )
+    numbers = dict(zip(LIMITS, amounts, strict=True))
     with transaction():
-        if session.scalar(select(Flavor.id).where(Flavor.name == label)):
-            raise Conflict(f"There is a flavor named {label} already.", field="name")
+        held = session.scalar(select(Flavor.name).where(Flavor.reads_as == reads_as(label)))
+        if held is not None:
+            raise Conflict(names.taken("flavor", label, held), field="name")
         flavor = Flavor(name=label, **numbers)
         session.add(flavor)
         session.flush()

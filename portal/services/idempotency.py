@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, exists, insert, select
 
 from portal.db import now, session
-from portal.errors import Conflict
+from portal.errors import Conflict, Refused
 from portal.models import Idempotency
 
 KEPT = timedelta(hours=24)
@@ -30,6 +30,16 @@ IF_UNKNOWN = insert(Idempotency.__table__).from_select(
     ),
     include_defaults=False,
 )
+
+
+def check(key: str) -> None:
+    """Raises Refused for a key that is none: ours have 32 characters, and nobody needs more than
+    LONGEST_KEY."""
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        raise Refused(
+            f"The key of this form is none: it has at most {LONGEST_KEY} characters that can be "
+            "seen. Open the form anew."
+        )
 
 
 def body_hash(request) -> str:
@@ -69,7 +79,7 @@ def claim(
         "created_at": now(),
         "updated_at": now(),
         "project_id": project_id,
-        "key": key[:LONGEST_KEY],
+        "key": key,
         "action": action,
         "body_hash": body,
         "targets": [str(target) for target in targets],
@@ -89,7 +99,7 @@ def remember(
     session.add(
         Idempotency(
             project_id=project_id,
-            key=key[:LONGEST_KEY],
+            key=key,
             action=action,
             body_hash=body,
             targets=[str(target) for target in targets],

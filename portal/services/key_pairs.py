@@ -1,7 +1,7 @@
 """Public SSH keys, as their owners paste them."""
 
 import base64
-import binascii
+import contextlib
 import dataclasses
 import hashlib
 import re
@@ -32,6 +32,13 @@ RSA_LEAST, RSA_MOST = 2048, 16_384  # bits; ssh-keygen makes none larger
 LONGEST = 16_384  # characters of what is pasted
 COMMENT_LONGEST = 255
 MOST = 100  # keys of one user
+MOST_PIECES = 400  # words that a key was broken into
+QUOTES = "\"'`\u2018\u2019\u201c\u201d,; "
+OPTION = re.compile(  # sshd(8), AUTHORIZED_KEYS FILE FORMAT
+    r"(?:[a-z0-9-]+=|(?:no-)?(?:agent-forwarding|port-forwarding|pty|user-rc|x11-forwarding)\b"
+    r"|cert-authority|restrict\b|(?:no-)?touch-required|verify-required)",
+    re.IGNORECASE,
+)
 PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|PuTTY-User-Key-File", re.IGNORECASE)
 
 
@@ -114,13 +121,15 @@ def delete(actor: Actor, key_pair_id: uuid.UUID) -> None:
 
 def parse(text: str) -> PublicKey:
     """The key in one line of OpenSSH's format (sshd(8), AUTHORIZED_KEYS FILE FORMAT), without
-    options. Raises Refused and says what it is instead."""
-    line = _only_line(text)
-    kind, blob, comment = _fields(line)
-    try:
-        key = load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise _refused("This key is damaged: copy the whole line once more.") from None
+    options. What only line breaks, blanks, quotes, remarks or what cannot be seen distinguish from
+    it is mended. Raises Refused and says what it is instead."""
+    words = _words(text)
+    if words[0] not in KINDS:
+        raise _refused(_what_else(words))
+    kind, blob, comment = _fields(words)
+    if len(comment) > COMMENT_LONGEST:
+        raise _refused(f"The comment behind the key has more than {COMMENT_LONGEST} characters.")
+    key = _load(kind, blob)
     if isinstance(key, RSAPublicKey) and not RSA_LEAST <= key.key_size <= RSA_MOST:
         raise _refused(
             f"An RSA key has from {RSA_LEAST} to {RSA_MOST} bits; this one has {key.key_size}. "
@@ -134,7 +143,8 @@ def kind_of(key_pair: KeyPair) -> str:
     return KINDS[key_pair.public_key.partition(" ")[0]]
 
 
-def _only_line(text: str) -> str:
+def _words(text: str) -> list[str]:
+    """The one line that is meant, in words."""
     if len(text) > LONGEST:
         raise _refused("This is too long to be a public key.")
     if PRIVATE.search(text):
@@ -146,42 +156,55 @@ def _only_line(text: str) -> str:
         raise _refused(
             "This is not OpenSSH's format. Convert it: ssh-keygen -i -f FILE (PEM: with -m PKCS8)."
         )
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(unicodedata.category(each) == "Cc" and each not in "\t\r\n" for each in text):
+        raise _refused("A public key is one line of text without control characters.")
+    bare = [_bare(line) for line in names.seen(text).splitlines()]
+    lines = list(dict.fromkeys(line for line in bare if line and not line.startswith("#")))
     if not lines:
         raise _refused("Paste a public key: the line in ~/.ssh/id_ed25519.pub, for example.")
-    if len(lines) > 1:
+    if sum(line.partition(" ")[0] in KINDS for line in lines) > 1:
         raise _refused(f"One key at a time: this has {len(lines)} lines.")
-    if any(unicodedata.category(character) == "Cc" for character in lines[0].replace("\t", " ")):
-        raise _refused("A public key is one line of text without control characters.")
-    return lines[0]
+    return " ".join(lines).split()
 
 
-def _fields(line: str) -> tuple[str, bytes, str]:
-    """Kind, key and comment of a line."""
-    kind, _, rest = line.partition(" ")
-    words = line.split()
-    if kind not in KINDS:
-        raise _refused(_what_else(kind, words))
-    encoded, _, comment = rest.strip().partition(" ")
-    comment = " ".join(comment.split())
-    if len(comment) > COMMENT_LONGEST:
-        raise _refused(f"The comment behind the key has more than {COMMENT_LONGEST} characters.")
-    try:
-        return kind, base64.b64decode(encoded, validate=True), comment
-    except (binascii.Error, ValueError):
-        raise _refused("This key is damaged: copy the whole line once more.") from None
+def _bare(line: str) -> str:
+    """A line without what belongs to the file that it was copied from."""
+    return " ".join(line.split()).strip(QUOTES).removeprefix("- ").strip(QUOTES)
 
 
-def _what_else(kind: str, words: list[str]) -> str:
-    """Why a line that begins with this word is no key for us."""
+def _fields(words: list[str]) -> tuple[str, bytes, str]:
+    """Kind, key and comment. A terminal may have broken the key into several words."""
+    kind, *rest = words
+    for count in range(1, min(len(rest), MOST_PIECES) + 1):
+        with contextlib.suppress(ValueError, UnsupportedAlgorithm):
+            blob = base64.b64decode("".join(rest[:count]), validate=True)
+            _load(kind, blob)
+            return kind, blob, " ".join(rest[count:])
+    raise _refused("This key is damaged: copy the whole line once more.")
+
+
+def _load(kind: str, blob: bytes):
+    return load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
+
+
+def _what_else(words: list[str]) -> str:
+    """Why a text that begins with these words is no key for us."""
+    first = words[0]
     if any(word in KINDS for word in words):
+        if OPTION.match(first):
+            return (
+                "There are options before the key. Leave them out: the line begins with the key's "
+                "kind, such as ssh-ed25519."
+            )
         return (
-            "There are options before the key. Leave them out: the line begins with the key's "
-            "kind, such as ssh-ed25519."
+            f"There is “{first[:40]}” before the key. In known_hosts stand the keys of machines; "
+            "yours is in a file that ends in .pub, and begins with its kind, such as ssh-ed25519."
         )
-    if kind == "ssh-dss":
+    if any(word.startswith(("SHA256:", "MD5:")) for word in words[:2]):
+        return "This is the fingerprint of a key. Paste the key itself, from a file in .pub."
+    if first == "ssh-dss":
         return "DSA keys are no longer accepted by SSH. Make another one: ssh-keygen -t ed25519"
-    if "-cert-v01@openssh.com" in kind:
+    if "-cert-v01@openssh.com" in first:
         return "This is a certificate. Paste the key that it was made for."
     return (
         "This is no public key in OpenSSH's format: a line that begins with ssh-ed25519, "

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, lazyload, selectinload
 from portal import config
 from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
-from portal.errors import Conflict, Refused
+from portal.errors import Conflict, Refused, all_of
 from portal.models import FixedIp, Host, Instance, Network, Outcome, Port, Scope, Subnet, Task
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
@@ -32,7 +32,7 @@ PRIVATE = [
 def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bool) -> Network:
     """There is a network of the project. No host carries it until an instance is on it."""
     authorize(actor, "networks:create", project_id)
-    label, block = names.label(name), parse_cidr(cidr)
+    label, block = all_of(lambda: names.label(name), lambda: parse_cidr(cidr))
     with transaction():
         quotas.lock(project_id)
         quotas.check(project_id, networks=1)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import contains_eager
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Project, Role, RoleAssignment, User
+from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import (
     activities,
@@ -27,10 +28,11 @@ def create(actor: Actor, name: str) -> Project:
     """There is a project of this name with its security groups, a network with a way out, and
     nobody in it."""
     authorize(actor, "projects:change")
-    label = names.label(name)
+    label = names.distinct(name)
     with transaction():
-        if session.scalar(select(Project.id).where(Project.name == label)):
-            raise Conflict(f"There is a project named {label} already.", field="name")
+        held = session.scalar(select(Project.name).where(Project.reads_as == reads_as(label)))
+        if held is not None:
+            raise Conflict(names.taken("project", label, held), field="name")
         project = add(label)
         activities.record(actor, "projects:change", project, after={"name": label})
     return project

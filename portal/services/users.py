@@ -13,6 +13,7 @@ from portal import config
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
+from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, sessions
 from portal.services.listing import Query, like, page
@@ -21,6 +22,8 @@ SORTS = ("name", "created_at")
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two of which look alike
 SHORTEST, LONGEST = 12, 128  # characters of a password
 JUDGED = 72  # of which the strength is estimated: the estimate takes quadratic time
+FOR_LETTERS = "4@8({[<369&#!1|0$5+7%2"  # zxcvbn's L33T_TABLE
+KINDS_JUDGED = 6  # of FOR_LETTERS
 LEAST_SCORE = 2  # zxcvbn's "somewhat guessable": more than 10**6 guesses
 DEFAULT_DOMAIN = "default"
 
@@ -45,12 +48,11 @@ def verify(name: str, password: str) -> User | None:
 def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
     """There is a user of this name, who has no part in any project yet."""
     authorize(actor, "users:change")
-    label = names.label(name)
+    label = names.distinct(name)
     check_password(password, label)
     hashed = hash_password(password)
     with transaction():
-        if session.scalar(select(User.id).where(User.name == label)):
-            raise Conflict(f"There is a user named {label} already.", field="name")
+        _check_free(label)
         user = User(
             domain_id=session.scalar(select(Domain.id).where(Domain.name == DEFAULT_DOMAIN)),
             name=label,
@@ -179,10 +181,9 @@ def create_administrator(actor: Actor, name: str, password: str) -> User:
     """There is one more administrator of the whole cloud, who chooses a password of their own at
     the first sign-in."""
     authorize(actor, "users:change")
-    label = names.label(name)
+    label = names.distinct(name)
     with transaction():
-        if session.scalar(select(User.id).where(User.name == label)):
-            raise Conflict(f"There is a user named {label} already.", field="name")
+        _check_free(label)
         user = make_administrator(label, password)
         activities.record(actor, "users:change", user, after={"role": Role.ADMIN})
     return user
@@ -214,11 +215,18 @@ def check_password(password: str, user_name: str) -> None:
 
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
-    if zxcvbn(password[:JUDGED], user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
+    if zxcvbn(_judged(password), user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
         raise Refused(
             "This password would soon be guessed. Take a few words that do not belong together.",
             field="new",
         )
+
+
+def _judged(password: str) -> str:
+    """What of a password is estimated, so that it takes no second: not all of a long one, and of
+    what may stand for letters so many kinds, since the estimate tries all ways to read them."""
+    kinds = list(dict.fromkeys(each for each in password if each in FOR_LETTERS))[KINDS_JUDGED:]
+    return "".join(each for each in password[:JUDGED] if each not in kinds)
 
 
 def hash_password(password: str) -> str:
@@ -226,6 +234,13 @@ def hash_password(password: str) -> str:
     only so many are computed at a time."""
     with _turn():
         return _hasher().hash(password)
+
+
+def _check_free(name: str) -> None:
+    """Raises Conflict when somebody's name reads like this one."""
+    held = session.scalar(select(User.name).where(User.reads_as == reads_as(name)))
+    if held is not None:
+        raise Conflict(names.taken("user", name, held), field="name")
 
 
 def _cloud_roles() -> dict[uuid.UUID, RoleAssignment]:

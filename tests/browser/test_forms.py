@@ -9,6 +9,7 @@ from sqlalchemy import select
 from portal.db import session
 from portal.models import Instance
 from portal.services import quotas
+from tests.services.image_files import bootable
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -83,7 +84,8 @@ def test_a_refused_form_is_faced_where_it_says_what_is_wrong(form):
     form.get_by_label("Name", exact=True).fill("")
     form.get_by_role("button", name="Create instance").click()
     errors = form.get_by_role("alert")
-    expect(errors).to_contain_text("Give it a name.")
+    expect(errors).to_contain_text("Some answers need another look")
+    expect(form.get_by_text("Give it a name.")).to_have_count(1)
     expect(errors).to_be_focused()
     errors.get_by_role("link", name="Name").click()
     expect(form.get_by_label("Name", exact=True)).to_be_focused()
@@ -95,3 +97,26 @@ def test_a_double_click_makes_one_instance(site, form):
     expect(form.get_by_role("heading", level=1)).to_have_text("once")
     assert len(made("once")) == 1
     site.cloud.settle()
+
+
+def test_a_mistake_of_an_upload_is_said_before_its_file_is_sent_and_the_file_stays(
+    site, window, tmp_path
+):
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(bootable(b""))
+    page = window("alice")
+    sent = []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+    images = f"/projects/{site.red['project_id']}/images"
+    page.goto(f"{images}/new")
+    page.get_by_label("Name", exact=True).fill("")
+    page.get_by_label("File").set_input_files(disk)
+    page.get_by_role("button", name="Upload image").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_text("Give it a name.")).to_have_count(1)
+    assert page.get_by_label("File").evaluate("input => input.files[0].name") == "disk.raw"
+    assert [each for each in sent if each.endswith("/images")] == []
+    page.get_by_label("Name", exact=True).fill("Mended")
+    page.get_by_role("button", name="Upload image").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mended")
+    assert len([each for each in sent if each.endswith("/images")]) == 1

@@ -1,6 +1,8 @@
 """What hosts are told of a network, and of who may speak to whom."""
 
+import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from portal.changes.instances import MAKE
 from portal.changes.networks import NETWORK_TABLE
@@ -160,6 +162,36 @@ def test_a_host_knows_the_names_of_the_networks_guests_on_other_hosts(two_hosts)
     two_hosts.settle()
     assert names(kvm_1) == set()
     assert kvm_2.every("network") == {}, "its last guest there is gone"
+
+
+def test_two_guests_of_a_network_never_bear_one_name(cloud):
+    """Seen: the second one's address was that of a name which the first one's owner relied on."""
+    first, second = cloud.running("web"), cloud.running("Web!")
+    many = instances.create(cloud.actor("alice"), cloud.new_instance("w" * 63, count=18))
+    cloud.settle()
+    assert (first.hostname, second.hostname) == ("web", "web-2")
+    [table] = cloud.hosts["kvm-1"].every("network").values()
+    known = {lease["hostname"]: lease["address"] for lease in table["leases"]}
+    assert len(known) == len(table["leases"]) == 20
+    assert {known["web"], known["web-2"]} == addresses(first, second)
+    assert {each.hostname for each in many} < known.keys()
+    seeds = cloud.hosts["kvm-1"].every("seed")
+    for each in (first, second, *many):
+        assert seeds[str(each.id)]["hostname"] == each.hostname
+
+
+def test_the_database_has_the_last_word_on_names(cloud):
+    first, second = cloud.create("web"), cloud.create("db")
+    ports = {row.owner_id: row for row in session.scalars(select(Port))}
+    with pytest.raises(IntegrityError), transaction():
+        session.get_one(Port, ports[second.id].id).dns_name = ports[first.id].dns_name
+
+
+def test_a_name_is_free_again_with_its_guest(cloud):
+    first = cloud.running("web")
+    instances.delete(cloud.actor("alice"), first.project_id, first.id)
+    cloud.settle()
+    assert cloud.create("web").hostname == "web"
 
 
 def test_nobody_waits_for_a_host_that_only_learns_a_name(two_hosts):

@@ -16,6 +16,8 @@ from wtforms import (
     validators,
 )
 
+from portal.services import names
+
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 FLAVORS = [SelectChoice("s", "small"), SelectChoice("l", "large")]
 GROUPS = [SelectChoice("a", "web"), SelectChoice("b", "ssh")]
@@ -25,6 +27,7 @@ GROUPS = [SelectChoice("a", "web"), SelectChoice("b", "ssh")]
 def draw():
     """Renders a line of template with the macros of one component at hand."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    environment.filters["as_seen"] = names.as_seen
     environment.globals.update(
         url_for=lambda endpoint, filename: f"/static/{filename}", csrf_token=lambda: "a-token"
     )
@@ -84,7 +87,12 @@ def test_a_field_without_fault_claims_none(draw):
 
 def test_the_summary_of_errors_leads_to_each_field_and_takes_the_focus(draw, refused):
     summary = draw("form", "{{ it.error_summary(form) }}", form=refused)
-    assert '<a href="#name">Name</a>: Give it a name.' in summary
+    assert '<a href="#name">Name</a>' in summary
+    assert "Some answers need another look" in summary
+    assert "Give it a name." not in summary, "it stands beside the field"
+    assert "Give it a name." in draw(
+        "form", "{{ it.error_summary(form, whole=true) }}", form=refused
+    )
     assert "autofocus" in summary
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from portal import config
 from portal.db import session
-from portal.models import Image
+from portal.models import Flavor, Image
 from portal.pages import uploads
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
-from tests.services.image_files import MIB, bootable, qcow2
+from tests.services.image_files import GIB, MIB, bootable, qcow2
 
 FIELDS = {"name": "Tiny", "visibility": "shared", "min_disk_gib": "2", "min_memory_mib": "64"}
 
@@ -97,6 +97,37 @@ def test_an_answer_that_makes_no_sense_is_refused_before_the_file_is_read(
     assert answer.status_code == 422
     assert sentence in answer.text
     assert 'id="file-wrong"' not in answer.text
+
+
+def test_all_mistakes_of_an_upload_are_said_before_a_byte_is_sent(alice, images, cloud):
+    wrong = {
+        "name": "",
+        "login_user": "Root; rm",
+        "min_disk_gib": "-1",
+        "min_memory_mib": "lots",
+        "visibility": "public",
+        "file_bytes": str(101 * GIB),
+    }
+    page = alice.send(f"{images}/new", FIELDS | wrong).text
+    for sentence in (
+        "Give it a name.",
+        "A user name of Linux",
+        "A whole number from 0 to 500.",
+        "Not a valid integer value.",
+        "Only administrators of the cloud make images public.",
+        "larger than the",
+    ):
+        assert page.count(sentence) == 1, sentence
+    assert "Choose the file of a disk." in alice.send(f"{images}/new", FIELDS).text
+    sound = alice.send(f"{images}/new", FIELDS | {"file_bytes": "1048576"})
+    assert (sound.status_code, sound.text) == (204, "")
+    assert image() is None
+
+
+def test_without_a_script_all_mistakes_but_the_files_are_said_at_once(alice, images):
+    page = send(alice, images, b"x", name="", login_user="Root; rm", min_memory_mib="lots").text
+    for sentence in ("Give it a name.", "A user name of Linux", "Not a valid integer value."):
+        assert page.count(sentence) == 1
 
 
 class Body(io.RawIOBase):
@@ -241,7 +272,8 @@ def test_what_is_said_of_an_image_can_be_changed(alice, images):
 def test_an_image_that_needs_more_than_the_flavor_is_refused_with_numbers(alice, red, images):
     send(alice, images, min_memory_mib="4096")
     form = f"{red}/instances/new"
-    fields = alice.fields(form) | {"image_id": [str(image().id)]}
+    small = session.scalar(select(Flavor.id).where(Flavor.name == "small"))
+    fields = alice.fields(form) | {"image_id": [str(image().id)], "flavor_id": [str(small)]}
     answer = alice.send(f"{red}/instances", fields, page=form)
     assert answer.status_code == 422
     assert "Tiny needs 4096 MiB of memory, small has 512 MiB." in answer.text

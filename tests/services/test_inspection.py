@@ -100,6 +100,27 @@ def test_a_refusal_says_what_the_file_is_and_what_to_do(file, sentence):
         judge(file)
 
 
+@pytest.mark.parametrize("name", ["disk.vhd", "disk.raw", "disk.qcow2"])
+def test_a_raw_disk_with_a_tail_is_known_by_it_whatever_it_is_called(name, tmp_path):
+    raw, made = tmp_path / "raw", tmp_path / name
+    raw.write_bytes(bootable(b"", 8 * MIB))
+    command = ["qemu-img", "convert", "-q", "-f", "raw", "-O", "vpc"]
+    options = ["-o", "subformat=fixed,force_size=on"]
+    subprocess.run([*command, *options, str(raw), str(made)], check=True)
+    assert made.stat().st_size == 8 * MIB + SECTOR
+    with pytest.raises(Refused, match=r"VHD disk of fixed size.*qemu-img convert -f vpc"):
+        judge(made.read_bytes())
+    assert judge(made.read_bytes()[:-SECTOR]) == Disk("raw", 8 * MIB)
+
+
+def test_a_feature_that_is_not_taken_is_called_by_its_name(tmp_path):
+    made = tmp_path / "made"
+    options = ["-o", "extended_l2=on,cluster_size=128k"]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, made, "8M"], check=True)
+    with pytest.raises(Refused, match=r"extended L2 entries \(subclusters\). Make a clean copy"):
+        judge(made.read_bytes())
+
+
 def test_a_disk_larger_than_the_setting_is_refused_in_either_format():
     for file in (qcow2(2 * MIB), bootable(b"", 2 * MIB)):
         with pytest.raises(Refused, match="GiB"):

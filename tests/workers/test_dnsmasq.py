@@ -24,7 +24,8 @@ LEASES = (
 def test_the_files_of_a_network_read_like_this():
     spec = network(5, leases=LEASES)
     assert dnsmasq.addresses(spec) == (
-        "fa:16:3e:00:00:01,10.0.0.11,web\nfa:16:3e:00:00:02,10.0.0.12,db\n"
+        "fa:16:3e:00:00:01,10.0.0.11,web.shop.internal\n"
+        "fa:16:3e:00:00:02,10.0.0.12,db.shop.internal\n"
     )
     *lines, last = dnsmasq.host_names(spec).splitlines()
     assert lines == ["10.0.0.11 web.shop.internal web", "10.0.0.12 db.shop.internal db"]
@@ -215,6 +216,20 @@ def test_a_guest_does_not_choose_its_name(host, shop):
     guest.run(*asked, "-x", "hostname:db", "-s", "/bin/true")
     run("ip", "-n", guest.namespace, "address", "add", "10.0.0.11/24", "dev", "eth0")
     assert "10.0.0.11" not in resolve(guest, "db.shop.internal")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("word", ["web", "ignore", "infinite", "5m", "2w", "7", "2024"])
+def test_a_guest_whose_name_is_a_word_of_dnsmasq_has_address_name_and_lease_like_any(host, word):
+    spec = network(5)
+    host.network.ensure_network(spec)
+    guest = host.guest(spec, "10.0.0.11", configured=False)
+    spec = dataclasses.replace(spec, generation=2, leases=(guest.lease(word),))
+    host.network.ensure_network(spec)
+    given = guest.ask_dhcp()
+    assert (given["ip"], given["hostname"], given["lease"]) == ("10.0.0.11", word, "86400")
+    asking = host.guest(spec, "10.0.0.50")
+    assert "10.0.0.11" in resolve(asking, f"{word}.shop.internal")
 
 
 @pytest.mark.real

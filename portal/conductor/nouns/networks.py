@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Row, exists, or_, select
+from sqlalchemy import Row, exists, func, or_, select
 
 from portal import config
 from portal.changes.networks import NETWORK_TABLE, TABLE, TABLE_GONE
@@ -31,6 +31,8 @@ _HELD = exists().where(
 )
 # The networks that are wanted no more and that no host holds.
 BURIABLE = select(Network.id).where(Network.deleted_at.is_not(None), ~_HELD, ~changing(Network.id))
+# A port that was added later has no name of its own: its guest is found by the one it has.
+DNS_NAME = func.coalesce(func.nullif(Port.dns_name, ""), Instance.hostname).label("dns_name")
 DUE = BURIABLE.limit(MOST_AT_A_TIME)
 
 
@@ -62,12 +64,12 @@ def _spec(task: Task, row: Network, guests: Iterable[Row]) -> NetworkSpec:
         ),
         nat=row.nat,
         leases=tuple(
-            LeaseSpec(mac=each.mac, address=each.address, hostname=each.hostname)
+            LeaseSpec(mac=each.mac, address=each.address, hostname=each.dns_name)
             for each in guests
             if each.host_id == scope.host_id
         ),
         names=tuple(
-            NameSpec(hostname=each.hostname, address=each.address)
+            NameSpec(hostname=each.dns_name, address=each.address)
             for each in guests
             if each.host_id != scope.host_id
         ),
@@ -79,7 +81,7 @@ def _guests(network_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
     wherever it lives, oldest first."""
     guests: dict[uuid.UUID, list[Row]] = {}
     for row in session.execute(
-        select(Subnet.network_id, Port.mac, FixedIp.address, Instance.hostname, Instance.host_id)
+        select(Subnet.network_id, Port.mac, FixedIp.address, DNS_NAME, Instance.host_id)
         .select_from(Subnet)
         .join(FixedIp, FixedIp.subnet_id == Subnet.id)
         .join(Port, Port.id == FixedIp.port_id)

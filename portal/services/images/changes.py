@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from portal import config
 from portal.db import now, session, transaction
-from portal.errors import Conflict, Forbidden, Refused
+from portal.errors import Conflict, Forbidden, Refused, all_of
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.services import activities, idempotency, names, quotas
@@ -53,9 +53,7 @@ def create(
     """The project has an image of the bytes that `chunks` bring. Nothing is read before all that
     can be refused without them was, and nothing is left of what is refused half-way. The same
     `key` again answers with the image that it made the first time."""
-    authorize(actor, "images:create", project_id)
-    fields = _checked(actor, new)
-    most, too_large = _room(project_id)
+    fields, (most, too_large) = _judged(actor, project_id, new, key)
     with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
         body = idempotency.body_hash(_Sent(new, received.sha256))
         with _kept(received), transaction():
@@ -68,6 +66,24 @@ def create(
             if key:
                 idempotency.remember(project_id, key, "images:create", body, [image.id])
     return image
+
+
+def check(
+    actor: Actor, project_id: uuid.UUID, new: NewImage, *, size_bytes: int, key: str = ""
+) -> None:
+    """Return when `create` would take a file of so many bytes, as far as that is known without
+    them. Raises Refused with everything that is wrong."""
+
+    def check_size() -> None:
+        if size_bytes < 1:
+            raise Refused("Choose the file of a disk.", field="file")
+        most, too_large = _room(project_id)
+        if size_bytes > most:
+            raise Refused(too_large, field="file")
+
+    authorize(actor, "images:create", project_id)
+    idempotency.check(key)
+    all_of(lambda: _checked(actor, new), check_size)
 
 
 def register(
@@ -286,28 +302,47 @@ def _chunks(file) -> Iterator[bytes]:
         yield chunk
 
 
+def _judged(
+    actor: Actor, project_id: uuid.UUID, new: NewImage, key: str
+) -> tuple[dict, tuple[int, str]]:
+    """Columns and room of an image that is about to come in. Raises Refused with all that is
+    wrong."""
+    authorize(actor, "images:create", project_id)
+    idempotency.check(key)
+    fields, room = all_of(lambda: _checked(actor, new), lambda: _room(project_id))
+    return fields, room
+
+
 def _checked(actor: Actor, new: NewImage) -> dict:
-    """The columns that `new` comes to. Raises Refused."""
-    public = Visibility.PUBLIC
-    if public is new.visibility and not actor.may("images:publish"):
+    """The columns that `new` comes to. Raises Refused with all that is wrong."""
+    most_gib = config.current().image_max_virtual_gib
+    checked = all_of(
+        lambda: names.label(new.name),
+        lambda: _visibility(actor, new.visibility),
+        lambda: _login_user(new.login_user.strip()),
+        lambda: _number(new.min_disk_gib, most_gib, "min_disk_gib"),
+        lambda: _number(new.min_memory_mib, MOST_MEMORY_MIB, "min_memory_mib"),
+    )
+    columns = ("name", "visibility", "login_user", "min_disk_gib", "min_memory_mib")
+    return dict(zip(columns, checked, strict=True))
+
+
+def _visibility(actor: Actor, visibility: Visibility) -> Visibility:
+    if visibility is Visibility.PUBLIC and not actor.may("images:publish"):
         raise Forbidden(
             "Only administrators of the cloud make images public. Share it with the project.",
             field="visibility",
         )
-    login_user = new.login_user.strip()
-    if login_user and not LOGIN_USER.fullmatch(login_user):
+    return visibility
+
+
+def _login_user(name: str) -> str:
+    if name and not LOGIN_USER.fullmatch(name):
         raise Refused(
             "A user name of Linux: [a-z0-9_-], at most 32, not beginning with a digit.",
             field="login_user",
         )
-    settings = config.current()
-    return {
-        "name": names.label(new.name),
-        "visibility": new.visibility,
-        "min_disk_gib": _number(new.min_disk_gib, settings.image_max_virtual_gib, "min_disk_gib"),
-        "min_memory_mib": _number(new.min_memory_mib, MOST_MEMORY_MIB, "min_memory_mib"),
-        "login_user": login_user,
-    }
+    return name
 
 
 def _number(number: int | None, most: int, field: str) -> int:

@@ -50,6 +50,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
     on its way, Unavailable when no host answers."""
     authorize(actor, "images:publish")
     wanted = publishers.find(name)
+    idempotency.check(key)
     body = idempotency.body_hash(_Wish(name))
     store.prepare()
     with transaction():

@@ -22,6 +22,7 @@ HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
 HEAD_USUAL = 2**16  # bytes: enough to tell everything else
 RAW_SMALLEST = 2**20  # bytes
 SECTOR = 512  # bytes
+VHD_FOOTER = b"conectix"
 BOOTABLE = b"\x55\xaa"  # at the end of the first sector, by BIOS and by UEFI
 
 STRANGERS = {  # how a file begins → what it is
@@ -87,7 +88,7 @@ class Judge:
             with _translated(self._most_virtual_bytes):
                 qcow2.check_tables(file, self._header, self._size)
             return Disk("qcow2", self._header.virtual_size_bytes)
-        self._check_raw()
+        self._check_raw(file)
         return Disk("raw", self._size)
 
     def _judge_head(self, *, whole: bool) -> None:
@@ -135,7 +136,12 @@ class Judge:
                     f"This qcow2 file is not harmless by itself. {qcow2.CONVERT}"
                 ) from None
 
-    def _check_raw(self) -> None:
+    def _check_raw(self, file: BinaryIO) -> None:
+        if _bears_footer(file, self._size):
+            raise _refused(
+                "This is a VHD disk of fixed size: its last 512 bytes say so. qcow2 and raw disks "
+                "are taken. Convert it: qemu-img convert -f vpc -O qcow2 OLD NEW"
+            )
         if self._size < RAW_SMALLEST:
             raise _refused(
                 f"This file has {self._size:,} bytes: too few for a disk that starts a machine."
@@ -155,6 +161,17 @@ class Judge:
                 "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
                 "sector bears no boot signature."
             )
+
+
+def _bears_footer(file: BinaryIO, size: int) -> bool:
+    """Whether it is a fixed VHD, which differs from a raw disk by its end alone. (Virtual PC
+    before 2004 wrote a footer of one byte less.)"""
+    for length in (SECTOR, SECTOR - 1):
+        if size >= length:
+            file.seek(size - length)
+            if file.read(len(VHD_FOOTER)) == VHD_FOOTER:
+                return True
+    return False
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
 from portal.db import session, together, transaction, write
-from portal.errors import Refused
+from portal.errors import Refused, all_of
 from portal.models import (
     Claim,
     Flavor,
@@ -21,15 +21,24 @@ from portal.models import (
     Resource,
     SecurityGroup,
     Subnet,
+    Visibility,
 )
 from portal.policies import Actor, authorize, visible_images
-from portal.services import activities, addresses, idempotency, names, placement, quotas
+from portal.services import (
+    activities,
+    addresses,
+    idempotency,
+    names,
+    placement,
+    quotas,
+    user_data,
+)
 from portal.services.instances.parts import parts as parts_of
 from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
 
 MOST_AT_ONCE = 20
-USER_DATA_LARGEST = 65_535  # bytes, as OpenStack's servers API has it
+KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +53,7 @@ class NewInstance:
     key_pair_id: uuid.UUID | None = None
     group_ids: tuple[uuid.UUID, ...] = ()
     user_data: str = ""
+    user_data_as_it_is: bool = False  # also where cloud-init would ignore it
     count: int = 1
 
 
@@ -75,10 +85,13 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     instances that it made the first time.
     """
     authorize(actor, "instances:create", new.project_id)
-    name = names.label(new.name)
-    if not 1 <= new.count <= MOST_AT_ONCE:
-        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
-    _check_user_data(new.user_data)
+    idempotency.check(key)
+    name, _, text = all_of(
+        lambda: names.label(new.name),
+        lambda: _check_count(new.count),
+        lambda: user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is),
+    )
+    new = dataclasses.replace(new, user_data=text)
     try:
         return _create(actor, new, name, key)
     except placement.Held:
@@ -107,7 +120,9 @@ def _create(
         hosts = placement.claim(
             parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"), patient=patient
         )
-        numbered = zip(ids, names.numbered(name, new.count), hosts, strict=True)
+        labels = names.numbered(name, new.count)
+        hostnames = addresses.free_names(parts.network, name, ids)
+        numbered = zip(ids, labels, hostnames, hosts, strict=True)
         rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
         with together():
             instances = _write(actor, rows, parts, hosts)
@@ -203,7 +218,11 @@ def _statement_of_the_parts() -> Select:
         .outerjoin(
             SecurityGroup, SecurityGroup.id.in_(groups) & (SecurityGroup.project_id == project)
         )
-        .where(Image.id == name("image"), Image.deleted_at.is_(None))
+        .where(
+            Image.id == name("image"),
+            Image.deleted_at.is_(None),
+            (Image.project_id == project) | (Image.visibility == Visibility.PUBLIC),
+        )
         .order_by(Subnet.created_at, Subnet.id, SecurityGroup.created_at, SecurityGroup.id)
         .options(contains_eager(Network.subnets), lazyload(SecurityGroup.rules))
         .with_for_update(of=Image, read=True, key_share=True)
@@ -213,12 +232,17 @@ def _statement_of_the_parts() -> Select:
 PARTS = _statement_of_the_parts()
 
 
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MOST_AT_ONCE:
+        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
+
+
 def _check_fit(parts: Parts) -> None:
     flavor, image = parts.flavor, parts.image
     if flavor.disk_gib < image.disk_gib:
         raise Refused(
             f"{image.name} needs a disk of {image.disk_gib} GiB, {flavor.name} has "
-            f"{flavor.disk_gib} GiB. Choose a larger flavor.",
+            f"{flavor.disk_gib} GiB{_by_how_little(parts)}. Choose a larger flavor.",
             field="flavor_id",
         )
     if flavor.memory_mib < image.min_memory_mib:
@@ -229,40 +253,29 @@ def _check_fit(parts: Parts) -> None:
         )
 
 
-def _check_user_data(user_data: str) -> None:
-    size = len(user_data.encode())
-    if size > USER_DATA_LARGEST:
-        raise Refused(
-            f"User data has at most {USER_DATA_LARGEST:,} bytes; this has {size:,}.",
-            field="user_data",
-        )
-    if "\0" in user_data:
-        raise Refused("User data is text; this holds a NUL byte.", field="user_data")
-    if not user_data.startswith("#cloud-config"):
-        return
-    import yaml  # 1 MiB, in the conductor too, which imports the services and never comes here
-
-    try:
-        content = yaml.safe_load(user_data)
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" in line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "it is malformed"
-        raise Refused(
-            f"This #cloud-config is not valid YAML{line}: {problem}.", field="user_data"
-        ) from None
-    if content is not None and not isinstance(content, dict):
-        raise Refused("A #cloud-config is a mapping of keys to values.", field="user_data")
+def _by_how_little(parts: Parts) -> str:
+    """What makes a disk need a whole GiB more, where it is less than that."""
+    over = parts.image.virtual_size_bytes - parts.flavor.disk_gib * GIB
+    if not 0 < over < GIB:
+        return ""
+    return f": it is {f'{over // MIB} MiB' if over >= MIB else f'{-(-over // KIB)} KiB'} larger"
 
 
 def _columns(
-    actor: Actor, new: NewInstance, instance_id: uuid.UUID, name: str, host: Host, *, parts: Parts
+    actor: Actor,
+    new: NewInstance,
+    instance_id: uuid.UUID,
+    name: str,
+    hostname: str,
+    host: Host,
+    *,
+    parts: Parts,
 ) -> dict:
     key_pair = parts.key_pair
     return {
         "id": instance_id,
-        "name": name[: names.LONGEST],
-        "hostname": names.hostname(name, fallback=f"instance-{str(instance_id)[:8]}"),
+        "name": name,
+        "hostname": hostname,
         "project_id": new.project_id,
         "user_id": actor.user_id,
         "host_id": host.id,

@@ -4,8 +4,9 @@ import re
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from portal.db import session
+from portal.db import session, transaction
 from portal.models import Activity, User
 
 PEOPLE = "/admin/users"
@@ -120,3 +121,17 @@ def test_only_the_clouds_people_see_all_people(alice, auditor, place):
     assert '/password"' not in page.replace('href="/account/password"', "")
     assert "/disable" not in page
     assert person("eve") is None
+
+
+@pytest.mark.parametrize("name", ["Alice", "a1ice", "alice\u200b", "\u0430lice", "ada\u202e"])
+def test_nobody_is_made_whose_name_reads_like_somebody_elses(ada, name):
+    answer = ada.send(PEOPLE, {"name": name, "new": ""}, page=f"{PEOPLE}/new")
+    assert answer.status_code in (409, 422)
+    assert not session.scalar(select(User).where(User.name == name))
+    assert ada.send(PEOPLE, {"name": "Zoë", "new": ""}, page=f"{PEOPLE}/new").status_code == 200
+
+
+def test_the_database_keeps_names_apart_that_read_alike(cloud):
+    domain_id = cloud.project().domain_id
+    with pytest.raises(IntegrityError), transaction():
+        session.add(User(domain_id=domain_id, name="ALICE", password_hash=""))

@@ -146,9 +146,12 @@ def options(spec: NetworkSpec) -> list[str]:
 
 
 def addresses(spec: NetworkSpec) -> str:
-    """The file that says who gets which address: a MAC with several, its first."""
+    """The file that says who gets which address: a MAC with several, its first. A name without its
+    domain might be read as an order or a time: ignore, infinite, 5m."""
     first = {each.mac: each for each in reversed(spec.leases)}
-    lines = sorted(f"{each.mac},{each.address},{each.hostname}\n" for each in first.values())
+    lines = sorted(
+        f"{each.mac},{each.address},{each.hostname}.{spec.dns_domain}\n" for each in first.values()
+    )
     return "".join(lines)
 
 
