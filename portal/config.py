@@ -42,6 +42,11 @@ class Settings:
         "Whether the portal is reached by https; off only on the loopback address.", False
     )
     web_threads: int = setting("Requests that the web process serves at a time.", 32, least=4)
+    client_seconds: int = setting(
+        "A request's head comes in within so long; over it the pace of uploads is measured.",
+        10,
+        least=1,
+    )
 
     session_idle_minutes: int = setting("Sign out after so long without a click.", 120, least=1)
     session_hours: int = setting("Sign out after so long, whatever happens.", 12, least=1)

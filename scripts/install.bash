@@ -85,8 +85,8 @@ redis_command() {
 
 # web_command VENV ADDRESS THREADS
 web_command() {
-    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s --worker-class gthread ' "$@"
-    printf -- '--no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
+    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s ' "$@"
+    printf -- '--worker-class portal.server.Worker --no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
 }
 
 # is_well ADDRESS:PORT PATH: whether that page is there, and says "ok".

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import threading
-from collections.abc import Iterator
 
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_login import current_user
@@ -12,8 +10,9 @@ from werkzeug.exceptions import NotImplemented as NotSupported
 
 from portal import agents, config
 from portal.db import session
-from portal.errors import Busy, Refused, Unavailable
+from portal.errors import Refused, Unavailable
 from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
+from portal.places import Places
 from portal.policies import authorize
 from portal.relay import OVER, Browser, Relay
 from portal.services import consoles, instances
@@ -54,7 +53,7 @@ def ticket(project_id, instance_id):
     """For the page's script: the ticket, or the sentence that says why there is none."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        with _room():
+        with _room(project_id):
             minted = consoles.ticket(
                 current_user.actor,
                 project_id,
@@ -83,7 +82,7 @@ def socket(project_id, instance_id):
         session_id=session_id,
         origin=request.headers.get("Origin", ""),
     )
-    with _room():
+    with _room(project_id):
         try:
             screen = agents.open_screen(instance)
         except Unavailable as unavailable:  # a refusal before the upgrade is hidden from scripts
@@ -110,21 +109,21 @@ def _reason_to_close(*place) -> str:
         session.remove()  # nothing of the database is held between two looks
 
 
-@contextlib.contextmanager
-def _room() -> Iterator[None]:
-    """Within it there is one console more. Raises Busy when there are as many as may be."""
-    room = _places(config.current().consoles_at_once)
-    if not room.acquire(blocking=False):
-        raise Busy("As many consoles are open as may be at a time.", retry_after=FULL_SECONDS)
-    try:
-        yield
-    finally:
-        room.release()
+def _room(project_id) -> contextlib.AbstractContextManager:
+    """Within it there is one console more of this person in this project. Raises Busy when there
+    are as many as may be."""
+    places = _places(config.current().consoles_at_once)
+    return places.one(current_user.actor.user_id, project_id)
 
 
 @functools.cache
-def _places(consoles_at_once: int) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(consoles_at_once)
+def _places(consoles_at_once: int) -> Places:
+    return Places(
+        consoles_at_once,
+        full="As many consoles are open as may be at a time.",
+        each="consoles open",
+        retry_after=FULL_SECONDS,
+    )
 
 
 def _presented() -> str:
