@@ -1,5 +1,6 @@
 """How often something may be asked. Counted in Redis, in a moving window."""
 
+import contextlib
 import functools
 import logging
 import time
@@ -7,7 +8,7 @@ import time
 import limits
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -23,23 +24,48 @@ class OutOfReach(Refused):
     status = 503
 
 
-def check_login(account: str, address: str) -> None:
-    """Return while neither the account nor the address has used up its wrong passwords of this
-    minute. Raises TooMany, or, with Redis out of reach, OutOfReach: it fails closed."""
-    limit = _per_minute()
-    try:
-        for key in (("account", account.lower()), ("address", address)):
-            if not _limiter().test(limit, WRONG_PASSWORDS, *key):
-                reset = _limiter().get_window_stats(limit, WRONG_PASSWORDS, *key).reset_time
-                seconds = max(1, round(reset - time.time()))
-                raise TooMany(
-                    f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds
-                )
-    except RedisError:
-        raise OutOfReach(
-            "Signing in is closed while the message store (Redis) is out of reach. "
-            "Whoever is signed in can go on working."
-        ) from None
+class Try:
+    """One try of a password, which is counted from before it is judged. So of many tries at once
+    no more are judged than of as many one after another."""
+
+    def __init__(self, account: str, address: str):
+        """A place of this minute is taken, of the account and of the address. Raises TooMany when
+        either has none left, or, where it cannot be counted, OutOfReach: it fails closed."""
+        self._keys = (("account", account.lower()), ("address", address))
+        for number, key in enumerate(self._keys):
+            if not self._take(key):
+                self.was_none(self._keys[:number])
+                raise self._refusal(key)
+
+    def was_none(self, keys=None) -> None:
+        """The place is free again: the password was right, or was not judged at all."""
+        storage = _limiter().storage
+        with contextlib.suppress(RedisError):
+            for key in self._keys if keys is None else keys:
+                counted = _per_minute().key_for(WRONG_PASSWORDS, *key)
+                storage.get_connection().lpop(storage.prefixed_key(counted))
+
+    def _take(self, key: tuple[str, str]) -> bool:
+        try:
+            return _limiter().hit(_per_minute(), WRONG_PASSWORDS, *key)
+        except ResponseError as error:  # it answers
+            log.warning("tries of passwords cannot be counted: %s", error)
+            raise OutOfReach(
+                "No password can be checked while the message store (Redis) takes nothing, since "
+                "tries could not be counted. Whoever is signed in can go on working; whoever "
+                "administers this cloud finds the reason with: flask doctor."
+            ) from None
+        except RedisError as error:
+            log.warning("tries of passwords cannot be counted: %s", error)
+            raise OutOfReach(
+                "No password can be checked while the message store (Redis) is out of reach, since "
+                "tries could not be counted. Whoever is signed in can go on working."
+            ) from None
+
+    def _refusal(self, key: tuple[str, str]) -> TooMany:
+        reset = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key).reset_time
+        seconds = max(1, round(reset - time.time()))
+        return TooMany(f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds)
 
 
 def check(what: str, who: str, *, per_minute: int) -> None:
@@ -57,15 +83,6 @@ def check(what: str, who: str, *, per_minute: int) -> None:
         f"That was asked for more than {per_minute} times within a minute.",
         retry_after=max(1, round(reset - time.time())),
     )
-
-
-def count_wrong_password(account: str, address: str) -> None:
-    """One more wrong password of this minute."""
-    try:
-        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "account", account.lower())
-        _limiter().hit(_per_minute(), WRONG_PASSWORDS, "address", address)
-    except RedisError:
-        return  # the next attempt is refused by `check_login`
 
 
 def _per_minute() -> limits.RateLimitItem:

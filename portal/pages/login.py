@@ -8,7 +8,6 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from portal import throttle
 from portal.auth import browser
 from portal.errors import Refused
 from portal.pages.forms import Form
@@ -87,11 +86,8 @@ def _keep() -> str:
 
 
 def _verified(name: str, password: str):
-    address = request.remote_addr or ""
-    throttle.check_login(name, address)
-    user = users.verify(name, password)
+    user = users.prove(name, password, address=request.remote_addr or "")
     if user is None:
-        throttle.count_wrong_password(name, address)
         refused = Refused("That user name and password do not go together.", field="password")
         refused.status = 401
         raise refused

@@ -1,5 +1,6 @@
 """From signing in to the end of a session, by whatever it ends."""
 
+import contextlib
 import dataclasses
 import re
 from urllib.parse import urljoin, urlsplit
@@ -11,6 +12,7 @@ from portal.models import Role, Status
 from portal.services import projects, users
 from tests.cloud import PASSWORD
 from tests.conftest import install
+from tests.crowd import at_once
 from tests.pages.conftest import Browser
 from tests.routes import plain
 from tests.servers import RedisServer
@@ -155,11 +157,9 @@ def test_ending_all_sessions_ends_all(sign_in):
 
 
 ENDINGS = {
-    "the role is weaker": lambda ada, project, bob: projects.set_member(
-        ada, project.id, "bob", Role.READER
-    ),
-    "the role is gone": lambda ada, project, bob: projects.remove_member(
-        ada, project.id, bob.user_id
+    "the role in the cloud is gone": lambda ada, project, bob: (
+        users.set_cloud_role(ada, bob.user_id, Role.READER),
+        users.set_cloud_role(ada, bob.user_id, None),
     ),
     "the user is locked": lambda ada, project, bob: users.enable(ada, bob.user_id, enabled=False),
     "the password is reset": lambda ada, project, bob: users.reset_password(
@@ -181,6 +181,61 @@ def test_a_stronger_role_ends_no_session_and_counts_at_once(sign_in, cloud, red)
     assert rita.open(f"{red}/instances/new").status_code == 403
     projects.set_member(cloud.actor("ada"), cloud.project("red").id, "rita", Role.MEMBER)
     assert rita.open(f"{red}/instances/new").status_code == 200
+
+
+@pytest.mark.parametrize("whom", ["ada", "charlie"])
+def test_a_project_ends_only_what_it_gave(sign_in, cloud, red, whom):
+    """Adding somebody, making them less and removing them signs nobody out, wherever they belong
+    and whoever they are; what they had in this project is gone at their next request."""
+    person = sign_in(whom)
+    alice, project_id = cloud.actor("alice"), cloud.project("red").id
+    projects.set_member(alice, project_id, whom, Role.MEMBER)
+    assert person.open(f"{red}/instances/new").status_code == 200
+    projects.set_member(alice, project_id, whom, Role.READER)
+    assert signed_in(person)
+    assert person.open(f"{red}/instances/new").status_code == 403 or whom == "ada"
+    projects.remove_member(alice, project_id, cloud.actor(whom).user_id)
+    assert signed_in(person)
+    assert person.open(f"{red}/instances").status_code == 404 or whom == "ada"
+
+
+def test_of_many_guesses_at_once_no_more_are_judged_than_one_after_another(cloud):
+    """Positive control: the first five are judged, and found wrong."""
+    judged = at_once(24, lambda _: users.prove("alice", "wrong", address="198.51.100.7"))
+    most = config.current().login_attempts_per_minute
+    assert judged == {"done": most, "TooMany": 24 - most}
+
+
+def test_a_right_password_uses_nothing_up(app):
+    for _ in range(3 * config.current().login_attempts_per_minute):
+        Browser(app).sign_in("alice")
+
+
+def test_the_present_password_cannot_be_guessed_by_changing_it(alice):
+    fields = {"current": "wrong", "new": NEW_PASSWORD, "again": NEW_PASSWORD}
+    for _ in range(config.current().login_attempts_per_minute):
+        assert alice.send(PAGE, fields).status_code == 422
+    refused = alice.send(PAGE, fields | {"current": PASSWORD})
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_a_crowd_at_the_door_waits_outside_and_not_in_the_threads(app):
+    """As many wait for a hash as may; the next one is told to try again, and is not counted."""
+    with contextlib.ExitStack() as crowd:
+        for _ in range(users.WAITING_MOST):
+            crowd.enter_context(contextlib.closing(_Waiting()))
+        refused = Browser(app).send("/login", {"name": "alice", "password": "wrong"})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert Browser(app).send("/login", {"name": "alice", "password": "w"}).status_code == 401
+
+
+class _Waiting:
+    def __init__(self):
+        assert users._room.acquire(blocking=False)
+
+    def close(self):
+        users._room.release()
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody-of-this-name"])
@@ -251,6 +306,30 @@ def test_without_redis_work_goes_on_and_what_was_asked_for_is_done_later(
     own_redis.start()
     cloud.settle()
     assert Status.RUNNING.word in alice.open(made.location).text
+    Browser(app).sign_in("bob")
+
+
+@pytest.fixture
+def filling_cloud(own_redis, tmp_path, clock):
+    """A cloud whose Redis a test may fill."""
+    cloud = install(tmp_path, own_redis.url, clock, f"sqlite:///{tmp_path}/portico.db")
+    cloud.add_host("kvm-1")
+    return cloud
+
+
+def test_where_tries_cannot_be_counted_none_is_allowed(filling_cloud):
+    app = create_app(config.current())
+    alice = Browser(app).sign_in("alice")
+    filling_cloud.redis.config_set("maxmemory", 1)
+    assert filling_cloud.redis.ping()
+    for password in (PASSWORD, "wrong"):
+        answer = Browser(app).send("/login", {"name": "bob", "password": password})
+        assert answer.status_code == 503
+        assert "takes nothing, since tries could not be counted" in answer.text
+    fields = {"current": PASSWORD, "new": NEW_PASSWORD, "again": NEW_PASSWORD}
+    assert alice.send(PAGE, fields).status_code == 503
+    assert signed_in(alice)
+    filling_cloud.redis.config_set("maxmemory", 0)
     Browser(app).sign_in("bob")
 
 
