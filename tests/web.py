@@ -113,22 +113,28 @@ class SignedIn:
         )
 
     def web_socket(
-        self, path: str, protocols: list[str], *, origin: str | None = None
+        self, path: str, protocols: list[str], *, origin: str | None = None, **handshake
     ) -> "WebSocket":
         headers = {"Cookie": self.cookies, "Sec-WebSocket-Protocol": ", ".join(protocols)}
         headers["Origin"] = self._web.url if origin is None else origin
-        return WebSocket(self._web.port, path, headers)
+        return WebSocket(self._web.port, path, headers, **handshake)
 
 
 class WebSocket:
     """A client of RFC 6455 that sees what a browser's script does not."""
 
-    def __init__(self, port: int, path: str, headers: dict[str, str]):
+    def __init__(
+        self, port: int, path: str, headers: dict[str, str], *, version: str = "13", key: str = ""
+    ):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
         self._incoming = self.socket.makefile("rb")
-        key = base64.b64encode(os.urandom(16)).decode()
+        key = key or base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket"]
-        lines += ["Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"]
+        lines += [
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Version: {version}",
+            f"Sec-WebSocket-Key: {key}",
+        ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self.status = int(self._incoming.readline().split()[1])
@@ -153,6 +159,8 @@ class WebSocket:
             elif length == 127:
                 [length] = struct.unpack(">Q", self._incoming.read(8))
             payload = self._incoming.read(length)
+            if opcode == 8 and not payload:
+                return 1005, ""  # RFC 6455, 7.1.5
             if opcode == 8:
                 return struct.unpack(">H", payload[:2])[0], payload[2:].decode()
             if opcode == 2:

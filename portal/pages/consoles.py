@@ -1,11 +1,13 @@
 """The screen of an instance: a page, a ticket, and the WebSocket that the ticket opens."""
 
+import base64
 import contextlib
 import functools
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import NotImplemented as NotSupported
 
 from portal import agents, config
@@ -18,6 +20,7 @@ from portal.relay import OVER, Browser, Relay
 from portal.services import consoles, instances
 
 TICKET = "ticket."  # begins the subprotocol that carries it
+VERSION, KEY_BYTES = "13", 16  # of WebSocket, and of what a handshake is told by
 FULL_SECONDS = 30  # until somebody may have closed one
 
 pages = Blueprint(
@@ -73,6 +76,7 @@ def ticket(project_id, instance_id):
 def socket(project_id, instance_id):
     if "gunicorn.socket" not in request.environ:
         raise NotSupported
+    _require_a_handshake()
     session_id = current_user.session.id
     instance = consoles.admit(
         current_user.actor,
@@ -94,6 +98,20 @@ def socket(project_id, instance_id):
             place = session_id, project_id, instance_id
             Relay(_browser(), screen).run(lambda: _reason_to_close(*place))
     return Spoken()
+
+
+def _require_a_handshake() -> None:
+    """RFC 6455, 4.2.1 and 4.4. Raises what is answered to any other."""
+    if request.headers.get("Sec-WebSocket-Version") != VERSION:
+        answer = Response("This speaks version 13 of WebSocket.\n", 426, mimetype="text/plain")
+        answer.headers.update({"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"})
+        abort(answer)
+    try:
+        key = base64.b64decode(request.headers.get("Sec-WebSocket-Key", ""), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadRequest("The WebSocket's key is malformed.")
 
 
 def _browser() -> Browser:
