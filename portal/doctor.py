@@ -16,6 +16,7 @@ from portal.config import Settings
 from portal.db import now, session
 from portal.models import Flavor, Host, Image, Lease, Operation, Role, RoleAssignment, User
 from portal.services import placement
+from workers import wire
 
 FREE_LEAST_GIB = 2
 LATE = timedelta(minutes=1)  # beyond its deadline, an operation that is open was left behind
@@ -108,6 +109,19 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(True, "Redis answers")
+    try:
+        with connection.pipeline(transaction=False) as pipeline:
+            wire.try_to_write(pipeline)
+            pipeline.execute()
+    except redis.RedisError as error:
+        yield Finding(
+            False,
+            f"Redis takes what is written: {error}",
+            "Give it memory (its maxmemory), or whatever else it says that it misses. Changes wait "
+            "meanwhile, and nobody can sign in.",
+        )
+        return
+    yield Finding(True, "Redis takes what is written")
 
 
 def _conductor(_settings: Settings) -> Iterator[Finding]:
