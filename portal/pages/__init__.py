@@ -138,7 +138,7 @@ def _headers(response):
         headers["Retry-After"] = g.retry_after
     if config.current().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint != "static":
+    if request.endpoint != "static" or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
         headers.add("Vary", "HX-Request-Type")
     return response
