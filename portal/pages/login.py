@@ -8,6 +8,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
+from portal import config
 from portal.auth import browser
 from portal.errors import Refused
 from portal.pages.forms import Form
@@ -30,7 +31,7 @@ class LoginForm(Form):
 @pages.get("/login")
 def show():
     form = LoginForm(formdata=None, next=browser.safe_next(request.args.get("next")))
-    return render_template("login/show.html", form=form)
+    return _page(form)
 
 
 @pages.post("/login")
@@ -40,7 +41,7 @@ def create():
         with form:
             user = _verified(form.name.data.strip(), form.password.data)
     if user is None:
-        return render_template("login/show.html", form=form, kept=bool(form.kept.data)), form.status
+        return _page(form), form.status
     browser.sign_in(user)
     kept = _kept(form.kept.data)
     if kept and not user.must_change_password:
@@ -67,7 +68,17 @@ def sign_in_first():
         return redirect(url_for("login.show", next=back), 303)
     kept = _keep()
     form = LoginForm(formdata=None, kept=kept, next="/")
-    return render_template("login/show.html", form=form, kept=bool(kept)), 401
+    return _page(form), 401
+
+
+def _page(form: LoginForm) -> str:
+    """`cookies_lost`: a browser sends no secure cookie back by http, so nobody can sign in."""
+    return render_template(
+        "login/show.html",
+        form=form,
+        kept=bool(form.kept.data),
+        cookies_lost=config.current().secure_cookies and not request.is_secure,
+    )
 
 
 def _keep() -> str:

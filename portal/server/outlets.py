@@ -10,7 +10,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from portal import config
 
-UPLOAD_RATE = 32_768  # bytes a second: the slowest upload, and the slowest download
+UPLOAD_RATE = 32_768  # bytes a second: the slowest upload, and as slow may an answer be taken
 HELD_LARGEST = 512 * 1024  # bytes of an answer that are kept for a client, beside the kernel's
 SEND_BYTES = 2**18
 KERNEL_BYTES = 2**17  # asked for; it takes twice that, and not megabytes for whoever reads nothing
