@@ -15,7 +15,7 @@ from portal import migrations
 from portal.config import Settings
 from portal.db import now, session
 from portal.models import Flavor, Host, Image, Lease, Operation, Role, RoleAssignment, User
-from portal.services import placement
+from portal.services import placement, seals
 from workers import wire
 
 FREE_LEAST_GIB = 2
@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     if all(finding.ok for finding in findings):
         findings += [
             finding
-            for check in (_shape, _redis, _conductor, _people, _menu, _hosts, _operations)
+            for check in (_shape, _redis, _conductor, _people, _menu, _hosts, _operations, _record)
             for finding in _safely(check, settings)
         ]
     return findings
@@ -199,6 +199,19 @@ def _obstacles(host: Host) -> Iterator[Finding]:
         )
     if host.observed_at and not host.obstacles:
         yield Finding(True, f"No other firewall on {host.name} drops what guests send")
+
+
+def _record(_settings: Settings) -> Iterator[Finding]:
+    count, newest, fault = seals.verify()
+    yield Finding(
+        not fault,
+        f"The record is whole: {count} entries are sealed, the newest with {newest}"
+        if not fault
+        else f"The record is whole: {fault}",
+        "The conductor seals them: start it, and look at its log."
+        if fault == "entries are not sealed"
+        else "Compare the record with that of a backup: somebody changed it in the database.",
+    )
 
 
 def _operations(_settings: Settings) -> Iterator[Finding]:
