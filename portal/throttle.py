@@ -1,4 +1,5 @@
-"""How often something may be asked. Counted in Redis, in a moving window."""
+"""How often something may be asked, in a moving window: counted in Redis where all processes have
+to agree, and in this process where it is enough that nobody is without a limit."""
 
 import contextlib
 import functools
@@ -6,7 +7,7 @@ import logging
 import time
 
 import limits
-from limits.storage import storage_from_string
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError, ResponseError
 
@@ -83,6 +84,32 @@ def check(what: str, who: str, *, per_minute: int) -> None:
         f"That was asked for more than {per_minute} times within a minute.",
         retry_after=max(1, round(reset - time.time())),
     )
+
+
+def within(what: str, who: str, *, per_minute: int) -> int | None:
+    """How many more of `what` by `who` there may be within this minute after this one; None when
+    this is one too many. Counted in this process, so it costs nothing and needs nobody."""
+    limit = limits.RateLimitItemPerMinute(per_minute)
+    if not _here().hit(limit, what, who):
+        return None
+    return _here().get_window_stats(limit, what, who).remaining
+
+
+def check_pace(what: str, who: str, *, per_minute: int) -> None:
+    """Count one more of `what` by `who`, in this process. Raises TooMany beyond `per_minute`."""
+    if within(what, who, per_minute=per_minute) is not None:
+        return
+    reset = _here().get_window_stats(limits.RateLimitItemPerMinute(per_minute), what, who)
+    seconds = max(1, round(reset.reset_time - time.time()))
+    raise TooMany(
+        f"More than {per_minute} {what} within a minute. Wait {seconds} seconds.",
+        retry_after=seconds,
+    )
+
+
+@functools.cache
+def _here() -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(MemoryStorage())
 
 
 def _per_minute() -> limits.RateLimitItem:

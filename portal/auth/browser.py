@@ -64,13 +64,14 @@ def sign_in(user: User) -> None:
         user,
         address=request.remote_addr or "",
         user_agent=request.headers.get("User-Agent", ""),
+        request_id=g.request_id,
     )
 
 
 def sign_out() -> None:
     """This browser's session has ended on the server too."""
     if secret := flask.session.get(COOKIE_FIELD):
-        sessions.sign_out(secret)
+        sessions.sign_out(secret, address=request.remote_addr or "", request_id=g.request_id)
     flask.session.clear()
 
 

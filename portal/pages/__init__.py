@@ -20,7 +20,7 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from portal import config, doors
+from portal import config, doors, throttle
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
@@ -38,6 +38,7 @@ THEMES = {"light", "dark"}
 def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing. A path that belongs to no other front
     door fails like a page."""
+    app.before_request(doors.on_pages(_keep_the_pace))
     app.before_request(doors.on_pages(_find_project))
     app.context_processor(_shell)
     app.url_defaults(functools.partial(_name_its_content, app))
@@ -104,6 +105,17 @@ def _action() -> str:
 def done(sentence: str) -> None:
     """Say it on the next page."""
     flash(sentence, "ok")
+
+
+def _keep_the_pace() -> None:
+    """One person's forms and searches leave room for others."""
+    if not current_user.is_authenticated:
+        return
+    who, settings = str(current_user.actor.user_id), config.current()
+    if request.method not in SAFE_METHODS:
+        throttle.check_pace("forms", who, per_minute=settings.changes_per_minute)
+    elif request.args.get("q"):
+        throttle.check_pace("searches", who, per_minute=settings.searches_per_minute)
 
 
 def _find_project() -> None:

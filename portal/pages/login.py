@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import flask
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
@@ -13,6 +13,7 @@ from portal.auth import browser
 from portal.errors import Refused
 from portal.pages.forms import Form
 from portal.services import users
+from portal.services.activities import record_failed_sign_in
 
 KEPT_SECONDS = 3600
 KEPT_LARGEST = 300_000  # characters of a form
@@ -97,11 +98,16 @@ def _keep() -> str:
 
 
 def _verified(name: str, password: str):
-    user = users.prove(name, password, address=request.remote_addr or "")
-    if user is None:
-        refused = Refused("That user name and password do not go together.", field="password")
-        refused.status = 401
-        raise refused
+    address = request.remote_addr or ""
+    try:
+        user = users.prove(name, password, address=address)
+        if user is None:
+            wrong = Refused("That user name and password do not go together.", field="password")
+            wrong.status = 401
+            raise wrong
+    except Refused as refused:
+        record_failed_sign_in(name, refused, address=address, request_id=g.request_id)
+        raise
     return user
 
 
