@@ -82,7 +82,7 @@ def prepare(admin: str, first_image: Path | None) -> None:
 
 
 def _begin(admin: str) -> None:
-    given = os.environ.get("PORTICO_ADMIN_PASSWORD")
+    given = os.environ.pop("PORTICO_ADMIN_PASSWORD", None)  # no program started here is given it
     password = given or secrets.token_urlsafe(12)
     with transaction():
         user = users.make_administrator(admin, password, must_change=not given)

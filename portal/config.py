@@ -42,6 +42,11 @@ class Settings:
         "Whether the portal is reached by https; off only on the loopback address.", False
     )
     web_threads: int = setting("Requests that the web process serves at a time.", 32, least=4)
+    client_seconds: int = setting(
+        "A request's head comes in within so long; over it the pace of uploads is measured.",
+        10,
+        least=1,
+    )
 
     session_idle_minutes: int = setting("Sign out after so long without a click.", 120, least=1)
     session_hours: int = setting("Sign out after so long, whatever happens.", 12, least=1)
@@ -50,6 +55,10 @@ class Settings:
         5,
         least=1,
     )
+    changes_per_minute: int = setting(
+        "Forms that one person may send within a minute.", 120, least=1
+    )
+    searches_per_minute: int = setting("Searches of one person within a minute.", 120, least=1)
     argon2_memory_kib: int = setting("Memory of one password hash.", 19_456, least=8)
     argon2_passes: int = setting("Passes of one password hash.", 2, least=1)
     password_hashes_at_once: int = setting(

@@ -15,7 +15,8 @@ from portal import migrations
 from portal.config import Settings
 from portal.db import now, session
 from portal.models import Flavor, Host, Image, Lease, Operation, Role, RoleAssignment, User
-from portal.services import placement
+from portal.services import placement, seals
+from workers import wire
 
 FREE_LEAST_GIB = 2
 LATE = timedelta(minutes=1)  # beyond its deadline, an operation that is open was left behind
@@ -39,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     if all(finding.ok for finding in findings):
         findings += [
             finding
-            for check in (_shape, _redis, _conductor, _people, _menu, _hosts, _operations)
+            for check in (_shape, _redis, _conductor, _people, _menu, _hosts, _operations, _record)
             for finding in _safely(check, settings)
         ]
     return findings
@@ -108,6 +109,19 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(True, "Redis answers")
+    try:
+        with connection.pipeline(transaction=False) as pipeline:
+            wire.try_to_write(pipeline)
+            pipeline.execute()
+    except redis.RedisError as error:
+        yield Finding(
+            False,
+            f"Redis takes what is written: {error}",
+            "Give it memory (its maxmemory), or whatever else it says that it misses. Changes wait "
+            "meanwhile, and nobody can sign in.",
+        )
+        return
+    yield Finding(True, "Redis takes what is written")
 
 
 def _conductor(_settings: Settings) -> Iterator[Finding]:
@@ -192,6 +206,19 @@ def _advice(host: str, mend: str) -> str:
     return (
         f"Run as root on {host}: {mend} (and put the same rule where that firewall keeps its "
         "rules, or it is lost at its next start)"
+    )
+
+
+def _record(_settings: Settings) -> Iterator[Finding]:
+    count, newest, fault = seals.verify()
+    yield Finding(
+        not fault,
+        f"The record is whole: {count} entries are sealed, the newest with {newest}"
+        if not fault
+        else f"The record is whole: {fault}",
+        "The conductor seals them: start it, and look at its log."
+        if fault == "entries are not sealed"
+        else "Compare the record with that of a backup: somebody changed it in the database.",
     )
 
 

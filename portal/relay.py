@@ -29,14 +29,28 @@ SILENCE_SECONDS = 60.0  # without so much as a pong, a browser is gone
 GOODBYE_SECONDS = 1.0
 REASON_BYTES = 123  # of a close, RFC 6455, section 5.5
 WAIT_MILLISECONDS = 1000
+CONTROL_BYTES = 125  # of a ping, a pong or a close, section 5.5
+TEXT, CLOSE, KNOWN = 1, 8, {0, 1, 2, 8, 9, 10}  # opcodes, section 5.2
+RESERVED = 0x70  # bits of the first byte that no extension of ours uses
+CLOSE_CODES = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}  # section 7.4
+MALFORMED, UNSUPPORTED, NOT_UTF8 = 1002, 1003, 1007
 OVER, SERVER_ENDS = 4000, 1001  # close codes: ours, and RFC 6455, section 7.4.1
 READABLE, WRITABLE = ~select.POLLOUT, ~select.POLLIN  # or in error, which reading and writing tell
 
 server_ends = threading.Event()
 
 
+class Violation(Exception):
+    """What came is no frame that may come: the code to close with, and why."""
+
+    def __init__(self, code: int, reason: str):
+        super().__init__(reason)
+        self.code = code
+
+
 class Browser(WebSocket):
-    """The browser's end."""
+    """The browser's end. Reading from it raises Violation where the protocol is not kept, before
+    the library has closed half of the connection because of it."""
 
     def __init__(self, stream: socket.socket, headers: Mapping[str, str]):
         """The WebSocket is open: `headers` are those of the request that came on `stream`."""
@@ -64,9 +78,19 @@ class Browser(WebSocket):
         self.settimeout(GOODBYE_SECONDS)
         deadline = time.monotonic() + GOODBYE_SECONDS
         while time.monotonic() < deadline:
-            with contextlib.suppress(ssl.SSLWantReadError):
+            try:
                 if self.recv() is None:
                     return
+            except ssl.SSLWantReadError:
+                continue
+            except Violation:
+                return
+
+    def _decode_hybi(self, buffer: bytes) -> dict | None:
+        frame = super()._decode_hybi(buffer)
+        if frame is not None:
+            _judge(frame, reserved=buffer[0] & RESERVED)
+        return frame
 
     @property
     def swollen(self) -> bool:
@@ -99,7 +123,11 @@ class Relay:
                 if moment >= ping_at and self._unsent is None:
                     self._tell(functools.partial(self._browser.ping, b""))
                     ping_at = moment + PING_SECONDS
-                if not self._pass_on():
+                try:
+                    goes_on = self._pass_on()
+                except Violation as violation:
+                    return self._close(violation.code, str(violation))
+                if not goes_on:
                     return self._close(OVER, "The screen is gone.")
         return None
 
@@ -163,6 +191,25 @@ class Relay:
     def _close(self, code: int, reason: str) -> None:
         if self._unsent is None and self._browser.socket is not None:
             self._browser.dismiss(code, reason)
+
+
+def _judge(frame: dict, *, reserved: int) -> None:
+    """Raises Violation for a frame that a browser may not send (RFC 6455, 5 and 7.4)."""
+    opcode, payload = frame["opcode"], frame["payload"]
+    if reserved or opcode not in KNOWN or not frame["masked"]:
+        raise Violation(MALFORMED, "This is no frame of a browser.")
+    if opcode == TEXT:
+        raise Violation(UNSUPPORTED, "Text is not understood.")
+    if opcode >= CLOSE and (len(payload) > CONTROL_BYTES or not frame["fin"]):
+        raise Violation(MALFORMED, "A frame of control is short and whole.")
+    if opcode != CLOSE or not payload:
+        return
+    if int.from_bytes(payload[:2]) not in CLOSE_CODES or len(payload) == 1:
+        raise Violation(MALFORMED, "There is no such reason to close.")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        raise Violation(NOT_UTF8, "The reason to close is not UTF-8.") from None
 
 
 def end_with_the_server() -> None:

@@ -1,15 +1,17 @@
-"""How often something may be asked. Counted in Redis, in a moving window.
+"""How often something may be asked, in a moving window: counted in Redis where all processes have
+to agree, and in this process where it is enough that nobody is without a limit.
 
 The library is imported when something is counted: the conductor, which never does, imports the
 services too, and would keep 2 MiB of it.
 """
 
+import contextlib
 import functools
 import logging
 import time
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from portal import config
 from portal.errors import Refused, TooMany
@@ -24,28 +26,53 @@ log = logging.getLogger(__name__)
 
 
 class OutOfReach(Refused):
-    """What cannot be counted is not allowed."""
+    """It cannot be counted, so it is not allowed."""
 
     status = 503
 
 
-def check_login(account: str, address: str) -> None:
-    """Return while neither the account nor the address has used up its wrong passwords of this
-    minute. Raises TooMany, or, with Redis out of reach, OutOfReach: it fails closed."""
-    limit = _of_passwords()
-    try:
-        for key in (("account", account.lower()), ("address", address)):
-            if not _limiter().test(limit, WRONG_PASSWORDS, *key):
-                reset = _limiter().get_window_stats(limit, WRONG_PASSWORDS, *key).reset_time
-                seconds = max(1, round(reset - time.time()))
-                raise TooMany(
-                    f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds
-                )
-    except RedisError:
-        raise OutOfReach(
-            "Signing in is closed while the message store (Redis) is out of reach. "
-            "Whoever is signed in can go on working."
-        ) from None
+class Try:
+    """One try of a password, which is counted from before it is judged. So of many tries at once
+    no more are judged than of as many one after another."""
+
+    def __init__(self, account: str, address: str):
+        """A place of this minute is taken, of the account and of the address. Raises TooMany when
+        either has none left, or, where it cannot be counted, OutOfReach: it fails closed."""
+        self._keys = (("account", account.lower()), ("address", address))
+        for number, key in enumerate(self._keys):
+            if not self._take(key):
+                self.was_none(self._keys[:number])
+                raise self._refusal(key)
+
+    def was_none(self, keys=None) -> None:
+        """The place is free again: the password was right, or was not judged at all."""
+        storage = _limiter().storage
+        with contextlib.suppress(RedisError):
+            for key in self._keys if keys is None else keys:
+                counted = _per_minute().key_for(WRONG_PASSWORDS, *key)
+                storage.get_connection().lpop(storage.prefixed_key(counted))
+
+    def _take(self, key: tuple[str, str]) -> bool:
+        try:
+            return _limiter().hit(_per_minute(), WRONG_PASSWORDS, *key)
+        except ResponseError as error:  # it answers
+            log.warning("tries of passwords cannot be counted: %s", error)
+            raise OutOfReach(
+                "No password can be checked while the message store (Redis) takes nothing, since "
+                "tries could not be counted. Whoever is signed in can go on working; whoever "
+                "administers this cloud finds the reason with: flask doctor."
+            ) from None
+        except RedisError as error:
+            log.warning("tries of passwords cannot be counted: %s", error)
+            raise OutOfReach(
+                "No password can be checked while the message store (Redis) is out of reach, since "
+                "tries could not be counted. Whoever is signed in can go on working."
+            ) from None
+
+    def _refusal(self, key: tuple[str, str]) -> TooMany:
+        reset = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key).reset_time
+        seconds = max(1, round(reset - time.time()))
+        return TooMany(f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds)
 
 
 def check(what: str, who: str, *, per_minute: int) -> None:
@@ -65,16 +92,36 @@ def check(what: str, who: str, *, per_minute: int) -> None:
     )
 
 
-def count_wrong_password(account: str, address: str) -> None:
-    """One more wrong password of this minute."""
-    try:
-        _limiter().hit(_of_passwords(), WRONG_PASSWORDS, "account", account.lower())
-        _limiter().hit(_of_passwords(), WRONG_PASSWORDS, "address", address)
-    except RedisError:
-        return  # the next attempt is refused by `check_login`
+def within(what: str, who: str, *, per_minute: int) -> int | None:
+    """How many more of `what` by `who` there may be within this minute after this one; None when
+    this is one too many. Counted in this process, so it costs nothing and needs nobody."""
+    limit = _limit(per_minute)
+    if not _here().hit(limit, what, who):
+        return None
+    return _here().get_window_stats(limit, what, who).remaining
 
 
-def _of_passwords() -> "RateLimitItem":
+def check_pace(what: str, who: str, *, per_minute: int) -> None:
+    """Count one more of `what` by `who`, in this process. Raises TooMany beyond `per_minute`."""
+    if within(what, who, per_minute=per_minute) is not None:
+        return
+    reset = _here().get_window_stats(_limit(per_minute), what, who)
+    seconds = max(1, round(reset.reset_time - time.time()))
+    raise TooMany(
+        f"More than {per_minute} {what} within a minute. Wait {seconds} seconds.",
+        retry_after=seconds,
+    )
+
+
+@functools.cache
+def _here() -> "MovingWindowRateLimiter":
+    from limits.storage import MemoryStorage
+    from limits.strategies import MovingWindowRateLimiter
+
+    return MovingWindowRateLimiter(MemoryStorage())
+
+
+def _per_minute() -> "RateLimitItem":
     return _limit(config.current().login_attempts_per_minute)
 
 

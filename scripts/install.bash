@@ -119,6 +119,15 @@ serverurl=unix://$1/supervisor.sock
 END
 }
 
+# take_password: what PORTICO_ADMIN_PASSWORD was is in $admin_password, and no child of this script
+# is given it, but the command behind with_password.
+take_password() {
+    admin_password=${PORTICO_ADMIN_PASSWORD-}
+    unset PORTICO_ADMIN_PASSWORD
+}
+
+with_password() { PORTICO_ADMIN_PASSWORD=$admin_password "$@"; }
+
 # redis_command DIRECTORY: Redis on a unix socket, with nothing on disk: it is a wire, not a memory.
 redis_command() {
     printf 'redis-server --port 0 --unixsocket %s/redis.sock --unixsocketperm 770 --save "" ' "$1"
@@ -128,8 +137,8 @@ redis_command() {
 
 # web_command VENV ADDRESS THREADS
 web_command() {
-    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s --worker-class gthread ' "$@"
-    printf -- '--no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
+    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s ' "$@"
+    printf -- '--worker-class portal.server.Worker --no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
 }
 
 # is_well ADDRESS:PORT PATH: whether that page is there, and says "ok".

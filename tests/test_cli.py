@@ -1,5 +1,8 @@
 """What an operator types is in the record like anything else that somebody did."""
 
+import os
+import subprocess
+
 import pytest
 from sqlalchemy import select
 
@@ -10,6 +13,7 @@ from portal.models import Activity
 from portal.services import hosts, images, users
 from tests.cloud import PASSWORD
 from tests.services.image_files import qcow2
+from tests.test_architecture import ROOT
 
 
 @pytest.fixture
@@ -42,6 +46,29 @@ def test_commands_that_change_something_are_in_the_record(typed, tmp_path):
         ("users:change", "eve"),
     ):
         assert ("the command line", name) in recorded(action)
+
+
+def test_the_administrators_password_reaches_no_child_but_the_one_that_needs_it():
+    """As scripts/up and scripts/dev have it; `with_password` is the positive control."""
+    said = subprocess.run(
+        [
+            *("bash", "-euc"),
+            "source scripts/install.bash; take_password; echo beside; env; bash -c env; "
+            "echo needs; with_password env",
+        ],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PORTICO_ADMIN_PASSWORD": "canary of a password"},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    beside, _, needs = said.partition("needs\n")
+    assert "canary" not in beside
+    assert "PORTICO_ADMIN_PASSWORD=canary of a password" in needs
+    for name in ("up", "dev"):
+        script = (ROOT / "scripts" / name).read_text()
+        assert script.index("take_password\n") < script.index("with_password")
+        assert script.index("take_password\n") < script.index("start_supervisor")
 
 
 def test_a_name_that_is_taken_is_refused_in_one_line(typed):

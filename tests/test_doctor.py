@@ -32,6 +32,18 @@ def test_a_firewall_of_others_in_the_way_of_guests_is_found_with_what_mends_it(c
     assert well in findings(ok=True)
 
 
+def test_a_redis_that_answers_and_takes_nothing_is_found(cloud, findings):
+    assert "Redis takes what is written" in findings(ok=True)
+    cloud.redis.config_set("maxmemory", 1)
+    try:
+        found = findings(ok=False)
+    finally:
+        cloud.redis.config_set("maxmemory", 0)
+    [what] = [each for each in found if each.startswith("Redis takes what is written: ")]
+    assert "maxmemory" in what
+    assert "Redis takes what is written" in findings(ok=True)
+
+
 def test_what_belongs_to_nothing_is_found_with_the_command_that_removes_it(cloud, findings):
     leave(cloud.hosts["kvm-1"], "bridge pbr9", "9")
     cloud.look()

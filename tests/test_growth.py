@@ -24,7 +24,14 @@ from workers.wire import LONG, SHORT
 from workers.wire import queue as queue_name
 
 AT_ONCE = 10
-HISTORY = {"instances", "operations", "tasks", "task_lines", "activities"}  # kept on purpose
+HISTORY = {
+    "instances",
+    "operations",
+    "tasks",
+    "task_lines",
+    "activities",
+    "seals",
+}  # kept on purpose
 
 
 def live(cloud: Cloud, lives: int) -> None:

@@ -23,7 +23,7 @@ ENGINE = [  # the loops, which carry any noun
     *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "__main__"),
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}
-ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions"}
+ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions", "seals"}
 ITS_SPECS = {"Held", "Observation", "Spec", "VERSION", "dump", "load", "pack", "unpack"}
 ITS_NOUNS = {"NOUNS", "noun_of"}
 ITS_WORDS = {"host"}  # every task has one

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 20
 class WebServer:
     """gunicorn with the settings in force, on a port of its own, and everything it logs."""
 
-    def __init__(self, directory: Path, **settings):
+    def __init__(self, directory: Path, *, threads: int = 16, **settings):
         given = config.current()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -42,7 +42,8 @@ class WebServer:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}"),
-                    *("--workers", "1", "--threads", "16", "--worker-class", "gthread"),
+                    *("--workers", "1", "--threads", str(threads)),
+                    *("--worker-class", "portal.server.Worker"),
                     *("--keep-alive", "5"),
                     *("--no-control-socket", "--access-logfile", "-", "portal.wsgi:app"),
                 ],
@@ -85,14 +86,24 @@ class SignedIn:
         answer = self.post("/login", page="/login", name=name, password=PASSWORD)
         assert answer.status_code == 303, answer.text
 
+    @property
+    def cookies(self) -> str:
+        return "; ".join(f"{each.name}={each.value}" for each in self._session.cookies)
+
+    def get(self, path: str) -> requests.Response:
+        return self._session.get(self._web.url + path, timeout=PATIENCE_SECONDS)
+
+    def token(self, page: str) -> str:
+        """The form token that `page` holds."""
+        return re.search(r'name="csrf_token" value="([^"]+)"', self.get(page).text)[1]
+
     def post(self, path: str, *, page: str, **fields) -> requests.Response:
         """POST with the token that `page` holds."""
         return self.prepared(path, page=page, **fields)()
 
     def prepared(self, path: str, *, page: str, **fields) -> Callable[[], requests.Response]:
         """Sends that POST when it is called: the page has been fetched by then."""
-        text = self._session.get(self._web.url + page, timeout=PATIENCE_SECONDS).text
-        token = re.search(r'name="csrf_token" value="([^"]+)"', text)[1]
+        token = self.token(page)
         return lambda: self._session.post(
             self._web.url + path,
             data=fields,
@@ -102,23 +113,28 @@ class SignedIn:
         )
 
     def web_socket(
-        self, path: str, protocols: list[str], *, origin: str | None = None
+        self, path: str, protocols: list[str], *, origin: str | None = None, **handshake
     ) -> "WebSocket":
-        cookies = "; ".join(f"{each.name}={each.value}" for each in self._session.cookies)
-        headers = {"Cookie": cookies, "Sec-WebSocket-Protocol": ", ".join(protocols)}
+        headers = {"Cookie": self.cookies, "Sec-WebSocket-Protocol": ", ".join(protocols)}
         headers["Origin"] = self._web.url if origin is None else origin
-        return WebSocket(self._web.port, path, headers)
+        return WebSocket(self._web.port, path, headers, **handshake)
 
 
 class WebSocket:
     """A client of RFC 6455 that sees what a browser's script does not."""
 
-    def __init__(self, port: int, path: str, headers: dict[str, str]):
+    def __init__(
+        self, port: int, path: str, headers: dict[str, str], *, version: str = "13", key: str = ""
+    ):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
         self._incoming = self.socket.makefile("rb")
-        key = base64.b64encode(os.urandom(16)).decode()
+        key = key or base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket"]
-        lines += ["Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"]
+        lines += [
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Version: {version}",
+            f"Sec-WebSocket-Key: {key}",
+        ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self.status = int(self._incoming.readline().split()[1])
@@ -143,6 +159,8 @@ class WebSocket:
             elif length == 127:
                 [length] = struct.unpack(">Q", self._incoming.read(8))
             payload = self._incoming.read(length)
+            if opcode == 8 and not payload:
+                return 1005, ""  # RFC 6455, 7.1.5
             if opcode == 8:
                 return struct.unpack(">H", payload[:2])[0], payload[2:].decode()
             if opcode == 2:

@@ -7,6 +7,7 @@ is said by `workers.specs`.
 SHORT, LONG = "short", "long"  # queues: of jobs that take seconds, and of those that copy images
 
 BELL = "portico:bell"  # the list that the conductor waits on
+TRIED = "portico:tried"  # what is written to see whether anything can be
 
 # fields of a beat
 BEAT_TIME = "time"  # of the host's clock: another than before says that the host is alive
@@ -50,6 +51,12 @@ def log(host: str, task: str) -> str:
 def log_of_job(job_id: str) -> str:
     """The stream of lines about the task that this job is a sending of."""
     return f"log:{job_id.rpartition('-')[0]}"
+
+
+def try_to_write(pipeline) -> None:
+    """This pipeline of Redis fails if nothing can be written: Redis that is full, or that misses
+    its replicas, goes on answering."""
+    pipeline.set(TRIED, "1", ex=60)
 
 
 def ring(pipeline) -> None:

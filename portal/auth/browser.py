@@ -4,7 +4,9 @@ Every page needs a signed-in person but those listed in OPEN, so that a new view
 How somebody is led to signing in is said by the page for it: Flask-Login's `unauthorized_handler`.
 """
 
+import logging
 import secrets
+from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, g, redirect, request, url_for
@@ -21,6 +23,8 @@ OPEN = {"login.show", "login.create", "static", "health.show", "health.hosts"}
 FIRST_PASSWORD = {"account.password", "account.change_password", "login.delete", "account.theme"}
 COOKIE_FIELD = "sid"  # where Flask's signed cookie holds the session's secret
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+log = logging.getLogger(__name__)
 
 login_manager = LoginManager()
 
@@ -62,19 +66,21 @@ def install(app: Flask) -> None:
 
 
 def sign_in(user: User) -> None:
-    """This browser is signed in as `user`, with a session and form tokens that are new."""
-    flask.session.clear()
+    """This browser is signed in as `user`, with a session and form tokens that are new. The session
+    that it had has ended."""
+    sign_out()
     flask.session[COOKIE_FIELD] = sessions.open_session(
         user,
         address=request.remote_addr or "",
         user_agent=request.headers.get("User-Agent", ""),
+        request_id=g.request_id,
     )
 
 
 def sign_out() -> None:
     """This browser's session has ended on the server too."""
     if secret := flask.session.get(COOKIE_FIELD):
-        sessions.sign_out(secret)
+        sessions.sign_out(secret, address=request.remote_addr or "", request_id=g.request_id)
     flask.session.clear()
 
 
@@ -107,11 +113,41 @@ def _refuse_other_sites() -> None:
     (W3C Fetch Metadata; Origin, RFC 6454)."""
     if request.method in SAFE_METHODS:
         return
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Forbidden("This form was sent from another site.")
-    origin = request.headers.get("Origin")
-    if origin not in (None, "null") and origin != request.host_url.rstrip("/"):
-        raise Forbidden("This form was sent from another site.")
+    origin, ours = request.headers.get("Origin", "null")[:255], request.host_url.rstrip("/")
+    same = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
+    if same and origin in ("null", ours):
+        return
+    if same or _a_proxy_drops_something(origin, ours):
+        log.warning("refused: Origin %r, Host %r, scheme %s", origin, request.host, request.scheme)
+        raise Forbidden(_what_to_change(origin, ours))
+    raise Forbidden("This form was sent from another site.")
+
+
+def _a_proxy_drops_something(origin: str, ours: str) -> bool:
+    """Whether the two differ in what a proxy that is set up badly takes away: scheme or port."""
+    try:
+        return urlsplit(origin).hostname == urlsplit(ours).hostname is not None
+    except ValueError:
+        return False
+
+
+def _what_to_change(origin: str, ours: str) -> str:
+    """For whoever set up the proxy: what arrived, and the line that would have made it agree."""
+    sentence = f"This form was sent from another site: its Origin is {origin}, and this is {ours}."
+    if not _a_proxy_drops_something(origin, ours):
+        return sentence
+    sent, here = urlsplit(origin), urlsplit(ours)
+    if sent.netloc != here.netloc:
+        cause = (
+            f"passes on the Host as {here.netloc}: it has to be {sent.netloc} "
+            "(nginx: proxy_set_header Host $http_host;)"
+        )
+    else:
+        cause = (
+            f"does not say that it was by {sent.scheme} (nginx: proxy_set_header "
+            "X-Forwarded-Proto $scheme;), or the portal does not listen to it (PORTICO_PROXIES=1)"
+        )
+    return f"{sentence} If you opened this page at {origin}, the proxy before the portal {cause}."
 
 
 def _let_nobody_else_in():

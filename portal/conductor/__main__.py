@@ -15,12 +15,14 @@ from portal.conductor.ear import Ear
 from portal.conductor.lead import lead, resign
 from portal.conductor.questions import Questions
 from portal.conductor.wire import Wire
+from portal.services import seals
 
 BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
 REST_SECONDS = 4.0  # the same while no change is under way
 LEAST_SECONDS = 0.01  # between two ticks
 EAR_SECONDS = 0.5  # between two times of listening to the hosts
 MEND_SECONDS = 1.0  # between two looks for drift
+SEAL_SECONDS = 5.0  # between two looks for entries of the record that are not sealed
 TIDY_SECONDS = 600.0  # between two times of forgetting what nobody asks for
 
 log = logging.getLogger("portal.conductor")
@@ -35,7 +37,7 @@ class Conductor:
         self._wire = Wire(connection)
         self._ear = Ear(self._wire)
         self._questions = Questions(self._wire)
-        self._heard_at = self._mended_at = self._tidied_at = -TIDY_SECONDS
+        self._heard_at = self._mended_at = self._tidied_at = self._sealed_at = -TIDY_SECONDS
         self._skipped = False  # whether the last turn did not listen
 
     def stop(self, *_) -> None:
@@ -70,6 +72,9 @@ class Conductor:
         if moment - self._mended_at >= MEND_SECONDS:
             self._mended_at = moment
             moved += drift.mend()
+        if moment - self._sealed_at >= SEAL_SECONDS:
+            self._sealed_at = moment
+            seals.seal()
         if moment - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = moment
             housekeeping.tidy()

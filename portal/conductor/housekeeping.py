@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select
 
 from portal.db import now, session, transaction
 from portal.models import Outcome, Task, TaskLine
-from portal.services import idempotency, sessions
+from portal.services import idempotency, seals, sessions
 
 HELD_KEPT = timedelta(hours=1)  # a table that was sent by itself and is held
 FAILED_KEPT = timedelta(days=1)  # one that could not be
@@ -17,7 +17,9 @@ MOST_AT_A_TIME = 2000
 
 def tidy() -> None:
     """Keys of forms that work no more, sessions that have ended by their age, and tables that
-    were sent by themselves are gone."""
+    were sent by themselves are gone. Every entry of the record is sealed."""
+    while seals.seal(everything=True):
+        continue
     tasks = _tables_sent()
     with transaction():
         idempotency.forget()

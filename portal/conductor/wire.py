@@ -125,14 +125,16 @@ class Wire:
             pipeline.execute()
 
     def look(self, jobs: Collection[Receipt]) -> dict[Receipt, Fate]:
-        """What has become of these jobs. One round trip."""
+        """What has become of these jobs. One round trip. Raises RedisError also where Redis answers
+        and takes nothing, so that nothing is sent to it and no attempt is used up."""
         self._forget_untouched()
         with self._redis.pipeline(transaction=False) as pipeline:
+            wire.try_to_write(pipeline)
             for each in jobs:
                 pipeline.hmget(Job.key_for(each.id), "status", "last_heartbeat")
                 pipeline.lpos(_queue_key(each), each.id)
                 pipeline.xrevrange(Result.get_key(each.id), count=1)
-            answers = iter(pipeline.execute())
+            answers = iter(pipeline.execute()[1:])
         return {
             each: self._fate(each, hash_=next(answers), place=next(answers), results=next(answers))
             for each in jobs

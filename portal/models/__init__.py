@@ -1,6 +1,6 @@
 """Tables. States live here, with what each state allows; nothing here knows Flask or Redis."""
 
-from portal.models.activity import Activity, Idempotency
+from portal.models.activity import Activity, Idempotency, Seal
 from portal.models.boot_log import BootLog
 from portal.models.host import Claim, Host, Resource
 from portal.models.identity import (
@@ -53,6 +53,7 @@ __all__ = [
     "Role",
     "RoleAssignment",
     "Scope",
+    "Seal",
     "SecurityGroup",
     "SecurityGroupRule",
     "Session",

@@ -33,6 +33,16 @@ class Activity(Base):
     operation_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("operations.id"))
 
 
+class Seal(Base):
+    """The link of the record's chain that holds one entry. Never altered."""
+
+    __tablename__ = "seals"
+
+    position: Mapped[int] = mapped_column(unique=True)  # from 1
+    activity_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("activities.id"), unique=True)
+    hash: Mapped[str] = mapped_column(String(64))  # SHA-256 over the one before and the entry
+
+
 class Idempotency(Base):
     """What a key that came with a request has already brought about."""
 

@@ -20,7 +20,7 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from portal import config, doors
+from portal import config, doors, throttle
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Refused, TooMany
 from portal.pages import navigation
@@ -39,6 +39,7 @@ THEMES = {"light", "dark"}
 def install(app: Flask) -> None:
     """Pages have a shell, headers and one way of failing. A path that belongs to no other front
     door fails like a page."""
+    app.before_request(doors.on_pages(_keep_the_pace))
     app.before_request(doors.on_pages(_find_project))
     app.context_processor(_shell)
     app.url_defaults(functools.partial(_name_its_content, app))
@@ -109,6 +110,17 @@ def done(sentence: str) -> None:
     flash(sentence, "ok")
 
 
+def _keep_the_pace() -> None:
+    """One person's forms and searches leave room for others."""
+    if not current_user.is_authenticated:
+        return
+    who, settings = str(current_user.actor.user_id), config.current()
+    if request.method not in SAFE_METHODS:
+        throttle.check_pace("forms", who, per_minute=settings.changes_per_minute)
+    elif request.args.get("q"):
+        throttle.check_pace("searches", who, per_minute=settings.searches_per_minute)
+
+
 def _find_project() -> None:
     """A page of a project is there for nobody who has no part in it, and for nobody when there
     is no such project. That those exist in which somebody has a role is known from their roles."""
@@ -141,7 +153,7 @@ def _headers(response):
         headers["Retry-After"] = g.retry_after
     if config.current().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint != "static":
+    if request.endpoint != "static" or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
         headers.add("Vary", "HX-Request-Type")
     return response

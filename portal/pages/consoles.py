@@ -1,24 +1,26 @@
 """The screen of an instance: a page, a ticket, and the WebSocket that the ticket opens."""
 
+import base64
 import contextlib
 import functools
-import threading
-from collections.abc import Iterator
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import NotImplemented as NotSupported
 
 from portal import agents, config
 from portal.db import session
-from portal.errors import Busy, Refused, Unavailable
+from portal.errors import Refused, Unavailable
 from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
+from portal.places import Places
 from portal.policies import authorize
 from portal.relay import OVER, Browser, Relay
 from portal.services import consoles, instances
 
 TICKET = "ticket."  # begins the subprotocol that carries it
+VERSION, KEY_BYTES = "13", 16  # of WebSocket, and of what a handshake is told by
 FULL_SECONDS = 30  # until somebody may have closed one
 
 pages = Blueprint(
@@ -54,7 +56,7 @@ def ticket(project_id, instance_id):
     """For the page's script: the ticket, or the sentence that says why there is none."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        with _room():
+        with _room(project_id):
             minted = consoles.ticket(
                 current_user.actor,
                 project_id,
@@ -74,6 +76,7 @@ def ticket(project_id, instance_id):
 def socket(project_id, instance_id):
     if "gunicorn.socket" not in request.environ:
         raise NotSupported
+    _require_a_handshake()
     session_id = current_user.session.id
     instance = consoles.admit(
         current_user.actor,
@@ -83,7 +86,7 @@ def socket(project_id, instance_id):
         session_id=session_id,
         origin=request.headers.get("Origin", ""),
     )
-    with _room():
+    with _room(project_id):
         try:
             screen = agents.open_screen(instance)
         except Unavailable as unavailable:  # a refusal before the upgrade is hidden from scripts
@@ -95,6 +98,20 @@ def socket(project_id, instance_id):
             place = session_id, project_id, instance_id
             Relay(_browser(), screen).run(lambda: _reason_to_close(*place))
     return Spoken()
+
+
+def _require_a_handshake() -> None:
+    """RFC 6455, 4.2.1 and 4.4. Raises what is answered to any other."""
+    if request.headers.get("Sec-WebSocket-Version") != VERSION:
+        answer = Response("This speaks version 13 of WebSocket.\n", 426, mimetype="text/plain")
+        answer.headers.update({"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"})
+        abort(answer)
+    try:
+        key = base64.b64decode(request.headers.get("Sec-WebSocket-Key", ""), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadRequest("The WebSocket's key is malformed.")
 
 
 def _browser() -> Browser:
@@ -110,21 +127,21 @@ def _reason_to_close(*place) -> str:
         session.remove()  # nothing of the database is held between two looks
 
 
-@contextlib.contextmanager
-def _room() -> Iterator[None]:
-    """Inside, one console more is open. Raises Busy when there are as many as may be."""
-    room = _places(config.current().consoles_at_once)
-    if not room.acquire(blocking=False):
-        raise Busy("As many consoles are open as may be at a time.", retry_after=FULL_SECONDS)
-    try:
-        yield
-    finally:
-        room.release()
+def _room(project_id) -> contextlib.AbstractContextManager:
+    """Within it there is one console more of this person in this project. Raises Busy when there
+    are as many as may be."""
+    places = _places(config.current().consoles_at_once)
+    return places.one(current_user.actor.user_id, project_id)
 
 
 @functools.cache
-def _places(consoles_at_once: int) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(consoles_at_once)
+def _places(consoles_at_once: int) -> Places:
+    return Places(
+        consoles_at_once,
+        full="As many consoles are open as may be at a time.",
+        each="consoles open",
+        retry_after=FULL_SECONDS,
+    )
 
 
 def _presented() -> str:

@@ -113,7 +113,7 @@ def check(project_id):
 @pages.post("")
 def create(project_id):
     authorize(current_user.actor, "images:create", project_id)
-    with uploads.turn():
+    with uploads.turn(current_user.actor, project_id):
         most = config.current().image_max_gib * GIB
         fields, file = uploads.fields_and_file(request, most_bytes=most)
         form = UploadForm(formdata=MultiDict(fields))

@@ -3,16 +3,17 @@
 from urllib.parse import urlsplit
 
 import flask
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from portal import throttle
+from portal import config
 from portal.auth import browser
 from portal.errors import Refused
 from portal.pages.forms import Form
 from portal.services import users
+from portal.services.activities import record_failed_sign_in
 
 KEPT_SECONDS = 3600
 KEPT_LARGEST = 300_000  # characters of a form
@@ -32,7 +33,7 @@ class LoginForm(Form):
 @pages.get("/login")
 def show():
     form = LoginForm(formdata=None, next=browser.safe_next(request.args.get("next")))
-    return render_template("login/show.html", form=form)
+    return _page(form)
 
 
 @pages.post("/login")
@@ -42,7 +43,7 @@ def create():
         with form:
             user = _verified(form.name.data.strip(), form.password.data)
     if user is None:
-        return render_template("login/show.html", form=form, kept=bool(form.kept.data)), form.status
+        return _page(form), form.status
     browser.sign_in(user)
     kept = _kept(form.kept.data)
     if kept and not user.must_change_password:
@@ -68,7 +69,17 @@ def sign_in_first():
         return redirect(url_for("login.show", next=back), 303)
     kept = _keep()
     form = LoginForm(formdata=None, kept=kept, next="/")
-    return render_template("login/show.html", form=form, kept=bool(kept)), 401
+    return _page(form), 401
+
+
+def _page(form: LoginForm) -> str:
+    """`cookies_lost`: a browser sends no secure cookie back by http, so nobody can sign in."""
+    return render_template(
+        "login/show.html",
+        form=form,
+        kept=bool(form.kept.data),
+        cookies_lost=config.current().secure_cookies and not request.is_secure,
+    )
 
 
 def _path(url: str) -> str:
@@ -97,13 +108,15 @@ def _keep() -> str:
 
 def _verified(name: str, password: str):
     address = request.remote_addr or ""
-    throttle.check_login(name, address)
-    user = users.verify(name, password)
-    if user is None:
-        throttle.count_wrong_password(name, address)
-        refused = Refused("That user name and password do not go together.", field="password")
-        refused.status = 401
-        raise refused
+    try:
+        user = users.prove(name, password, address=address)
+        if user is None:
+            wrong = Refused("That user name and password do not go together.", field="password")
+            wrong.status = 401
+            raise wrong
+    except Refused as refused:
+        record_failed_sign_in(name, refused, address=address, request_id=g.request_id)
+        raise
     return user
 
 

@@ -70,7 +70,8 @@ def delete(project_id, user_id):
     with form:
         projects.remove_member(current_user.actor, project_id, user_id)
         done(f"{name} is no longer in this project.")
-        return redirect(url_for(".index", project_id=project_id), 303)
+        mine = user_id == current_user.user.id
+        return redirect("/" if mine else url_for(".index", project_id=project_id), 303)
     return _remove_page(project_id, user_id, form), form.status
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from flask import request, url_for
 
+from portal import bell
 from portal.auth.browser import Person
 from portal.db import now, session
 from portal.models import Project
@@ -61,6 +62,7 @@ def shell(person: Person) -> dict:
             for each in mine
         ],
         "project": current,
+        "why_changes_wait": bell.why_changes_wait(),
         "running_operations": current and running(person, current.id),
         "account": [
             {"label": label, "icon": icon, "url": url_for(endpoint)}

@@ -7,7 +7,7 @@ hence the file is the last field of such a form.
 
 import contextlib
 import functools
-import threading
+import uuid
 from collections.abc import Iterator
 
 from flask import Blueprint, Request
@@ -18,7 +18,8 @@ from werkzeug.sansio.multipart import NEED_DATA, Data, Event, Field, File, Multi
 from wtforms import ValidationError
 
 from portal import config
-from portal.errors import Busy
+from portal.places import Places
+from portal.policies import Actor
 
 CHUNK = 2**18  # bytes
 FIELDS_LARGEST = 2**16  # bytes of all fields but the file
@@ -32,17 +33,10 @@ def takes_uploads(pages: Blueprint, view) -> None:
     pages.record_once(lambda state: state.app.extensions["csrf"].exempt(view))
 
 
-@contextlib.contextmanager
-def turn() -> Iterator[None]:
-    """One of the places for uploads. Raises Busy when all are taken: each holds a thread of the
-    web server for as long as it takes."""
-    places = _places(config.current().uploads_at_once)
-    if not places.acquire(blocking=False):
-        raise Busy("As many files are being uploaded as can be.", retry_after=RETRY_SECONDS)
-    try:
-        yield
-    finally:
-        places.release()
+def turn(actor: Actor, project_id: uuid.UUID) -> contextlib.AbstractContextManager:
+    """Within it the actor has one of the places for uploads, each of which holds a thread of the
+    web server for as long as it takes. Raises Busy when there is none for them."""
+    return _places(config.current().uploads_at_once).one(actor.user_id, project_id)
 
 
 def fields_and_file(request: Request, *, most_bytes: int) -> tuple[MultiDict, Iterator[bytes]]:
@@ -104,5 +98,10 @@ def _content(events: Iterator[Event]) -> Iterator[bytes]:
 
 
 @functools.cache
-def _places(number: int) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(number)
+def _places(number: int) -> Places:
+    return Places(
+        number,
+        full="As many files are being uploaded as can be.",
+        each="uploads under way",
+        retry_after=RETRY_SECONDS,
+    )

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import or_, select
 
+from portal import throttle
 from portal.db import session, transaction, write
 from portal.errors import Refused
-from portal.models import Activity, Operation, Project
+from portal.models import Activity, Operation, Project, User
 from portal.policies import Actor, authorize
 from portal.services.listing import Query, like, page
 
+SIGN_IN, SIGN_OUT = "sessions:sign_in", "sessions:sign_out"
+REFUSALS_PER_MINUTE = 20  # of one person, or of one address that nobody has signed in from
 STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
 
 
@@ -59,7 +62,11 @@ def record_refusal(
     target_id: uuid.UUID | None = None,
 ) -> None:
     """There is an entry that `actor` was refused `action`, and why. A project that the actor
-    has no part in is not named, so that nobody's record can be written into by strangers."""
+    has no part in is not named, so that nobody's record can be written into by strangers. Of one
+    actor so many are written down within a minute; the last of them says that there may be more."""
+    sentence = _if_seldom(str(refused), str(actor.user_id))
+    if not sentence:
+        return
     with transaction():
         known = project_id and actor.role(project_id) and session.get(Project, project_id)
         session.add(
@@ -69,11 +76,38 @@ def record_refusal(
                 user_id=actor.user_id,
                 user_name=actor.user_name,
                 target_id=target_id,
-                refused=str(refused).replace("\0", ""),  # which PostgreSQL takes in no text
+                refused=sentence,
                 address=actor.address,
                 request_id=actor.request_id,
             )
         )
+
+
+def record_failed_sign_in(name: str, refused: Refused, *, address: str, request_id: str) -> None:
+    """There is an entry that somebody was not let in, and why. A name that nobody has is not
+    written down: it may be a password in the wrong field."""
+    sentence = _if_seldom(str(refused), address)
+    if not sentence:
+        return
+    user = session.scalar(select(User).where(User.name == name))
+    nobody = Actor(user_id=None, user_name="", address=address, request_id=request_id)
+    with transaction():
+        entry = {"action": SIGN_IN, "user_name": "nobody", "target_type": User.__tablename__}
+        if user:
+            entry = _entry(nobody, SIGN_IN, user, None) | {"user_name": "nobody"}
+        session.add(
+            Activity(**entry | {"refused": sentence, "address": address, "request_id": request_id})
+        )
+
+
+def _if_seldom(sentence: str, who: str) -> str:
+    """The sentence if it is to be written down, without NUL bytes, which PostgreSQL takes in no
+    text; "" if that would be one too many."""
+    sentence = sentence.replace("\0", "")
+    left = throttle.within("refusals", who, per_minute=REFUSALS_PER_MINUTE)
+    if left is None:
+        return ""
+    return sentence if left else f"{sentence} What else is refused in this minute is not listed."
 
 
 def _entry(actor: Actor, action: str, target, operation_id: uuid.UUID | None) -> dict:

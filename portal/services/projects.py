@@ -16,7 +16,6 @@ from portal.services import (
     names,
     networks,
     security_groups,
-    sessions,
     users,
 )
 from portal.services.listing import Query, like, page
@@ -142,11 +141,8 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
             _keep_an_admin(project, user)
         if held is None:
             held = RoleAssignment(user_id=user.id, project_id=project_id)
-        weaker = before is not None and role.rank < held.role.rank
         held.role = role
         session.add(held)
-        if weaker:
-            sessions.revoke_all(user.id)
         activities.record(
             actor,
             "members:change",
@@ -157,7 +153,8 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
 
 
 def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> None:
-    """The user has no role in the project, and has to sign in anew to whatever else they have."""
+    """The user has no role in the project, from their next request on and in open consoles. What
+    they have elsewhere is not this project's, nor are their sessions."""
     authorize(actor, "members:change", project_id)
     with transaction():
         project = session.execute(
@@ -170,7 +167,6 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
             _keep_an_admin(project, held.user)
         before, name = held.role.value, held.user.name
         session.delete(held)
-        sessions.revoke_all(user_id)
         activities.record(
             actor, "members:change", project, before={name: before}, after={name: None}
         )

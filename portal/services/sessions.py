@@ -23,8 +23,8 @@ WITH_ROLES = (
 )
 
 
-def open_session(user: User, *, address: str, user_agent: str) -> str:
-    """The user is signed in. Returns what the cookie shall hold."""
+def open_session(user: User, *, address: str, user_agent: str, request_id: str = "") -> str:
+    """The user is signed in, which is in the record. Returns what the cookie shall hold."""
     secret = secrets.token_urlsafe(32)
     with transaction():
         session.add(
@@ -36,6 +36,7 @@ def open_session(user: User, *, address: str, user_agent: str) -> str:
                 user_agent=user_agent[:255],
             )
         )
+        activities.record(_actor(user, address, request_id), activities.SIGN_IN, user)
     return secret
 
 
@@ -76,14 +77,18 @@ def of_user(user_id: uuid.UUID) -> list[Session]:
     )
 
 
-def sign_out(secret: str) -> None:
+def sign_out(secret: str, *, address: str = "", request_id: str = "") -> None:
     """The session has ended, here and wherever its cookie was copied to."""
     with transaction():
-        session.execute(
+        ended = session.execute(
             update(Session)
             .where(Session.id_hash == _hash(secret), Session.revoked_at.is_(None))
             .values(revoked_at=now())
         )
+        if ended.rowcount:
+            found = session.scalars(select(Session).where(Session.id_hash == _hash(secret))).one()
+            actor = _actor(found.user, address, request_id)
+            activities.record(actor, activities.SIGN_OUT, found.user)
 
 
 def sign_out_everywhere(actor: Actor) -> None:
@@ -106,6 +111,10 @@ def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
 def forget() -> None:
     """Sessions that have ended by their age are gone. For use inside a change."""
     session.execute(delete(Session).where(Session.created_at < _oldest()))
+
+
+def _actor(user: User, address: str, request_id: str) -> Actor:
+    return Actor(user_id=user.id, user_name=user.name, address=address, request_id=request_id)
 
 
 def _oldest() -> datetime:

@@ -1,17 +1,19 @@
 """People: who may sign in, and with which password."""
 
+import contextlib
 import secrets
 import threading
 import uuid
+from collections.abc import Iterator
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portal import config
+from portal import config, throttle
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound, Refused
+from portal.errors import Busy, Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
@@ -27,7 +29,11 @@ KINDS_JUDGED = 6  # of FOR_LETTERS
 LEAST_SCORE = 2  # zxcvbn's "somewhat guessable": more than 10**6 guesses
 DEFAULT_DOMAIN = "default"
 
+WAITING_MOST = 8  # for a hash, each of them with a thread of the web process
+WAIT_SECONDS = 5  # until somebody who was told to wait tries again
+
 _turns: threading.BoundedSemaphore | None = None
+_room = threading.BoundedSemaphore(WAITING_MOST)
 
 
 def verify(name: str, password: str) -> User | None:
@@ -43,6 +49,20 @@ def verify(name: str, password: str) -> User | None:
         except (VerifyMismatchError, VerificationError, InvalidHashError):
             return None
     return user if user and user.enabled else None
+
+
+def prove(name: str, password: str, *, address: str) -> User | None:
+    """The user whose password this is, as `verify` says. Raises TooMany, and OutOfReach, for a try
+    that is not allowed: it is counted before it is judged, and not at all if it was right."""
+    attempt = throttle.Try(name, address)
+    try:
+        user = verify(name, password)
+    except Busy:
+        attempt.was_none()
+        raise
+    if user is not None:
+        attempt.was_none()
+    return user
 
 
 def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
@@ -68,9 +88,10 @@ def create(actor: Actor, name: str, password: str, *, must_change: bool = True) 
 def change_password(
     actor: Actor, current: str, new: str, *, keep_session: uuid.UUID | None = None
 ) -> None:
-    """The actor signs in with `new` from now on; all their sessions but one have ended."""
+    """The actor signs in with `new` from now on; all their sessions but one have ended. A wrong
+    `current` counts like one of a sign-in."""
     user = session.get_one(User, actor.user_id)
-    if verify(user.name, current) is None:
+    if prove(user.name, current, address=actor.address) is None:
         raise Refused("That is not your present password.", field="current")
     if current == new:
         raise Refused("Choose a password that differs from the present one.", field="new")
@@ -262,11 +283,19 @@ def _hasher() -> PasswordHasher:
     )
 
 
-def _turn() -> threading.BoundedSemaphore:
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Within it one hash may be computed. Raises Busy when too many wait for that already."""
     global _turns
     if _turns is None:
         _turns = threading.BoundedSemaphore(config.current().password_hashes_at_once)
-    return _turns
+    if not _room.acquire(blocking=False):
+        raise Busy("Too many passwords are being checked. Try again.", retry_after=WAIT_SECONDS)
+    try:
+        with _turns:
+            yield
+    finally:
+        _room.release()
 
 
 _dummy_hash = ""

@@ -203,6 +203,7 @@ def _start(directory: Path, database_url: str, redis_url: str, words: list[str])
                 "PORTICO_DATA_DIRECTORY": str(directory),
                 "PORTICO_DATABASE_URL": database_url,
                 "PORTICO_REDIS_URL": redis_url,
+                "PORTICO_CHANGES_PER_MINUTE": "1000000",
             },
         )
 

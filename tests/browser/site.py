@@ -61,7 +61,8 @@ class Site(House):
             return subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{self._socket.fileno()}"),
-                    *("--workers", "1", "--threads", str(THREADS), "--worker-class", "gthread"),
+                    *("--workers", "1", "--threads", str(THREADS)),
+                    *("--worker-class", "portal.server.Worker"),
                     *("--no-control-socket", "--keep-alive", "5", "portal.wsgi:app"),
                 ],
                 cwd=ROOT,

@@ -60,6 +60,7 @@ class Stack:
             "PORTICO_REDIS_URL": f"unix://{self.directory}/redis.sock",
             "PORTICO_LISTEN": f"127.0.0.1:{self.port}",
             "PORTICO_ADMIN_PASSWORD": PASSWORD,
+            "PORTICO_CHANGES_PER_MINUTE": "1000000",
             "PORTICO_QUOTA_INSTANCES": str(self.quota),
             "FLASK_APP": "portal.wsgi",
         }

@@ -304,6 +304,38 @@ def test_the_web_process_does_not_wait_for_consoles_to_end(web, open_console):
     web.process.wait(15)  # gunicorn would wait for a request for 30 s
 
 
+def test_another_handshake_than_of_version_13_is_answered_as_the_protocol_has_it(web, open_console):
+    bob = web.sign_in("bob")
+    refused = open_console(bob, version="12")
+    assert (refused.status, refused.headers["Sec-WebSocket-Version"]) == (426, "13")
+    for key in ("short", "\u00fc" * 22, "a" * 4000):
+        assert open_console(bob, key=key).status == 400
+    assert open_console(bob).receive() == BANNER
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"payload": b"\x03\xe8\xff\xfe", "opcode": 8}, 1007),
+        ({"payload": b"\x03\xe8fine", "opcode": 8}, 1000),
+        ({"payload": b"\x03", "opcode": 8}, 1002),
+        ({"payload": b"\x03\xed", "opcode": 8}, 1002),  # 1005 is never sent
+        ({"payload": b"", "opcode": 8}, 1005),
+        ({"payload": b"x" * 200, "opcode": 9}, 1002),
+        ({"payload": b"text", "opcode": 1}, 1003),
+        ({"payload": b"more", "opcode": 0}, 1002),
+        ({"payload": b"none", "opcode": 3}, 1002),
+        ({"payload": b"none", "opcode": 15}, 1002),
+    ],
+)
+def test_a_frame_that_should_not_be_ends_the_console_with_its_code(web, open_console, frame, code):
+    """The log of `web` is looked at when it ends: nothing has raised."""
+    stream = open_console(web.sign_in("bob"))
+    assert stream.receive() == BANNER
+    stream.send(**frame)
+    assert ends(stream)[0][0] == code
+
+
 def test_a_browser_that_declares_an_endless_message_is_cut_off(web, open_console):
     stream = open_console(web.sign_in("bob"))
     assert stream.receive() == BANNER

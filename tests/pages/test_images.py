@@ -1,7 +1,9 @@
 """Images as people see them, without scripts."""
 
+import contextlib
 import io
 import tracemalloc
+import uuid
 
 import pytest
 from sqlalchemy import select
@@ -212,16 +214,13 @@ def test_a_form_that_ends_before_its_time_is_refused(alice, images, cloud):
 
 def test_whoever_comes_when_all_places_are_taken_is_told_to_wait(alice, images, cloud):
     places = uploads._places(config.current().uploads_at_once)
-    for _ in range(config.current().uploads_at_once):
-        assert places.acquire(blocking=False)
-    try:
+    with contextlib.ExitStack() as others:
+        for _ in range(config.current().uploads_at_once):
+            others.enter_context(places.one(uuid.uuid4(), uuid.uuid4()))
         answer = send(alice, images)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
         assert "As many files are being uploaded as can be." in answer.text
-    finally:
-        for _ in range(config.current().uploads_at_once):
-            places.release()
     assert send(alice, images).status_code == 303
 
 

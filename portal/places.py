@@ -1,0 +1,55 @@
+"""Places for what holds a thread of the web process for long. Nobody takes all of them: one person
+has at most half, and one project three quarters."""
+
+import contextlib
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+from portal.errors import Busy
+
+LEAST = 2  # a person's share, however few there are
+
+
+class Places:
+    """So many places. `full` is said when all are taken; `each` is what one is for, in the
+    plural."""
+
+    def __init__(self, number: int, *, full: str, each: str, retry_after: int):
+        self._full, self._each, self._retry_after = full, each, retry_after
+        self._most = {
+            "all": number,
+            "person": min(number, max(LEAST, number // 2)),
+            "project": min(number, max(LEAST, number * 3 // 4)),
+        }
+        self._taken: Counter = Counter()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self, user_id: uuid.UUID, project_id: uuid.UUID) -> Iterator[None]:
+        """Within it a place is taken. Raises Busy when none is free for this person in this
+        project, and says whose share is used up."""
+        keys = ("all", None), ("project", project_id), ("person", user_id)
+        with self._lock:
+            for share, key in keys:
+                if self._taken[share, key] >= self._most[share]:
+                    raise Busy(self._refusal(share), retry_after=self._retry_after)
+            self._taken.update(keys)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken.subtract(keys)
+                for key in keys:
+                    if not self._taken[key]:
+                        del self._taken[key]
+
+    def _refusal(self, share: str) -> str:
+        most = self._most[share]
+        match share:
+            case "person":
+                return f"You have {most} {self._each}, as many as one person may at a time."
+            case "project":
+                return f"This project has {most} {self._each}, as many as one may at a time."
+        return self._full
