@@ -17,7 +17,7 @@ from tests.services.user_data_texts import BOMBS, CONFIG, DOUBTED, MENDED, REFUS
 CPU_SECONDS = 0.3
 MEMORY_MIB = 64
 OTHERS_SECONDS = 0.05
-TRIES = 5  # on a machine that has other things to do too
+TRIES = 25  # on a machine that has other things to do too
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -77,8 +77,12 @@ def test_whatever_is_sent_is_judged_at_once(name, as_it_is):
 
 def test_whatever_is_sent_others_hardly_wait():
     """All threads of the web process share one lock, and libyaml does not let go of it."""
-    longest = {name: min(_longest_wait(BOMBS[name]) for _ in range(TRIES)) for name in BOMBS}
-    assert max(longest.values()) <= OTHERS_SECONDS, longest
+    slow = {
+        name
+        for name, text in BOMBS.items()
+        if not any(_longest_wait(text) <= OTHERS_SECONDS for _ in range(TRIES))
+    }
+    assert not slow
 
 
 def test_whatever_is_sent_takes_little_memory():
