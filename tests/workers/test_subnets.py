@@ -58,7 +58,7 @@ def test_each_subnet_has_a_range_and_is_told_of_its_own_gateway_and_resolver():
 def test_a_mac_with_an_address_in_each_subnet_is_given_its_first_and_named_at_both():
     leases = (lease("10.9.0.4"), lease("10.0.0.4"))
     spec = dataclasses.replace(BOTH, leases=leases)
-    assert dnsmasq.addresses(spec) == "fa:16:3e:00:00:01,10.9.0.4,web\n"
+    assert dnsmasq.addresses(spec) == "fa:16:3e:00:00:01,10.9.0.4,web.shop.internal\n"
     assert dnsmasq.host_names(spec).splitlines()[:2] == [
         "10.0.0.4 web.shop.internal web",
         "10.9.0.4 web.shop.internal web",
