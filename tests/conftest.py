@@ -104,6 +104,7 @@ def any_cloud(tmp_path, redis_url, clock, new_database):
 def lasting_house(tmp_path_factory, redis_server):
     from tests.house import House
 
+    redis.Redis.from_url(redis_server).flushall()  # wrong passwords of others count by address
     with pytest.MonkeyPatch.context() as patch:
         yield House(tmp_path_factory.mktemp("house"), redis_server, patch)
     db.session.remove()
