@@ -10,6 +10,7 @@ import ipaddress
 import random
 import secrets
 import uuid
+from collections.abc import Collection
 
 from sqlalchemy import BigInteger, String, Uuid, bindparam, func, literal, select, union_all
 
@@ -36,7 +37,12 @@ _borne = select(literal(None, BigInteger), Port.mac).where(
     Port.network_id == bindparam("network_id", type_=Uuid),
     Port.mac.in_(bindparam("macs", expanding=True)),
 )
-TAKEN, TAKEN_AMONG = union_all(_held, _borne), union_all(_held_among, _borne)
+_called = select(literal(None, BigInteger), Port.dns_name).where(
+    Port.network_id == bindparam("network_id", type_=Uuid),
+    Port.dns_name.in_(bindparam("names", expanding=True)),
+)
+TAKEN = union_all(_held, _borne, _called)
+TAKEN_AMONG = union_all(_held_among, _borne, _called)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,20 +55,34 @@ class Place:
     mac: str
 
 
-def free(network: Network, count: int) -> list[Place]:
-    """`count` places, of the network's subnets in their order. Raises Conflict when there are
-    fewer. Call it under the lock of the network's project."""
+def find(network: Network, name: str, ids: list[uuid.UUID]) -> tuple[list[Place], list[str]]:
+    """Places and DNS names for so many guests that are made at once by this name, none of which
+    anybody has on `network`; by one statement as a rule. Raises Conflict when there are fewer
+    addresses. Call it under the lock of the network's project."""
+    wanted = names.hostnames(name, ids)
+    places, borne = free(network, len(ids), wanted)
+    if borne:
+        every = select(Port.dns_name).where(Port.network_id == network.id, Port.dns_name != "")
+        wanted = names.hostnames(name, ids, taken=set(session.scalars(every)))
+    return places, wanted
+
+
+def free(
+    network: Network, count: int, wanted: Collection[str] = ()
+) -> tuple[list[Place], set[str]]:
+    """`count` places, of the network's subnets in their order, and which of these DNS names
+    somebody bears there. Raises Conflict when there are fewer addresses."""
     found: list[Place] = []
     for subnet in network.subnets:
         first = ipaddress.ip_network(subnet.cidr)[0]
         known = {each.mac for each in found}
-        numbers, macs = _look(network, subnet, count - len(found), avoid=known)
+        numbers, macs, borne = _look(network, subnet, count - len(found), wanted, avoid=known)
         found += [
             place(subnet, str(first + number), mac)
             for number, mac in zip(numbers, macs, strict=False)
         ]
         if len(found) == count:
-            return found
+            return found, borne
     raise Conflict(
         f"Every address of {' and '.join(each.cidr for each in network.subnets)} on the network "
         f"{network.name} is taken. Choose another network, or delete an instance there."
@@ -90,21 +110,11 @@ def place(subnet: Subnet, address: str, mac: str) -> Place:
     return Place(subnet, _number(subnet, address), address, mac)
 
 
-def free_names(network: Network, name: str, ids: list[uuid.UUID]) -> list[str]:
-    """DNS names for so many guests that are made at once by this name, none of which anybody
-    bears on `network`. Call it under the lock of the network's project."""
-    wanted, on_it = names.hostnames(name, ids), Port.network_id == network.id
-    if not session.scalar(select(Port.id).where(on_it, Port.dns_name.in_(wanted)).limit(1)):
-        return wanted
-    borne = session.scalars(select(Port.dns_name).where(on_it, Port.dns_name != ""))
-    return names.hostnames(name, ids, taken=set(borne))
-
-
-def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> list[str]:
-    """Each of the owners, which may be of any noun that has a hostname, has a place on `network`,
-    in these groups, and is found there by that name. Returns their addresses. Raises Conflict
-    when there are too few."""
-    places = free(network, len(owners))
+def write_ports(
+    network: Network, owners: list, places: list[Place], group_ids: list[uuid.UUID]
+) -> None:
+    """Each of the owners, which may be of any noun that has a hostname, has its place on `network`,
+    in these groups, and is found there by that name."""
     ports = [
         {
             "id": uuid.uuid4(),
@@ -131,31 +141,32 @@ def write_ports(network: Network, owners: list, group_ids: list[uuid.UUID]) -> l
         port_groups,
         [{"port_id": port["id"], "group_id": each} for port in ports for each in group_ids],
     )
-    return [each["address"] for each in fixed_ips]
 
 
 def _look(
-    network: Network, subnet: Subnet, count: int, *, avoid: set[str]
-) -> tuple[list[int], list[str]]:
-    """Up to `count` numbers of free addresses, fewer only if there are no more, and `count` MACs
-    that nobody bears, but for those to `avoid`; by one statement as a rule."""
+    network: Network, subnet: Subnet, count: int, wanted: Collection[str], *, avoid: set[str]
+) -> tuple[list[int], list[str], set[str]]:
+    """Up to `count` numbers of free addresses, fewer only if there are no more, `count` MACs that
+    nobody bears, but for those to `avoid`, and who of the `wanted` names is there already; by one
+    statement as a rule."""
     size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
     looks = size if size <= SMALL else max(LOOKS, LOOKS_EACH * count)
     drawn = set(random.sample(range(size), min(size, looks))) - kept
     macs = _drawn_macs(count, {*avoid, network.gateway_mac})
-    named = {"subnet_id": subnet.id, "network_id": network.id, "macs": macs}
+    named = {"subnet_id": subnet.id, "network_id": network.id, "macs": macs, "names": list(wanted)}
     rows = session.execute(
         *((TAKEN_AMONG, named | {"numbers": list(drawn)}) if looks < size else (TAKEN, named))
     ).all()
-    strange = {mac for _, mac in rows if mac}
+    borne = {text for _, text in rows if text}
+    strange = borne.intersection(macs)
     while strange.intersection(macs):
         again = _drawn_macs(count, {*avoid, *macs, *strange})
         macs = [*(mac for mac in macs if mac not in strange), *again][:count]
-        borne = select(Port.mac).where(Port.network_id == network.id, Port.mac.in_(macs))
-        strange = set(session.scalars(borne))
+        still = select(Port.mac).where(Port.network_id == network.id, Port.mac.in_(macs))
+        strange = set(session.scalars(still))
     numbers = sorted(drawn.difference(number for number, _ in rows))[:count]
     full = len(numbers) == count or looks >= size
-    return (numbers if full else _lowest(subnet, count)), macs
+    return (numbers if full else _lowest(subnet, count)), macs, borne.intersection(wanted)
 
 
 def _drawn_macs(count: int, avoid: set[str]) -> list[str]:

@@ -51,7 +51,7 @@ def found(network: Network, count: int) -> tuple[list[str], int, float]:
     network = session.get(Network, network.id, populate_existing=True)
     with statements() as sent:
         began = time.monotonic()
-        free = addresses.free(network, count)
+        free, _ = addresses.free(network, count)
         seconds = time.monotonic() - began
     assert len({place.mac for place in free}) == count
     return [place.address for place in free], len(sent), seconds

@@ -121,23 +121,25 @@ def _create(
             parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"), patient=patient
         )
         labels = names.numbered(name, new.count)
-        hostnames = addresses.free_names(parts.network, name, ids)
+        places, hostnames = addresses.find(parts.network, name, ids)
         numbered = zip(ids, labels, hostnames, hosts, strict=True)
         rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
         with together():
-            instances = _write(actor, rows, parts, hosts)
+            instances = _write(actor, rows, parts, hosts, places)
     return instances
 
 
-def _write(actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host]) -> list[Instance]:
-    """The instances of these rows exist, each with what it holds of its host, a place on the
+def _write(
+    actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host], places: list[addresses.Place]
+) -> list[Instance]:
+    """The instances of these rows exist, each with what it holds of its host, its place on the
     network, and its first change under way."""
     write(Instance, rows)
     instances = [_known(row) for row in rows]
     held = [placement.claims(each, parts.amounts, host_id=each.host_id) for each in instances]
     write(Claim, list(itertools.chain(*held)))
     group_ids = [group.id for group in parts.groups]
-    places = addresses.write_ports(parts.network, instances, group_ids)
+    addresses.write_ports(parts.network, instances, places, group_ids)
     tables = raise_for_new(instances, [parts.network.id], group_ids)
     work = [
         parts_of(instance, tables, cached=parts.image.sha256 in host.images)
@@ -149,7 +151,7 @@ def _write(actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host]) -> l
         actor,
         "instances:create",
         zip(instances, operation_ids, strict=True),
-        after=[_told(parts, address) for address in places],
+        after=[_told(parts, each.address) for each in places],
     )
     return instances
 
