@@ -200,7 +200,8 @@ def write(model: type[Base] | Table, rows: list[dict]) -> None:
 @contextlib.contextmanager
 def together() -> Iterator[None]:
     """What `write` is given inside is written at the end, and not seen before: on SQLite by one
-    statement a table, on PostgreSQL, each of whose statements is a journey, by a single one."""
+    statement a table, on PostgreSQL, each of whose statements is a journey, by a single one. A
+    default that follows from other columns is to be given."""
     waiting: dict[tuple[Table, tuple[str, ...]], list[dict]] = {}
     session.info["together"] = waiting
     try:

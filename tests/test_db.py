@@ -54,8 +54,9 @@ def test_what_is_written_together_is_there_once_it_ends(any_cloud):
     domain_id = session.scalar(select(User.domain_id).limit(1))
     size = {"vcpus": 1, "memory_mib": 64, "disk_gib": 1}
     with transaction(), together():
-        write(Flavor, [{"name": 'a "tiny" \N{SNOWMAN}', **size}, {"name": "b\\n", **size}])
-        person = {"name": "Eve", "password_hash": "", "created_at": moment}
+        names = ('a "tiny" \N{SNOWMAN}', "b\\n")
+        write(Flavor, [{"name": each, "reads_as": each, **size} for each in names])
+        person = {"name": "Eve", "reads_as": "eve", "password_hash": "", "created_at": moment}
         write(User, [{"id": user_id, "domain_id": domain_id, **person}])
         write(RoleAssignment, [{"user_id": user_id, "project_id": None, "role": Role.READER}])
         write(Flavor, [])
@@ -78,7 +79,10 @@ def test_what_is_written_together_is_there_once_it_ends(any_cloud):
 def test_what_would_be_written_together_is_not_written_after_an_error(any_cloud):
     def write_and_break() -> None:
         with transaction(), together():
-            write(Flavor, [{"name": "tiny", "vcpus": 1, "memory_mib": 64, "disk_gib": 1}])
+            write(
+                Flavor,
+                [{"name": "tiny", "reads_as": "tiny", "vcpus": 1, "memory_mib": 64, "disk_gib": 1}],
+            )
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

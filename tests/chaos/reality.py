@@ -147,7 +147,7 @@ def _look_at_dnsmasq(seen: Reality) -> None:
         served.append(Path(place[1]).name)
         for line in (Path(place[1]) / "addresses").read_text().splitlines():
             mac, address, name = line.split(",")
-            seen.leases.add((mac, address, name))
+            seen.leases.add((mac, address, name.partition(".")[0]))
     if sorted(served) != sorted(seen.networks):
         seen.strange.append(f"dnsmasq serves {sorted(served)}, not {sorted(seen.networks)}")
 
