@@ -41,6 +41,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
+    "topic": lambda cloud, project: "security",
     "filename": lambda cloud, project: "portal.css",
 }
 

@@ -27,7 +27,14 @@ PEOPLE = {  # seen from the project red
     "admin": "alice",
     "cloud": "ada",
 }
-FREE = {"account", "health", "key_pairs", "login", "static"}  # nouns that everybody has alone
+FREE = {
+    "account",
+    "health",
+    "help",
+    "key_pairs",
+    "login",
+    "static",
+}  # nouns that everybody has alone
 QUESTIONS = {"boot_logs.ask"}  # a POST that alters nothing but what is known
 START = "projects.start"  # leads to whatever one may see
 

@@ -60,10 +60,11 @@ def test_a_first_page_is_light(window, blue, path):
     assert 4 < requests <= FIRST_LOAD_REQUESTS
 
 
-def test_the_way_in_is_light(window):
+@pytest.mark.parametrize("path", ["/login", "/help", "/help/security", "/help/operating"])
+def test_the_way_in_is_light(window, path):
     page = window()
     traffic = Traffic(page)
-    page.goto("/login", wait_until="networkidle")
+    page.goto(path, wait_until="networkidle")
     size, requests = traffic.taken()
     assert 10_000 < size <= FIRST_LOAD_BYTES
     assert requests <= FIRST_LOAD_REQUESTS

@@ -13,6 +13,7 @@ from tests.routes import routes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+TOPICS = ("/help/security", "/help/operating")
 SCHEMES = ("light", "dark")
 WIDTHS = (1280, 390)  # a laptop, a phone
 NARROWEST = 320  # WCAG 2.2, 1.4.10
@@ -45,6 +46,7 @@ def states(site) -> Iterator[list[str]]:
         *(f"{red}/operations/{each}" for each in changes),
         *(f"{red}/images/{each.id}" for each in (missed, coming)),
         f"{red}/instances?q=nothing+has+this+name",
+        TOPICS[1],
         "/there/is/no/such/page",
     ]
     for each in (missed, coming):
@@ -115,7 +117,7 @@ def test_every_page_can_be_used_by_everybody_on_every_screen(site, window, state
 
 
 def test_whoever_is_not_signed_in_can_use_the_way_in(window):
-    wrong, _ = look(window, [(None, "/login"), (None, "/static/none")])
+    wrong, _ = look(window, [(None, path) for path in ("/login", "/help", *TOPICS, "/static/none")])
     assert not wrong
 
 
