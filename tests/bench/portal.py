@@ -102,6 +102,15 @@ class Portal:
             raise SystemExit(f"bench: of {count} {name} the list says {words}")
         return moment
 
+    def switch_off(self, path: str) -> None:
+        """Return when the list says that the instance of this page is stopped."""
+        deadline = time.perf_counter() + 60
+        self.change(f"{path}/actions/force_stop", {}, page=path)
+        while self.instances("").get(path) != "Stopped":
+            if time.perf_counter() > deadline:
+                raise SystemExit(f"bench: {path} did not stop")
+            time.sleep(0.2)
+
     def delete(self, name: str = "") -> None:
         """Delete every instance whose name contains `name`, and wait until they are gone."""
         deadline = time.perf_counter() + 120

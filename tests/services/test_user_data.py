@@ -1,6 +1,7 @@
 """What cloud-init would ignore is said before anything exists, at little cost."""
 
 import contextlib
+import json
 import subprocess
 import sys
 import threading
@@ -67,12 +68,25 @@ def test_a_configuration_that_is_refused_is_one_that_cloud_init_does_not_read(na
         assert isinstance(yaml.load(sent, yaml.SafeLoader), dict | None)
 
 
-@pytest.mark.parametrize("as_it_is", [False, True])
+@pytest.fixture(scope="module")
+def spent():
+    """Seconds of CPU for each of BOMBS, the least of three, as [said, meant as it is].
+
+    Of a process of its own: what other tests left in memory is looked through as often as judging
+    makes many objects.
+    """
+    script = (
+        "import json\n"
+        "from tests.services.test_user_data import BOMBS, _spent\n"
+        "print(json.dumps({name: [min(_spent(text, as_it_is=meant) for _ in range(3))\n"
+        "    for meant in (False, True)] for name, text in BOMBS.items()}))\n"
+    )
+    return json.loads(_said(script))
+
+
 @pytest.mark.parametrize("name", BOMBS)
-def test_whatever_is_sent_is_judged_at_once(name, as_it_is):
-    began = time.thread_time()
-    _judge(BOMBS[name], as_it_is=as_it_is)
-    assert time.thread_time() - began <= CPU_SECONDS
+def test_whatever_is_sent_is_judged_at_once(name, spent):
+    assert max(spent[name]) <= CPU_SECONDS
 
 
 def test_whatever_is_sent_others_hardly_wait():
@@ -94,14 +108,25 @@ def test_whatever_is_sent_takes_little_memory():
         "for text in BOMBS.values(): _judge(text, as_it_is=True)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    said = subprocess.run(
+    assert int(_said(script)) <= MEMORY_MIB * 1024
+
+
+def _said(script: str) -> str:
+    """What `script` prints, run by a process of its own."""
+    done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
-    ).stdout
-    assert int(said) <= MEMORY_MIB * 1024
+    )
+    return done.stdout
+
+
+def _spent(text: str, *, as_it_is: bool) -> float:
+    began = time.thread_time()
+    _judge(text, as_it_is=as_it_is)
+    return time.thread_time() - began
 
 
 def _judge(text: str, *, as_it_is: bool) -> None:

@@ -44,6 +44,33 @@ kill -TERM "$script"
 wait "$script" || exit 6
 """
 
+KVM_OF_ANOTHER_SYSTEM = """
+set -eu
+wait_for() { for _ in $(seq 300); do if "$@"; then return 0; fi; sleep 0.1; done; exit 9; }
+answers() { virsh -q -c qemu:///system uri >/dev/null 2>&1; }
+opens() { runuser -u libvirt-qemu -- test -r /dev/kvm -a -w /dev/kvm; }
+for kept in "$@"; do
+    chown "${kept% *}" /dev/kvm; chmod "${kept#* }" /dev/kvm
+    opens && exit 3
+    "$0" & script=$!
+    wait_for answers
+    opens || exit 4
+    kill -TERM "$script"
+    wait "$script" || exit 5
+done
+"""
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="this machine has no /dev/kvm")
+def test_qemus_user_opens_kvm_whoever_had_it_before(tmp_path):
+    """Seen: with the number that another Debian gives to the group kvm, libvirt asked QEMU anew at
+    each call, and a guest took a minute to be defined."""
+    kept = ["root:root 600", "root:994 660", "root:root 640"]
+    command = lab.inside(tmp_path, ["bash", "-c", KVM_OF_ANOTHER_SYSTEM, str(SCRIPT), *kept])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
 
 @pytest.mark.real
 def test_a_libvirtd_that_ends_by_itself_is_no_end_that_was_wanted(tmp_path):
