@@ -49,7 +49,10 @@ class Portal:
         return self._post(path, {**fields, "csrf_token": token})
 
     def get(self, path: str) -> str:
-        return self.http.get(f"{self.url}{path}").text
+        answer = self.http.get(f"{self.url}{path}")
+        if answer.status_code == 429:
+            raise SystemExit("bench: the portal limits forms and searches: see --help")
+        return answer.text
 
     def form(self, name: str, count: int = 1) -> dict:
         """What the form for a new instance sends when its own ground has been chosen."""
