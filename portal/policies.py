@@ -47,9 +47,11 @@ SYSTEM = {
     "flavors:change": Role.ADMIN,
     "images:publish": Role.ADMIN,
     "projects:change": Role.ADMIN,
+    "projects:delete": Role.ADMIN,
     "quotas:change": Role.ADMIN,
     "users:read": Role.READER,
     "users:change": Role.ADMIN,
+    "users:delete": Role.ADMIN,
     "cloud:read": Role.READER,
 }
 

@@ -34,6 +34,7 @@ PURE = {"dataclasses", "datetime", "portal.changes"}  # what a description of ch
 BLANK = {  # what a noun rightly has none of
     "boot_logs": {"change", "policy"},  # a question: read by whoever reads the instance
     "firewall": {"change", "page", "policy"},  # a table: changed by what changes instances
+    "projects": {"spec", "job", "driver"},  # hosts know what it has, and not whose it is
 }
 
 

@@ -6,7 +6,7 @@ One file a noun, each with its table from an action to a `Change`.
 
 from datetime import timedelta
 
-from portal.changes import hosts, images, instances, networks
+from portal.changes import hosts, images, instances, networks, projects
 from portal.changes.change import Change, Step
 
 CHANGES: dict[tuple[str, str], Change] = {
@@ -15,6 +15,7 @@ CHANGES: dict[tuple[str, str], Change] = {
         (instances.NOUN, instances.CHANGES),
         (images.NOUN, images.CHANGES),
         (networks.NOUN, networks.CHANGES),
+        (projects.NOUN, projects.CHANGES),
         (hosts.NOUN, hosts.CHANGES),
     )
     for action, change in table.items()

@@ -25,7 +25,7 @@ from portal.models.network import (
 from portal.models.operation import Operation, Outcome
 from portal.models.port import FixedIp, Port
 from portal.models.scope import Scope
-from portal.models.status import ImageStatus, Power, Status, Tone
+from portal.models.status import ImageStatus, Power, ProjectStatus, Status, Tone
 from portal.models.task import Task, TaskLine
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Port",
     "Power",
     "Project",
+    "ProjectStatus",
     "Quota",
     "Resource",
     "Role",

@@ -3,9 +3,10 @@
 import uuid
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.identity import User
 
 
 class Activity(Base):
@@ -31,6 +32,11 @@ class Activity(Base):
     address: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     operation_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("operations.id"))
+
+    user: Mapped[User | None] = relationship(lazy="raise")
+    about: Mapped[User | None] = relationship(  # the person that it was done to
+        primaryjoin=lambda: foreign(Activity.target_id) == User.id, viewonly=True, lazy="raise"
+    )
 
 
 class Seal(Base):

@@ -8,7 +8,11 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.machine import Changeable
 from portal.models.named import Distinct
+from portal.models.status import ProjectStatus
+
+THERE = "deleted_at IS NULL"
 
 
 class Role(enum.StrEnum):
@@ -31,14 +35,38 @@ class Domain(Base):
     name: Mapped[str] = mapped_column(String(255), unique=True)
 
 
-class User(Distinct, Base):
+def _borne_once(table: str) -> tuple[Index, ...]:
+    """Of those that are there, no two bear one name, or names that read alike."""
+    return tuple(
+        Index(
+            f"uq_{table}_{column}",
+            "domain_id",
+            column,
+            unique=True,
+            postgresql_where=text(THERE),
+            sqlite_where=text(THERE),
+        )
+        for column in ("name", "reads_as")
+    )
+
+
+class Remembered:
+    """Something that the record goes on naming when it is gone: its row stays, without what it
+    had, and its name is free for another."""
+
+    deleted_at: Mapped[datetime | None]
+
+    @property
+    def label(self) -> str:
+        """Its name, as it is said where it may be gone: "alice (deleted)"."""
+        return f"{self.name} (deleted)" if self.deleted_at else self.name
+
+
+class User(Remembered, Distinct, Base):
     """Somebody who may sign in."""
 
     __tablename__ = "users"
-    __table_args__ = (
-        UniqueConstraint("domain_id", "name"),
-        UniqueConstraint("domain_id", "reads_as"),
-    )
+    __table_args__ = _borne_once(__tablename__)
 
     domain_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("domains.id"))
     name: Mapped[str] = mapped_column(String(255))
@@ -66,18 +94,33 @@ class User(Distinct, Base):
         return sorted(held, key=lambda each: each.project.name)
 
 
-class Project(Distinct, Base):
-    """Whose things are whose: every resource belongs to exactly one."""
+class Project(Changeable, Remembered, Distinct, Base):
+    """Whose things are whose: every resource belongs to exactly one.
+
+    From `deletion_asked_at` on nothing new comes into it, and what it has goes; at `deleted_at`
+    nothing of it is left.
+    """
 
     __tablename__ = "projects"
-    __table_args__ = (
-        UniqueConstraint("domain_id", "name"),
-        UniqueConstraint("domain_id", "reads_as"),
-    )
+    __table_args__ = _borne_once(__tablename__)
 
     domain_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("domains.id"))
     name: Mapped[str] = mapped_column(String(255))
     enabled: Mapped[bool] = mapped_column(default=True)
+    deletion_asked_at: Mapped[datetime | None]
+
+    @property
+    def going(self) -> bool:
+        """Whether it is wanted gone, and is not yet."""
+        return self.deletion_asked_at is not None and self.deleted_at is None
+
+    @property
+    def status(self) -> ProjectStatus:
+        if self.deleted_at:
+            return ProjectStatus.DELETED
+        if self.going:
+            return ProjectStatus.DELETING if self.busy else ProjectStatus.DELETE_WAITING
+        return ProjectStatus.OPEN if self.enabled else ProjectStatus.DISABLED
 
 
 class RoleAssignment(Base):

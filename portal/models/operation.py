@@ -3,16 +3,16 @@
 import enum
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, now
-from portal.models.identity import Project, User
 from portal.models.status import Tone
 
 if TYPE_CHECKING:
+    from portal.models.identity import Project, User
     from portal.models.task import Task, TaskLine
 
 OPEN = "finished_at IS NULL"
@@ -77,8 +77,8 @@ class Operation(Base):
     tasks: Mapped[list["Task"]] = relationship(
         back_populates="operation", lazy="raise", order_by="Task.stage, Task.created_at"
     )
-    project: Mapped[Project | None] = relationship(lazy="raise")
-    user: Mapped[User | None] = relationship(lazy="raise")
+    project: Mapped[Optional["Project"]] = relationship(lazy="raise")
+    user: Mapped[Optional["User"]] = relationship(lazy="raise")
 
     @property
     def busy(self) -> bool:

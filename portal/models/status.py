@@ -63,6 +63,16 @@ class ImageStatus(Pill):
     DELETED = ("Deleted", Tone.OFF)
 
 
+class ProjectStatus(Pill):
+    """How a project is."""
+
+    OPEN = ("Open", Tone.OK)
+    DISABLED = ("Disabled", Tone.OFF)
+    DELETING = ("Deleting", Tone.BUSY)
+    DELETE_WAITING = ("Waiting for a host", Tone.WARN)
+    DELETED = ("Deleted", Tone.OFF)
+
+
 UNDER_WAY = {
     "create": Status.BUILDING,
     "start": Status.STARTING,

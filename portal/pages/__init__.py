@@ -22,7 +22,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config, doors, throttle
 from portal.auth.browser import SAFE_METHODS
-from portal.errors import Refused, TooMany
+from portal.errors import Conflict, Refused, TooMany
 from portal.pages import navigation
 from portal.services import names
 from portal.services.activities import record_refusal
@@ -123,12 +123,16 @@ def _keep_the_pace() -> None:
 
 def _find_project() -> None:
     """A page of a project is there for nobody who has no part in it, and for nobody when there
-    is no such project. That those exist in which somebody has a role is known from their roles."""
+    is no such project. That those exist in which somebody has a role is known from their roles.
+    One that is being deleted is only looked at, by who may look at the whole cloud."""
     project_id = (request.view_args or {}).get("project_id")
     if not project_id or not current_user.is_authenticated:
         return
-    if project_id not in current_user.actor.projects:
-        find_project(current_user.actor, project_id)
+    if project_id in current_user.actor.projects:
+        return
+    project = find_project(current_user.actor, project_id)
+    if project.going and request.method not in SAFE_METHODS:
+        raise Conflict(f"{project.name} is being deleted: nothing in it can be changed any more.")
 
 
 def _shell() -> dict:

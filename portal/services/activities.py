@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from portal import throttle
 from portal.db import session, transaction, write
@@ -14,6 +15,9 @@ from portal.services.listing import Query, like, page
 
 SIGN_IN, SIGN_OUT = "sessions:sign_in", "sessions:sign_out"
 REFUSALS_PER_MINUTE = 20  # of one person, or of one address that nobody has signed in from
+PEOPLE = tuple(  # who may be gone by now
+    joinedload(each).load_only(User.deleted_at) for each in (Activity.user, Activity.about)
+)
 STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
 
 
@@ -89,7 +93,7 @@ def record_failed_sign_in(name: str, refused: Refused, *, address: str, request_
     sentence = _if_seldom(str(refused), address)
     if not sentence:
         return
-    user = session.scalar(select(User).where(User.name == name))
+    user = session.scalar(select(User).where(User.name == name, User.deleted_at.is_(None)))
     nobody = Actor(user_id=None, user_name="", address=address, request_id=request_id)
     with transaction():
         entry = {"action": SIGN_IN, "user_name": "nobody", "target_type": User.__tablename__}
@@ -137,6 +141,7 @@ def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list
             select(Activity)
             .where(Activity.project_id == project_id, Activity.target_id == target_id)
             .order_by(Activity.created_at.desc(), Activity.id)
+            .options(*PEOPLE)
             .limit(100)
         )
     )
@@ -167,4 +172,4 @@ def listed(
     if wanted.state in STATES:
         query = query.where(STATES[wanted.state])
     columns = {"created_at": Activity.created_at, "id": Activity.id}
-    return page(query, wanted, columns)
+    return page(query, wanted, columns, PEOPLE)

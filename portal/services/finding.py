@@ -105,6 +105,7 @@ def _known(actor: Actor, model, project_id: uuid.UUID | None) -> Select:
     if model is KeyPair:
         return query.where(KeyPair.user_id == actor.user_id)
     if model is Project:
+        query = query.where(Project.deleted_at.is_(None))
         return query if actor.system else query.where(Project.id.in_(actor.projects))
     if project_id and hasattr(model, "project_id"):
         query = query.where(model.project_id == project_id)

@@ -125,6 +125,12 @@ def open_of(target_id: uuid.UUID) -> Operation | None:
 def under_way(actor: Actor, project_id: uuid.UUID) -> int:
     """How many changes of the project have not finished."""
     authorize(actor, "operations:read", project_id)
+    return count_under_way(project_id)
+
+
+def count_under_way(project_id: uuid.UUID) -> int:
+    """How many changes of the project have not finished, for the frame around every page of
+    somebody whose project it is."""
     return session.scalar(
         select(func.count())
         .select_from(Operation)
@@ -132,11 +138,15 @@ def under_way(actor: Actor, project_id: uuid.UUID) -> int:
     )
 
 
-def find(actor: Actor, project_id: uuid.UUID, operation_id: uuid.UUID) -> Operation:
-    """The operation with its tasks and their lines. Raises NotFound."""
+def find(actor: Actor, project_id: uuid.UUID | None, operation_id: uuid.UUID) -> Operation:
+    """The operation with its tasks and their lines: of this project or, for who may look at the
+    whole cloud, of any, and of none. Raises NotFound."""
+    if project_id is None:
+        authorize(actor, "cloud:read")
     options = (
         selectinload(Operation.tasks).selectinload(Task.lines),
         joinedload(Operation.user),
+        joinedload(Operation.project),
     )
     return finding.find(actor, Operation, operation_id, project_id=project_id, options=options)
 

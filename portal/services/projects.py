@@ -3,7 +3,7 @@
 import uuid
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
@@ -29,7 +29,8 @@ def create(actor: Actor, name: str) -> Project:
     authorize(actor, "projects:change")
     label = names.distinct(name)
     with transaction():
-        held = session.scalar(select(Project.name).where(Project.reads_as == reads_as(label)))
+        same = (Project.reads_as == reads_as(label), Project.deleted_at.is_(None))
+        held = session.scalar(select(Project.name).where(*same))
         if held is not None:
             raise Conflict(names.taken("project", label, held), field="name")
         project = add(label)
@@ -58,18 +59,18 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> Project:
 def listed(actor: Actor, wanted: Query) -> tuple[list[Project], int]:
     """A page of all projects, and how many there are. `wanted.text` is a part of a name."""
     authorize(actor, "cloud:read")
-    query = select(Project)
+    query = select(Project).where(Project.deleted_at.is_(None))
     if wanted.text:
         query = query.where(Project.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(Project, name) for name in (*SORTS, "id")}
-    return page(query, wanted, columns)
+    return page(query, wanted, columns, (joinedload(Project.open_operation),))
 
 
 def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
-    """What these projects are called."""
+    """What these projects are called, or were before they were deleted."""
     authorize(actor, "cloud:read")
-    found = session.execute(select(Project.id, Project.name).where(Project.id.in_(project_ids)))
-    return dict(map(tuple, found))
+    found = session.scalars(select(Project).where(Project.id.in_(project_ids)))
+    return {project.id: project.label for project in found}
 
 
 def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
@@ -77,13 +78,15 @@ def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
     authorize(actor, "projects:change")
     with transaction():
         project = find(actor, project_id)
+        _refuse_going(project)
         activities.alter(actor, "projects:change", project, {"enabled": enabled})
     return project
 
 
 def of_actor(actor: Actor) -> list[Project]:
     """The projects that the actor may work in, by name."""
-    query = select(Project).where(Project.enabled).order_by(Project.name)
+    there = (Project.enabled, Project.deletion_asked_at.is_(None))
+    query = select(Project).where(*there).order_by(Project.name)
     if actor.system is None:
         query = query.where(Project.id.in_(actor.projects))
     return list(session.scalars(query))
@@ -129,7 +132,9 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
         project = session.execute(
             select(Project).where(Project.id == project_id).with_for_update(key_share=True)
         ).scalar_one()
-        user = session.scalar(select(User).where(User.name == user_name.strip()))
+        _refuse_going(project)
+        named = (User.name == user_name.strip(), User.deleted_at.is_(None))
+        user = session.scalar(select(User).where(*named).with_for_update(read=True))
         if user is None:
             raise Refused(
                 "There is no user of that name. An administrator of the cloud adds people.",
@@ -178,6 +183,11 @@ def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | N
             RoleAssignment.project_id == project_id, RoleAssignment.user_id == user_id
         )
     )
+
+
+def _refuse_going(project: Project) -> None:
+    if project.deletion_asked_at:
+        raise Conflict(f"{project.name} is being deleted: it cannot be changed any more.")
 
 
 def _keep_an_admin(project: Project, leaving: User) -> None:

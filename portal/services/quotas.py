@@ -4,11 +4,11 @@ counter, so it cannot drift."""
 import dataclasses
 import uuid
 
-from sqlalchemy import Select, Uuid, bindparam, func, select, true
+from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
 
 from portal import config, db
 from portal.db import session, transaction
-from portal.errors import NotFound, OverQuota, Refused
+from portal.errors import Conflict, NotFound, OverQuota, Refused
 from portal.models import Image, Instance, Network, Power, Project, Quota
 from portal.policies import Actor, authorize
 from portal.services import activities
@@ -59,7 +59,14 @@ class Usage:
 
 def usage(project_id: uuid.UUID) -> dict[str, Usage]:
     """What the project uses and may use, for every resource."""
-    rows = session.execute(STANDING, {"project_id": project_id}).all()
+    return _usage(_rows(project_id))
+
+
+def _rows(project_id: uuid.UUID) -> list[Row]:
+    return session.execute(STANDING, {"project_id": project_id}).all()
+
+
+def _usage(rows: list[Row]) -> dict[str, Usage]:
     limits = {row.resource: row.limit for row in rows}
     used = {name: int(amount) for name, amount in rows[0]._mapping.items() if name in COUNTED}
     used["image_gib"] = -(-used["image_bytes"] // GIB)
@@ -79,9 +86,13 @@ def lock(project_id: uuid.UUID) -> None:
 
 
 def check(project_id: uuid.UUID, **amounts: int) -> None:
-    """Return when the project may hold so much more. Raises OverQuota with the numbers. Call it
-    under `lock`: then of any number of parallel requests exactly as many pass as fit."""
-    standing = usage(project_id)
+    """Return when the project may hold so much more. Raises OverQuota with the numbers, and
+    Conflict for a project that is being deleted. Call it under `lock`: then of any number of
+    parallel requests exactly as many pass as fit, and none comes after the end."""
+    rows = _rows(project_id)
+    if rows[0].deletion_asked_at:
+        raise Conflict(f"{rows[0].project_name} is being deleted: nothing new can be made in it.")
+    standing = _usage(rows)
     for name, amount in amounts.items():
         now = standing[name]
         if amount > now.left:
@@ -117,8 +128,8 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
             raise Refused("A limit is a number from 0 to 1,000,000,000.", field=name)
     with transaction():
         project = session.get(Project, project_id)
-        if project is None:
-            raise NotFound("There is no such project.")
+        if project is None or project.deletion_asked_at:
+            raise NotFound("There is no such project, or it is being deleted.")
         rows = {
             row.resource: row
             for row in session.scalars(select(Quota).where(Quota.project_id == project_id))
@@ -143,7 +154,8 @@ def _of_images(project_id) -> Select:
 
 
 def _standing() -> Select:
-    """What the project holds, beside every limit of its own, if it has any."""
+    """What the project holds, beside every limit of its own, if it has any, and whether it shall
+    be gone."""
     instances = (
         select(
             func.count().label("instances"),
@@ -164,8 +176,17 @@ def _standing() -> Select:
         instances.join(networks, true())
         .join(images, true())
         .outerjoin(Quota, Quota.project_id == PROJECT_ID)
+        .outerjoin(Project, Project.id == PROJECT_ID)
     )
-    return select(instances, networks, images, Quota.resource, Quota.limit).select_from(beside)
+    return select(
+        instances,
+        networks,
+        images,
+        Quota.resource,
+        Quota.limit,
+        Project.name.label("project_name"),
+        Project.deletion_asked_at,
+    ).select_from(beside)
 
 
 PROJECT_ID = bindparam("project_id", type_=Uuid())

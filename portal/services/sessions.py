@@ -108,6 +108,11 @@ def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
     )
 
 
+def end_all(user_id: uuid.UUID) -> None:
+    """Nothing is left of the user's sessions. For use inside a change."""
+    session.execute(delete(Session).where(Session.user_id == user_id))
+
+
 def forget() -> None:
     """Sessions that have ended by their age are gone. For use inside a change."""
     session.execute(delete(Session).where(Session.created_at < _oldest()))

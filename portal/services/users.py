@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 
 from portal import config, throttle
 from portal.db import session, transaction
-from portal.errors import Busy, Conflict, NotFound, Refused
+from portal.errors import Busy, Conflict, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
@@ -41,7 +41,7 @@ def verify(name: str, password: str) -> User | None:
 
     Takes as long for a name that does not exist, so that nobody learns which names do.
     """
-    user = session.scalar(select(User).where(User.name == name))
+    user = session.scalar(select(User).where(User.name == name, User.deleted_at.is_(None)))
     known = user.password_hash if user else _dummy()
     with _turn():
         try:
@@ -112,7 +112,7 @@ def reset_password(actor: Actor, user_id: uuid.UUID, password: str) -> None:
     check_password(password, user.name)
     hashed = hash_password(password)
     with transaction():
-        user = session.get_one(User, user_id)
+        user = find(actor, user_id)
         user.password_hash, user.must_change_password = hashed, True
         sessions.revoke_all(user.id)
         activities.record(actor, "users:change", user, after={"password": "reset"})
@@ -122,9 +122,7 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
     """The user may, or may no longer, sign in; in the latter case every session has ended."""
     authorize(actor, "users:change")
     with transaction():
-        user = session.get(User, user_id)
-        if user is None:
-            raise NotFound("There is no such user.")
+        user = find(actor, user_id)
         if user.id == actor.user_id and not enabled:
             raise Refused("You cannot lock yourself out. Ask another administrator.")
         activities.alter(actor, "users:change", user, {"enabled": enabled})
@@ -137,15 +135,11 @@ def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
     always left."""
     authorize(actor, "users:change")
     with transaction():
+        held = cloud_roles()
         user = find(actor, user_id)
-        held = _cloud_roles()
         mine = held.pop(user.id, None)
-        if mine and mine.role is Role.ADMIN is not role and not _admins(held):
-            raise Refused(
-                f"{user.name} is the last administrator of the cloud who may sign in. "
-                "Make somebody else administrator first.",
-                field="role",
-            )
+        if role is not Role.ADMIN:
+            keep_an_administrator(user, mine, held)
         before = mine and mine.role
         if role is None and mine:
             session.delete(mine)
@@ -164,7 +158,7 @@ def listed(actor: Actor, wanted: Query) -> tuple[list[User], int]:
     """A page of all users, with their roles, and how many there are. `wanted.text` is a part of
     a name."""
     authorize(actor, "users:read")
-    query = select(User)
+    query = select(User).where(User.deleted_at.is_(None))
     if wanted.text:
         query = query.where(User.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(User, name) for name in (*SORTS, "id")}
@@ -259,17 +253,31 @@ def hash_password(password: str) -> str:
 
 def _check_free(name: str) -> None:
     """Raises Conflict when somebody's name reads like this one."""
-    held = session.scalar(select(User.name).where(User.reads_as == reads_as(name)))
+    same = (User.reads_as == reads_as(name), User.deleted_at.is_(None))
+    held = session.scalar(select(User.name).where(*same))
     if held is not None:
         raise Conflict(names.taken("user", name, held), field="name")
 
 
-def _cloud_roles() -> dict[uuid.UUID, RoleAssignment]:
-    """Everybody's role in the cloud, the rows locked until the transaction ends."""
+def cloud_roles() -> dict[uuid.UUID, RoleAssignment]:
+    """Everybody's role in the cloud, the rows locked. For use inside a change."""
     query = select(RoleAssignment).where(RoleAssignment.project_id.is_(None))
     return {
         each.user_id: each for each in session.scalars(query.with_for_update(of=RoleAssignment))
     }
+
+
+def keep_an_administrator(
+    user: User, mine: RoleAssignment | None, others: dict[uuid.UUID, RoleAssignment]
+) -> None:
+    """Raises Refused when nobody would administer the cloud without the role of this user. For use
+    inside a change, with all roles in the cloud locked."""
+    if mine and mine.role is Role.ADMIN and not _admins(others):
+        raise Refused(
+            f"{user.name} is the last administrator of the cloud who may sign in. "
+            "Make somebody else administrator first.",
+            field="role",
+        )
 
 
 def _admins(held: dict[uuid.UUID, RoleAssignment]) -> list[RoleAssignment]:

@@ -5,12 +5,21 @@ change means, what is due and how it is mended.
 """
 
 from portal.conductor.noun import Noun
-from portal.conductor.nouns import boot_logs, firewall, hosts, images, instances, networks
+from portal.conductor.nouns import (
+    boot_logs,
+    firewall,
+    hosts,
+    images,
+    instances,
+    networks,
+    projects,
+)
 
 NOUNS: dict[str, Noun] = {
     noun.name: noun
     for noun in (
         hosts.NOUN,
+        projects.NOUN,  # before what they have, as services lock them
         images.NOUN,
         instances.NOUN,
         boot_logs.NOUN,

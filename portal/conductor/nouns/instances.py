@@ -26,6 +26,8 @@ from portal.models.instance import UNSETTLED
 from portal.services import instances
 from workers.specs import ROOT, AddressSpec, DiskSpec, Guest, InstanceSpec, PortSpec
 
+# Nobody changes it, by itself or with all that its project has.
+UNTOUCHED = ~changing(Instance.id) & ~changing(Instance.project_id)
 PORTS = (
     select(Port)
     .order_by(Port.created_at, Port.id)
@@ -40,7 +42,7 @@ DRIFTED = (
         or_(Instance.fault == "", Instance.launched_at.is_not(None)),
         may_be_mended(Instance),
         ANSWERS,
-        ~changing(Instance.id),
+        UNTOUCHED,
     )
     .options(contains_eager(Instance.host))
     .execution_options(populate_existing=True)
@@ -141,7 +143,7 @@ def _known(reports: Reports) -> dict[uuid.UUID, list[Instance]]:
     named |= {uuid.UUID(each) for _, observation in reports for each in observation.absent}
     said = Instance.id.in_(named)
     if any(observation.everything for _, observation in reports):
-        said = or_(said, Instance.observed != Power.ABSENT) & ~changing(Instance.id)
+        said = or_(said, Instance.observed != Power.ABSENT) & UNTOUCHED
     elif not named:
         return {}
     known: dict[uuid.UUID, list[Instance]] = {}

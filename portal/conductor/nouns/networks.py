@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Row, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select
 
 from portal import config
 from portal.changes.networks import NETWORK_TABLE, TABLE, TABLE_GONE
@@ -29,8 +29,11 @@ _HELD = exists().where(
     Scope.target_id == Network.id,
     or_(Scope.needed, Scope.held > 0),
 )
-# The networks that are wanted no more and that no host holds.
-BURIABLE = select(Network.id).where(Network.deleted_at.is_not(None), ~_HELD, ~changing(Network.id))
+_USED = exists().where(Port.network_id == Network.id)
+# The networks that are wanted no more, that no host holds, and that nobody has a place on.
+BURIABLE = select(Network.id).where(
+    Network.deleted_at.is_not(None), ~_HELD, ~_USED, ~changing(Network.id)
+)
 # A port that was added later has no name of its own: its guest is found by the one it has.
 DNS_NAME = func.coalesce(func.nullif(Port.dns_name, ""), Instance.hostname).label("dns_name")
 DUE = BURIABLE.limit(MOST_AT_A_TIME)
@@ -93,10 +96,15 @@ def _guests(network_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
     return guests
 
 
-def _ended(operations: Sequence[Operation]) -> None:
-    ids = [operation.target_id for operation in operations]
-    for network_id in session.scalars(BURIABLE.where(Network.id.in_(ids))).all():
+def bury(*which: ColumnElement[bool]) -> None:
+    """Nothing is left of the networks among these that nobody wants or holds any more. For use
+    inside a change."""
+    for network_id in session.scalars(BURIABLE.where(*which)).all():
         networks.bury(network_id)
+
+
+def _ended(operations: Sequence[Operation]) -> None:
+    bury(Network.id.in_([operation.target_id for operation in operations]))
 
 
 def _due() -> list[uuid.UUID]:
@@ -105,8 +113,7 @@ def _due() -> list[uuid.UUID]:
 
 def _mend(network_id: uuid.UUID) -> bool:
     """The last host has given up a deleted network: nothing is left of it."""
-    if session.scalar(BURIABLE.where(Network.id == network_id)):
-        networks.bury(network_id)
+    bury(Network.id == network_id)
     return False
 
 

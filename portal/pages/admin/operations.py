@@ -3,6 +3,7 @@
 from flask import Blueprint, render_template
 from flask_login import current_user
 
+from portal.pages import partial
 from portal.pages.listing import Listing
 from portal.services import operations, projects
 
@@ -19,3 +20,10 @@ def index():
         states=operations.STATES,
         project_names=projects.names_of(current_user.actor, {row.project_id for row in rows}),
     )
+
+
+@pages.get("/<uuid:operation_id>")
+def show(operation_id):
+    operation = operations.find(current_user.actor, None, operation_id)
+    template = "admin/operations/_progress.html" if partial() else "admin/operations/show.html"
+    return render_template(template, operation=operation, spread=operations.spread(operation))

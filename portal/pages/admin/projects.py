@@ -5,10 +5,10 @@ from flask_login import current_user
 from wtforms import IntegerField, StringField
 
 from portal.pages import done
-from portal.pages.forms import Form
+from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import projects, quotas
+from portal.services import deletions, projects, quotas
 
 pages = Blueprint("projects", __name__, url_prefix="/projects")
 
@@ -87,6 +87,39 @@ def disable(chosen_id):
     project = projects.enable(current_user.actor, chosen_id, enabled=False)
     done(f"The members of {project.name} may no longer work in it. What it runs goes on.")
     return redirect(url_for(".show", chosen_id=chosen_id), 303)
+
+
+@pages.get("/<uuid:chosen_id>/delete")
+def confirm_delete(chosen_id):
+    return _delete_page(chosen_id)
+
+
+@pages.post("/<uuid:chosen_id>/delete")
+def delete(chosen_id):
+    authorize(current_user.actor, "projects:delete")
+    name = projects.find(current_user.actor, chosen_id).name
+    if error := not_confirmed(name):
+        return _delete_page(chosen_id, error), 422
+    operation = deletions.delete(current_user.actor, chosen_id)
+    done(f"{name} is being deleted, with all that it has.")
+    return redirect(url_for("admin.operations.show", operation_id=operation.id), 303)
+
+
+@pages.post("/<uuid:chosen_id>/retry")
+def retry(chosen_id):
+    operation = deletions.retry(current_user.actor, chosen_id)
+    return redirect(url_for("admin.operations.show", operation_id=operation.id), 303)
+
+
+def _delete_page(chosen_id, error=None) -> str:
+    actor = current_user.actor
+    return render_template(
+        "admin/projects/delete.html",
+        belongings=deletions.belongings(actor, chosen_id),
+        obstacles=deletions.obstacles(actor, chosen_id),
+        chosen=projects.find(actor, chosen_id),
+        error=error,
+    )
 
 
 def _page(chosen_id, form: QuotaForm | None = None) -> str:

@@ -6,10 +6,10 @@ from wtforms import SelectChoice, SelectField, StringField
 
 from portal.models import Role
 from portal.pages import done
-from portal.pages.forms import Form
+from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import users
+from portal.services import departures, users
 
 CLOUD_ROLES = [
     SelectChoice("", "None"),
@@ -97,6 +97,34 @@ def disable(user_id):
     users.enable(current_user.actor, user_id, enabled=False)
     done("They may no longer sign in; their sessions have ended.")
     return redirect(url_for(".show", user_id=user_id), 303)
+
+
+@pages.get("/<uuid:user_id>/delete")
+def confirm_delete(user_id):
+    return _delete_page(user_id)
+
+
+@pages.post("/<uuid:user_id>/delete")
+def delete(user_id):
+    authorize(current_user.actor, "users:delete")
+    form, name = Form(), users.find(current_user.actor, user_id).name
+    if error := not_confirmed(name):
+        return _delete_page(user_id, error=error), 422
+    with form:
+        departures.delete(current_user.actor, user_id)
+        done(f"{name} is deleted, and signed out everywhere.")
+        return redirect(url_for(".index"), 303)
+    return _delete_page(user_id, form=form), form.status
+
+
+def _delete_page(user_id, *, form=None, error=None) -> str:
+    return render_template(
+        "admin/users/delete.html",
+        belongings=departures.belongings(current_user.actor, user_id),
+        user=users.find(current_user.actor, user_id),
+        form=form or Form(formdata=None),
+        error=error,
+    )
 
 
 def _show_password(user, password: str):

@@ -205,6 +205,13 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
             _drop_unnamed(sha256)
 
 
+def drop(images: Iterable[Image]) -> None:
+    """The store does not hold what these images, which are deleted, were the last to name. Call it
+    in a turn of the store."""
+    for sha256 in {each.sha256 for each in images} - {""}:
+        _drop_unnamed(sha256)
+
+
 def remove_strangers(actor: Actor, listed: Iterable[str]) -> set[str]:
     """Of the files `listed`, by their SHA-256, those that no image names and that have lain there
     for an hour are gone. Returns which. With them go all notes of images that there are not."""

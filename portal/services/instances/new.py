@@ -174,6 +174,7 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
             field="image_id",
         )
     if not network:
+        quotas.check(new.project_id)  # of a project that is being deleted it is told so
         raise Refused(
             "This network was not found in the project. Choose another.", field="network_id"
         )

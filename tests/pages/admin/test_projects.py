@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from portal.services import instances
+
 PROJECTS = "/admin/projects"
 
 
@@ -77,3 +79,78 @@ def test_only_administrators_of_the_cloud_manage_projects(alice, auditor, place)
     page = auditor.open(place).text
     assert "/quotas" not in page
     assert "/disable" not in page
+
+
+def test_a_project_is_deleted_by_its_name_after_what_goes_is_said(ada, alice, place, red, cloud):
+    cloud.running("web")
+    assert f"{place}/delete" in ada.open(place).text
+    page = ada.open(f"{place}/delete").text
+    for words in ("1 instance, with 2 GiB of disks", "1 network", "2 security groups"):
+        assert words in page
+    assert "The roles of alice, bob, rita in it" in page
+    wrong = ada.send(f"{place}/delete", {"confirm": "blue"})
+    assert wrong.status_code == 422
+    assert "Type red, exactly" in wrong.text
+    answer = ada.send(f"{place}/delete", {"confirm": "red"})
+    assert answer.status_code == 303
+    operation = answer.location
+    page = ada.open(operation, **{"HX-Request": "true", "HX-Request-Type": "partial"}).text
+    assert "Remove the guest web" in page
+    assert f'hx-get="{operation}"' in page
+    assert alice.open(f"{red}/instances").status_code == 404
+    assert "Deleting" in ada.open(place).text
+    assert "Deleting" in ada.open(PROJECTS).text
+    assert "red is being deleted." in ada.open(f"{red}/instances").text
+    refused = ada.send(f"{red}/networks", {"name": "late"}, page="/account/password")
+    assert refused.status_code == 409
+    assert "red is being deleted: nothing in it can be changed any more." in refused.text
+    cloud.settle()
+    assert ada.open(place).status_code == ada.open(f"{red}/instances").status_code == 404
+    assert "Done" in ada.open(operation).text
+    assert "red (deleted)" in ada.open("/admin/operations").text
+    assert "red (deleted)" in ada.open("/admin/audit").text
+    assert ">red<" not in ada.open(PROJECTS).text
+
+
+def test_what_stands_against_the_end_of_a_project_is_named_with_the_way_there(
+    ada, place, red, cloud
+):
+    instance = cloud.running("web")
+    instances.lock(cloud.actor("alice"), instance.project_id, instance.id)
+    web = f"{red}/instances/{instance.id}"
+    page = ada.open(f"{place}/delete").text
+    assert "web is locked. Unlock it in its settings." in page
+    assert f'href="{web}/settings"' in page
+    assert 'name="confirm"' not in page
+    refused = ada.send(f"{place}/delete", {"confirm": "red"}, page="/account/password")
+    assert refused.status_code == 409
+    assert "web is locked" in refused.text
+
+
+def test_a_project_that_waits_for_its_host_is_tried_again_by_a_button(ada, place, cloud):
+    cloud.running("web")
+    operation = ada.send(f"{place}/delete", {"confirm": "red"}).location
+    cloud.silent.add("kvm-1")
+    cloud.turn()
+    cloud.clock.forward(minutes=21)
+    cloud.turn()
+    ada.sign_in("ada")
+    assert "host kvm-1 did not answer" in ada.open(operation).text
+    assert "Waiting for a host" in ada.open(place).text
+    cloud.silent.clear()
+    answer = ada.send(f"{place}/retry", page=operation)
+    assert answer.status_code == 303
+    cloud.settle()
+    assert "Done" in ada.open(answer.location).text
+    assert ada.open(place).status_code == 404
+
+
+def test_only_administrators_of_the_cloud_delete_projects(alice, auditor, place):
+    for someone in (alice, auditor):
+        assert someone.open(f"{place}/delete").status_code == 403
+        for act in ("delete", "retry"):
+            answer = someone.send(
+                f"{place}/{act}", {"confirm": "red"}, page="/account/ssh-keys/new"
+            )
+            assert answer.status_code == 403
+    assert "/delete" not in auditor.open(place).text

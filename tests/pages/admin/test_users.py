@@ -7,7 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import session, transaction
-from portal.models import Activity, User
+from portal.errors import Refused
+from portal.models import Activity, Role, RoleAssignment, Session, User
+from portal.policies import COMMAND_LINE
+from portal.services import departures, projects
 
 PEOPLE = "/admin/users"
 CHOSEN = "violet anchor 27 maple"
@@ -135,3 +138,80 @@ def test_the_database_keeps_names_apart_that_read_alike(cloud):
     domain_id = cloud.project().domain_id
     with pytest.raises(IntegrityError), transaction():
         session.add(User(domain_id=domain_id, name="ALICE", password_hash=""))
+
+
+def test_a_person_is_deleted_by_their_name_and_is_out_at_once(ada, sign_in, visitor, place):
+    bob = sign_in("bob")
+    path = place("bob")
+    assert f"{path}/delete" in ada.open(path).text
+    page = ada.open(f"{path}/delete").text
+    assert "The role member in red" in page
+    assert ada.send(f"{path}/delete", {"confirm": "bobby"}).status_code == 422
+    assert ada.send(f"{path}/delete", {"confirm": "bob"}).status_code == 303
+    assert bob.open("/account/ssh-keys").location.startswith("/login")
+    refused = visitor.send("/login", {"name": "bob", "password": "tomato bicycle 93 quill"})
+    assert refused.status_code == 401
+    assert ada.open(path).status_code == 404
+    assert ">bob<" not in ada.open(PEOPLE).text
+    row = person("bob")
+    assert (row.assignments, row.key_pairs, row.password_hash) == ([], [], "")
+    assert session.scalar(select(Session).where(Session.user_id == row.id)) is None
+
+
+def test_what_somebody_made_stays_and_says_that_they_are_gone(ada, alice, sign_in, place, cloud):
+    web = cloud.running("web", by="bob")
+    shown = f"/projects/{web.project_id}/instances/{web.id}"
+    assert ada.send(f"{place('bob')}/delete", {"confirm": "bob"}).status_code == 303
+    page = alice.open(shown).text
+    assert "bob (deleted)" in page
+    assert "Running" in page
+    page = alice.open(f"{shown.partition('/instances')[0]}/activity").text
+    assert f"(deleted, {str(person('bob').id)[:8]})" in page
+
+
+def test_a_name_that_is_given_again_is_another_person_also_in_the_audit(ada, visitor, place, cloud):
+    cloud.running("web", by="bob")
+    first = person("bob").id
+    ada.send(f"{place('bob')}/delete", {"confirm": "bob"})
+    answer = ada.send(PEOPLE, {"name": "bob", "new": CHOSEN}, page=f"{PEOPLE}/new")
+    assert answer.status_code == 303
+    second = answer.location.rpartition("/")[2]
+    assert second != str(first)
+    visitor.sign_in("bob", CHOSEN)
+    assert "You are in no project yet" not in ada.open("/").text
+    page = ada.open("/admin/audit").text
+    row = re.search(r'data-label="Who">bob <span.*?</tr>', page, re.DOTALL)[0]
+    assert f"(deleted, {str(first)[:8]})" in row
+    assert "Create instance" in row
+    signed_in = re.search(r'data-label="Who">bob</td>.*?</tr>', page, re.DOTALL)[0]
+    assert "deleted" not in signed_in
+    red = cloud.project()
+    projects.set_member(cloud.actor("ada"), red.id, "bob", Role.READER)
+    held = session.scalars(select(RoleAssignment).where(RoleAssignment.project_id == red.id)).all()
+    assert second in {str(each.user_id) for each in held}
+    assert first not in {each.user_id for each in held}
+
+
+def test_nobody_deletes_themselves_nor_the_last_administrator(ada, place, cloud):
+    page = ada.open(place("ada")).text
+    assert "/delete" not in page
+    answer = ada.send(f"{place('ada')}/delete", {"confirm": "ada"}, page=place("bob"))
+    assert answer.status_code == 422
+    assert "You cannot delete yourself." in answer.text
+    with pytest.raises(Refused, match="ada is the last administrator of the cloud"):
+        departures.delete(COMMAND_LINE, person("ada").id)
+
+
+def test_whoever_is_the_only_admin_of_a_project_is_said_before_they_go(ada, place, alice):
+    page = ada.open(f"{place('alice')}/delete").text
+    assert "Nobody else is admin of red." in page
+
+
+def test_only_administrators_of_the_cloud_delete_people(alice, auditor, place):
+    for someone in (alice, auditor):
+        assert someone.open(f"{place('bob')}/delete").status_code == 403
+        answer = someone.send(
+            f"{place('bob')}/delete", {"confirm": "bob"}, page="/account/ssh-keys/new"
+        )
+        assert answer.status_code == 403
+    assert person("bob").deleted_at is None
