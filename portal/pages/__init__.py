@@ -148,6 +148,8 @@ def _shell() -> dict:
 
 def _headers(response):
     headers = response.headers
+    if not partial():  # which another window may ask for
+        navigation.remember_project(response)
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"

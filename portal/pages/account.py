@@ -7,7 +7,7 @@ from wtforms import PasswordField
 from portal import config
 from portal.auth import browser
 from portal.errors import Refused
-from portal.pages import THEMES, done
+from portal.pages import THEMES, done, navigation
 from portal.pages.forms import Form
 from portal.services import sessions, users
 
@@ -55,7 +55,7 @@ def end_sessions():
     sessions.sign_out_everywhere(current_user.actor)
     browser.sign_out()
     done("All your sessions have ended.")
-    return redirect(url_for("login.show"), 303)
+    return navigation.forget_project(redirect(url_for("login.show"), 303))
 
 
 @pages.post("/theme")

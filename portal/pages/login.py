@@ -11,6 +11,7 @@ from wtforms.validators import InputRequired
 from portal import config
 from portal.auth import browser
 from portal.errors import Refused
+from portal.pages import navigation
 from portal.pages.forms import Form
 from portal.services import users
 from portal.services.activities import record_failed_sign_in
@@ -54,7 +55,7 @@ def create():
 @pages.post("/logout")
 def delete():
     browser.sign_out()
-    return redirect(url_for(".show"), 303)
+    return navigation.forget_project(redirect(url_for(".show"), 303))
 
 
 @browser.login_manager.unauthorized_handler

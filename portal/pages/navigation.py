@@ -3,9 +3,9 @@
 import uuid
 from datetime import datetime
 
-from flask import request, url_for
+from flask import Response, request, url_for
 
-from portal import bell
+from portal import bell, config
 from portal.auth.browser import Person
 from portal.db import now, session
 from portal.models import Project
@@ -36,6 +36,7 @@ AT_THE_DOOR = {  # as it is said when it was done, and when it was refused
     activities.SIGN_OUT: ("Signed out", "Was not signed out"),
     "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
 }
+LAST_PROJECT = "project"  # a cookie
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
     ("Password", "shield", "account.password"),
@@ -49,11 +50,12 @@ def shell(person: Person) -> dict:
     project_id = (request.view_args or {}).get("project_id")
     mine = projects.of_actor(person.actor)
     current = _current(person, project_id)
+    framed = current or (None if person.user.must_change_password else last_of(mine))
     groups = []
-    if current:
+    if framed:
         groups = [
-            _group(current.name, PROJECT, project_id=current.id),
-            _group("", PROJECT_PEOPLE, project_id=current.id),
+            _group(framed.name, PROJECT, project_id=framed.id),
+            _group("", PROJECT_PEOPLE, project_id=framed.id),
         ]
     if person.may("cloud:read"):
         groups.append(_group("Administration", ADMIN))
@@ -63,13 +65,15 @@ def shell(person: Person) -> dict:
             {
                 "name": each.name,
                 "url": url_for("projects.show", project_id=each.id),
-                "current": each is current,
+                "current": each is framed,
             }
             for each in mine
         ],
         "project": current,
+        "framed_project": framed,
         "why_changes_wait": bell.why_changes_wait(),
-        "running_operations": current and running(person, current.id),
+        "running_operations": framed
+        and (running(person, framed.id) if current else _running(framed)),
         "account": [
             {"label": label, "icon": icon, "url": url_for(endpoint)}
             for label, icon, endpoint in ACCOUNT
@@ -79,11 +83,41 @@ def shell(person: Person) -> dict:
     }
 
 
+def last_of(mine: list[Project]) -> Project | None:
+    """Of one's projects the one that this browser opened last, or the first one."""
+    last = request.cookies.get(LAST_PROJECT)
+    return next((each for each in mine if str(each.id) == last), mine[0] if mine else None)
+
+
+def remember_project(response: Response) -> None:
+    """The browser knows from now on which project was opened in it last, if this is a page of
+    one. Its word is taken for nothing but a choice among the person's own projects."""
+    project_id = str((request.view_args or {}).get("project_id", ""))
+    whole = request.method == "GET" and response.mimetype == "text/html"
+    if not project_id or not whole or response.status_code != 200:
+        return
+    if request.cookies.get(LAST_PROJECT) != project_id:
+        response.set_cookie(
+            LAST_PROJECT,
+            project_id,
+            secure=config.current().secure_cookies,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+def forget_project(response: Response) -> Response:
+    """The browser does not know any more which project was opened in it."""
+    response.delete_cookie(LAST_PROJECT)
+    return response
+
+
 def _current(person: Person, project_id: uuid.UUID | None) -> Project | None:
     """The project whose page this is; administrators may open one that is disabled."""
     if project_id is None or person.actor.role(project_id) is None:
         return None
-    return session.get(Project, project_id)
+    found = session.get(Project, project_id)
+    return None if found is None or found.deleted_at else found
 
 
 def since(moment: datetime | None) -> str:
@@ -138,8 +172,17 @@ def _group(title: str, entries: tuple, **values) -> dict:
 
 def running(person: Person, project_id: uuid.UUID) -> dict:
     """How many changes of a project are under way, and where they are listed."""
+    return _told(project_id, operations.under_way(person.actor, project_id))
+
+
+def _running(mine: Project) -> dict:
+    """`running`, of one of the projects of whoever looks at a page that is of none."""
+    return _told(mine.id, operations.count_under_way(mine.id))
+
+
+def _told(project_id: uuid.UUID, count: int) -> dict:
     return {
-        "count": operations.under_way(person.actor, project_id),
+        "count": count,
         "url": url_for("operations.index", project_id=project_id),
         "news": url_for("operations.under_way", project_id=project_id),
     }

@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 
+from portal.pages import navigation
 from portal.pages.listing import Listing
 from portal.services import activities, instances, operations, projects, quotas
 
@@ -13,10 +14,10 @@ pages = Blueprint("projects", __name__)
 
 @pages.get("/")
 def start():
-    """To one's first project, or to what there is for somebody without one."""
-    mine = projects.of_actor(current_user.actor)
-    if mine:
-        return redirect(url_for(".show", project_id=mine[0].id), 303)
+    """To the project that one was in last, or to what there is for somebody without any."""
+    last = navigation.last_of(projects.of_actor(current_user.actor))
+    if last:
+        return redirect(url_for(".show", project_id=last.id), 303)
     return render_template("projects/none.html")
 
 
