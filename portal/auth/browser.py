@@ -44,6 +44,9 @@ class Person(UserMixin):
         return str(self.user.id)
 
     def may(self, permission: str, project_id=None) -> bool:
+        """Whether a page should offer it: in a project that is being deleted, only to look."""
+        if project_id and project_id == g.get("going_project"):
+            return permission.endswith(":read") and self.actor.may(permission, project_id)
         return self.actor.may(permission, project_id)
 
 

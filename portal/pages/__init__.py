@@ -131,6 +131,8 @@ def _find_project() -> None:
     if project_id in current_user.actor.projects:
         return
     project = find_project(current_user.actor, project_id)
+    if project.going:
+        g.going_project = project.id
     if project.going and request.method not in SAFE_METHODS:
         raise Conflict(f"{project.name} is being deleted: nothing in it can be changed any more.")
 

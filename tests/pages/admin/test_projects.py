@@ -100,7 +100,9 @@ def test_a_project_is_deleted_by_its_name_after_what_goes_is_said(ada, alice, pl
     assert alice.open(f"{red}/instances").status_code == 404
     assert "Deleting" in ada.open(place).text
     assert "Deleting" in ada.open(PROJECTS).text
-    assert "red is being deleted." in ada.open(f"{red}/instances").text
+    page = ada.open(f"{red}/instances").text
+    assert "red is being deleted." in page
+    assert "/instances/new" not in page
     refused = ada.send(f"{red}/networks", {"name": "late"}, page="/account/password")
     assert refused.status_code == 409
     assert "red is being deleted: nothing in it can be changed any more." in refused.text
