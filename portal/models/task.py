@@ -95,11 +95,12 @@ class Task(Base):
 
     @property
     def detail(self) -> str:
-        """How often the task was tried, and what went wrong with it, unless its operation says
-        so already."""
+        """How often the task was tried, and what went wrong with it in the end, unless its
+        operation says so already."""
         tries = f"attempt {self.attempt} of {ATTEMPTS}" if self.attempt > 1 else ""
         told = self.operation is not None and self.reason == self.operation.reason
-        return ", ".join(each for each in (tries, "" if told else self.reason) if each)
+        reason = self.reason if self.finished_at and not told else ""
+        return ", ".join(each for each in (tries, reason) if each)
 
 
 class TaskLine(Base):

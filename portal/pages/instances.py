@@ -133,12 +133,13 @@ def show(project_id, instance_id):
     instance = instances.find_whole(current_user.actor, project_id, instance_id)
     template = "instances/_status_card.html" if partial() else "instances/show.html"
     open_ = instance.open_operation
+    failure = None if open_ or instance.fault else operations.last_failure(instance.id)
     return render_template(
         template,
         instance=instance,
         actions=ACTIONS,
         waits=waits.of(open_, see_hosts=current_user.may("hosts:read")),
-        failure=None if open_ or instance.fault else operations.last_failure(instance.id),
+        failure=failure if failure and failure.before and failure.action in ACTIONS else None,
         dns_domain=config.current().dns_domain,
     )
 

@@ -5,9 +5,9 @@ import contextlib
 from flask import Blueprint, render_template, url_for
 from flask_login import current_user
 
+from portal.changes.instances import POWER
 from portal.errors import NotFound
 from portal.models import ImageStatus, Operation, Outcome
-from portal.models.status import ACTIONS
 from portal.pages import navigation, partial
 from portal.pages.listing import Listing
 from portal.services import images, instances, operations, waits
@@ -73,7 +73,7 @@ def _way_of_instance(operation: Operation) -> dict | None:
     if operation.busy and operation.action == "create" and may("delete"):
         url = url_for("instances.confirm_delete", **place)
         return {"words": "Cancel, and delete it…", "page": url}
-    if operation.outcome is Outcome.FAILED and again in ACTIONS and may(again):
+    if operation.outcome is Outcome.FAILED and again in POWER | {"retry"} and may(again):
         return {"words": "Try again", "form": url_for("instances.act", action=again, **place)}
     return None
 

@@ -44,8 +44,9 @@ class Wait:
         """What comes by itself, and in how long; "" when that is not known."""
         if self.until is None:
             return ""
-        when = words.until(self.until)
-        return f"At {words.moment(self.until)}, {when}, {self.then}."
+        if self.until <= now():
+            return f"Now {self.then}."
+        return f"At {words.moment(self.until)}, {words.until(self.until)}, {self.then}."
 
 
 def of(

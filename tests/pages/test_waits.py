@@ -138,7 +138,8 @@ def test_a_stop_is_cancelled_by_a_button_and_the_guest_goes_on(cloud, alice, dea
 
 def test_a_creation_and_a_fetch_are_cancelled_by_deleting_what_they_make(cloud, ada):
     instance = cloud.create("web")
-    assert f'href="{place_of(instance)}/delete"' in ada.open(operation_of(cloud, instance)).text
+    for page in (place_of(instance), operation_of(cloud, instance)):
+        assert f'href="{place_of(instance)}/delete"' in ada.open(page).text
     image = images.fetch(cloud.actor("ada"), instance.project_id, "rocky-9")
     page = ada.open(operation_of_image(cloud, image, instance.project_id)).text
     assert f'href="/projects/{instance.project_id}/images/{image.id}/delete"' in page
@@ -202,3 +203,15 @@ def test_where_no_conductor_leads_everybody_is_told_that_nothing_is_carried_out(
     assert "The conductor does not run: start it" in words(ada.open(place_of(web)))
     assert lead.lead("one")
     assert "other changes before this one" in words(alice.open(place_of(web)))
+
+
+def test_a_deletion_that_waits_for_its_host_says_so_and_what_is_free_already(cloud, alice, web):
+    cloud.silent.add("kvm-1")
+    instances.delete(cloud.actor("alice"), web.project_id, web.id)
+    cloud.clock.forward(minutes=6)
+    cloud.turn()
+    text = words(alice.open(place_of(web)))
+    assert "Waiting for its host" in text
+    assert "It is deleted as soon as its host answers; its name and its share" in text
+    assert "It is as it was before" not in text
+    assert alice.open(operation_of(cloud, web)).status_code == 200
