@@ -43,7 +43,9 @@ def test_a_change_under_way_says_so_whatever_is_wanted_and_seen():
 
 def test_what_a_state_allows_during_a_change_supersedes_that_change():
     """A button that is offered while something is under way must not be refused as busy."""
-    for action, during in itertools.product(ACTIONS.keys() - {"rename", "console", "cancel"}, UNDER_WAY):
+    for action, during in itertools.product(
+        ACTIONS.keys() - {"rename", "console", "cancel"}, UNDER_WAY
+    ):
         if UNDER_WAY[during] in ACTIONS[action] and during != action:
             change = CHANGES["instances", "repair" if action == "retry" else action]
             assert during in change.supersedes, f"{action} is offered during {during}"
