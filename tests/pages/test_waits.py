@@ -141,6 +141,9 @@ def test_a_creation_and_a_fetch_are_cancelled_by_deleting_what_they_make(cloud, 
     for page in (place_of(instance), operation_of(cloud, instance)):
         assert f'href="{place_of(instance)}/delete"' in ada.open(page).text
     image = images.fetch(cloud.actor("ada"), instance.project_id, "rocky-9")
+    tick.tick(cloud.wire)
+    about = words(ada.open(f"/projects/{instance.project_id}/images/{image.id}"))
+    assert "Host kvm-1 was told just now to fetch it from its publisher" in about
     page = ada.open(operation_of_image(cloud, image, instance.project_id)).text
     assert f'href="/projects/{instance.project_id}/images/{image.id}/delete"' in page
 
