@@ -1,7 +1,10 @@
 """The boot log as people see it, without scripts."""
 
+import dataclasses
+
 import pytest
 
+from portal import config
 from portal.errors import TooMany
 from portal.services import instances
 from portal.services.instances import boot_logs
@@ -124,6 +127,14 @@ def test_a_page_that_asks_too_often_shows_what_there_is(alice, place, instance, 
     headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
     assert alice.client.post(place, headers=headers).status_code == 303
     assert alice.send(place).status_code == 429
+
+
+def test_what_a_page_asks_by_itself_is_none_of_a_persons_forms(alice, place):
+    config.use(dataclasses.replace(config.current(), changes_per_minute=2))
+    headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
+    for _ in range(5):
+        assert alice.client.post(place, headers=headers).status_code == 303
+    assert alice.send("/account/theme", page=place).status_code == 303
 
 
 def test_markup_in_a_log_is_text(alice, place, instance, cloud):
