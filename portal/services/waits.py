@@ -99,7 +99,7 @@ def _of_task(task: Task, operation: Operation, said: TaskLine | None, see_hosts:
     if not task.host.placeable:
         wait = _silent(task, operation, host, see_hosts)
     elif task.promised_at and operation.action in PROMISED:
-        wait = _promised(task, operation, host)
+        wait, said = _promised(task, operation, host), None  # which it repeats at every look
     elif task.sent_at:
         wait = _working(task, operation, host)
     else:
