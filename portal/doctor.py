@@ -15,7 +15,7 @@ from portal import migrations
 from portal.config import Settings
 from portal.db import now, session
 from portal.models import Flavor, Host, Image, Lease, Operation, Role, RoleAssignment, User
-from portal.services import placement, seals
+from portal.services import conditions, seals
 from workers import wire
 
 FREE_LEAST_GIB = 2
@@ -168,15 +168,13 @@ def _menu(settings: Settings) -> Iterator[Finding]:
 def _hosts(_settings: Settings) -> Iterator[Finding]:
     hosts = session.scalars(select(Host).order_by(Host.name)).all()
     yield Finding(bool(hosts), f"Hosts known: {len(hosts)}", "flask add-host NAME")
-    rooms = placement.room_of(hosts)
+    how = conditions.of_hosts(hosts)
     for host in hosts:
-        refusal = placement.unfit(host, rooms[host.id], {})
+        condition = how[host.id]
         yield Finding(
-            refusal is None,
-            refusal.sentence if refusal else f"{host.name} takes instances",
-            "Start its worker and agent (scripts/up does), and look at their log."
-            if host.enabled
-            else "Take it out of maintenance on its page.",
+            not condition.sentence,
+            condition.sentence.rstrip(".") or f"{host.name} takes instances",
+            condition.mend or "Take it out of maintenance on its page.",
         )
         yield from _obstacles(host)
         if host.strangers:

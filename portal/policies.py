@@ -24,6 +24,7 @@ PROJECT = {
     "instances:force_stop": Role.MEMBER,
     "instances:reboot": Role.MEMBER,
     "instances:retry": Role.MEMBER,
+    "instances:cancel": Role.MEMBER,
     "instances:delete": Role.MEMBER,
     "instances:console": Role.MEMBER,
     "images:read": Role.READER,

@@ -18,7 +18,7 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from workers import config as host_config
-from workers import wire
+from workers import trouble, wire
 from workers.boundary import HostJob, TakesNoCommands
 from workers.config import HostConfig
 from workers.host import PRIVATE, open_host, prepare
@@ -26,6 +26,7 @@ from workers.redis_client import open_redis
 
 MONITORING_SECONDS = 5  # how often a worker touches the job that it runs
 WORKER_TTL_SECONDS = 60
+DEATHS_TOLD, DEATHS_SECONDS = 3, 60.0  # so many in so long are more than an accident
 AGAIN_SECONDS = 1.0  # before a dead worker is forked anew
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -87,15 +88,17 @@ class Parent:
         self._wanted = [(wire.SHORT, n) for n in range(config.short_workers)]
         self._wanted += [(wire.LONG, n) for n in range(config.long_workers)]
         self._pids: dict[int, tuple[str, int]] = {}
+        self._deaths: list[float] = []
         self._stopping = False
 
     def run(self) -> None:
         """Fork, wait, fork anew; on SIGTERM let every worker finish its job."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        prepare(self._config)
-        # before forking, so that all workers share what was imported for it
-        HostJob.config, HostJob.host = self._config, open_host(self._config)
+        with trouble.told(self._config, wire.WORKER):
+            prepare(self._config)
+            # before forking, so that all workers share what was imported for it
+            HostJob.config, HostJob.host = self._config, open_host(self._config)
         gc.freeze()
         for place in self._wanted:
             self._fork(place)
@@ -107,8 +110,23 @@ class Parent:
             place = self._pids.pop(pid, None)
             if place and not self._stopping:
                 log.warning("worker %s-%d ended (%d), another begins", *place, status)
+                self._count(status)
                 time.sleep(AGAIN_SECONDS)
                 self._fork(place)
+
+    def _count(self, status: int) -> None:
+        """One more worker has ended that was not told to; many of them are the host's trouble."""
+        moment = time.monotonic()
+        self._deaths = [at for at in self._deaths if moment - at < DEATHS_SECONDS] + [moment]
+        if len(self._deaths) >= DEATHS_TOLD:
+            code = os.waitstatus_to_exitcode(status)
+            how = f"by signal {-code}" if code < 0 else f"with status {code}"
+            trouble.tell(
+                self._config,
+                wire.WORKER,
+                f"its workers end again and again: {len(self._deaths)} within a minute, the last "
+                f"one {how}",
+            )
 
     def _fork(self, place: tuple[str, int]) -> None:
         pid = os.fork()

@@ -17,7 +17,7 @@ from pathlib import Path
 import redis
 
 from workers import config as host_config
-from workers import consoles, host, wire
+from workers import consoles, host, trouble, wire
 from workers.config import HostConfig
 from workers.redis_client import open_redis
 
@@ -108,12 +108,13 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     config = host_config.read(arguments.config)
     os.umask(host.PRIVATE)
-    host.prepare(config)
-    agent = Agent(config, consoles.serve(config))
-    signal.signal(signal.SIGTERM, agent.stop)
-    signal.signal(signal.SIGINT, agent.stop)
-    host.guard(config, agent.changed)
-    host.watch(config, agent.changed)
+    with trouble.told(config, wire.AGENT):
+        host.prepare(config)
+        agent = Agent(config, consoles.serve(config))
+        signal.signal(signal.SIGTERM, agent.stop)
+        signal.signal(signal.SIGINT, agent.stop)
+        host.guard(config, agent.changed)
+        host.watch(config, agent.changed)
     agent.run()
 
 

@@ -79,7 +79,11 @@ def perform(host: HostDrivers, config: HostConfig, name: str, job_id: str, seale
     except Failed as error:
         answer["failed"] = str(error)
     except Busy as error:
-        answer |= {"busy": str(error), "after_seconds": error.after_seconds}
+        answer |= {
+            "busy": str(error),
+            "after_seconds": error.after_seconds,
+            "within_seconds": error.within_seconds,
+        }
     except Superseded:
         answer |= {"busy": "a newer change of it has arrived", "after_seconds": 1.0}
     return cipher.encrypt(specs.pack(answer)).decode()

@@ -13,12 +13,15 @@ class Failed(Exception):
 
 
 class Busy(Exception):
-    """The job cannot be done now, but nothing is wrong: it is sent again without using up an
-    attempt."""
+    """The job cannot be done now, but nothing is wrong: it is sent again after `after_seconds`,
+    without using up an attempt. `within_seconds` is how long that can go on at the most, where it
+    is known."""
 
-    def __init__(self, reason: str, *, after_seconds: float = 1.0):
+    def __init__(
+        self, reason: str, *, after_seconds: float = 1.0, within_seconds: float | None = None
+    ):
         super().__init__(reason)
-        self.after_seconds = after_seconds
+        self.after_seconds, self.within_seconds = after_seconds, within_seconds
 
 
 class Superseded(Exception):

@@ -15,6 +15,8 @@ BEAT_BOOT_ID = "boot_id"
 BEAT_EVENTS = "events"  # another than before: something happened to a guest
 BEAT_WORKERS = {SHORT: "short_workers", LONG: "long_workers"}  # how many serve a queue
 
+WORKER, AGENT = "worker", "agent"  # the processes of a host
+
 LINE_TEXT = "text"  # the field of a log's entry
 
 # what an agent answers to a call for a screen, before the stream belongs to the screen
@@ -41,6 +43,11 @@ def job(host: str, task: str, number: int) -> str:
 def beat(host: str) -> str:
     """The hash in which a host says that it is alive."""
     return f"beat:{host}"
+
+
+def trouble(host: str, process: str) -> str:
+    """Where the worker or the agent of a host, which `process` names, says why it cannot work."""
+    return f"trouble:{host}:{process}"
 
 
 def log(host: str, task: str) -> str:

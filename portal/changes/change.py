@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import timedelta
 
+ATTEMPTS = 5  # of a job, before its change is given up
 OWN_WORK = frozenset({"repair"})  # what the cloud does by itself waits for nobody's wish
 
 

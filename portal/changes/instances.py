@@ -10,6 +10,10 @@ from portal.changes.networks import TABLE, TABLE_GONE
 NOUN = "instances"
 
 MAKE = Step("instances.apply", "Set up the guest")
+START = Step(MAKE.job, "Start the guest")
+SHUT_DOWN = Step(MAKE.job, "Shut down the guest")
+SWITCH_OFF = Step(MAKE.job, "Switch off the guest")
+BOOT_AGAIN = Step(MAKE.job, "Shut down the guest, and boot it again")
 GONE = Step("instances.remove", "Remove the guest")
 
 BUILD = ((COPY, TABLE, FILTER), (MAKE,))
@@ -17,14 +21,14 @@ POWER = frozenset({"start", "stop", "force_stop", "reboot"})
 
 CHANGES = {
     "create": Change(stages=BUILD, deadline=timedelta(minutes=30)),  # an image may be copied first
-    "start": Change(stages=((TABLE, FILTER), (MAKE,)), deadline=timedelta(minutes=5)),
-    "stop": Change(stages=((MAKE,),), deadline=timedelta(minutes=5)),
+    "start": Change(stages=((TABLE, FILTER), (START,)), deadline=timedelta(minutes=5)),
+    "stop": Change(stages=((SHUT_DOWN,),), deadline=timedelta(minutes=5)),
     "force_stop": Change(
-        stages=((MAKE,),),
+        stages=((SWITCH_OFF,),),
         deadline=timedelta(minutes=3),
         supersedes=OWN_WORK | {"stop", "reboot"},
     ),
-    "reboot": Change(stages=((TABLE, FILTER), (MAKE,)), deadline=timedelta(minutes=6)),
+    "reboot": Change(stages=((TABLE, FILTER), (BOOT_AGAIN,)), deadline=timedelta(minutes=6)),
     "repair": Change(stages=BUILD, deadline=timedelta(minutes=30)),
     "delete": Change(
         stages=((GONE,), (TABLE, TABLE_GONE, FILTER)),

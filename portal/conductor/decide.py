@@ -4,7 +4,8 @@ import dataclasses
 import enum
 from datetime import datetime, timedelta
 
-ATTEMPTS = 5
+from portal.changes import ATTEMPTS
+
 LOST_AFTER = timedelta(seconds=10)  # a sent job of which the wire knows nothing will not turn up
 
 

@@ -14,9 +14,9 @@ from workers import wire
 
 HEARD_WRITTEN = timedelta(seconds=10)  # `heard_at` is at most so far behind
 LINES_AFTER = timedelta(seconds=5)  # the end of a task, its last lines are still read
-HOSTS = select(Host.id, Host.name, Host.heard_at, Host.short_workers, Host.long_workers).order_by(
-    Host.id
-)
+HOSTS = select(
+    Host.id, Host.name, Host.heard_at, Host.short_workers, Host.long_workers, Host.trouble
+).order_by(Host.id)
 _SENT = select(Task.id, Host.name).join(Task.host).where(Task.sent_at.is_not(None))
 # Two halves, each by an index of its own: finished tasks are kept for ever.
 TALKING = union_all(
@@ -39,6 +39,7 @@ class Ear:
         hosts = session.execute(HOSTS).all()
         beats = self._wire.beats(hosts)
         self._hear(hosts, beats)
+        self._take_troubles(hosts)
         self._take_lines()
         return beats
 
@@ -66,6 +67,18 @@ class Ear:
                         short_workers=_count(beat, wire.SHORT, host.short_workers),
                         long_workers=_count(beat, wire.LONG, host.long_workers),
                     )
+                )
+
+    def _take_troubles(self, hosts: Sequence[Row]) -> None:
+        """What keeps a host from working is written where it is another than before."""
+        said = self._wire.troubles(hosts)
+        news = [host for host in hosts if said[host.id] != host.trouble]
+        if not news:
+            return
+        with transaction():
+            for host in news:
+                session.execute(
+                    update(Host).where(Host.id == host.id).values(trouble=said[host.id])
                 )
 
     def _take_lines(self) -> None:

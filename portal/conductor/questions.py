@@ -88,8 +88,7 @@ class Questions:
 
     def _end(self, put: Put, fate: Fate | None) -> int:
         if fate is None or fate.attempt not in ENDED:
-            name = put.question.host.name
-            fate = Fate(Attempt.CRASHED, reason=f"{name} did not answer")
+            fate = Fate(Attempt.CRASHED, reason="the host did not answer")
         with transaction():  # one each, so that nobody waits for more
             if fate.observation:
                 host = session.get_one(Host, put.question.host.id)

@@ -28,6 +28,8 @@ from workers.wire import LONG, SHORT
 TIMEOUT_SECONDS = {SHORT: 120, LONG: 3600}  # what a job may take, at the most
 KEPT_SECONDS = 900  # job and result, should nobody fetch them
 REGISTRIES = ("rq:finished", "rq:failed")  # keys of rq.registry, without the queue
+TROUBLE_LONGEST = 1000  # characters
+PROCESSES = (wire.WORKER, wire.AGENT)
 SILENT_SECONDS = 15  # a job that a worker took and does not touch for so long is lost
 
 
@@ -82,6 +84,7 @@ class Fate:
     observation: specs.Observation | None = None
     reason: str = ""
     after_seconds: float = 0  # of BUSY: when to ask again
+    within_seconds: float | None = None  # and how long that can go on, if it is known
 
 
 def receipt(host: Host | Address, task: uuid.UUID, number: int, queue: str) -> Receipt:
@@ -166,6 +169,18 @@ class Wire:
             if beat
         }
 
+    def troubles(self, hosts: Iterable[Host]) -> dict[uuid.UUID, str]:
+        """What keeps each host from working, as its processes say; "" of one that is well."""
+        listed = list(hosts)
+        if not listed:
+            return {}
+        keys = [wire.trouble(host.name, each) for host in listed for each in PROCESSES]
+        said = iter(self._redis.mget(keys))
+        return {
+            host.id: "; ".join(_plain(text) for _ in PROCESSES if (text := next(said)))
+            for host in listed
+        }
+
     def lines(self, streams: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
         """What hosts said since: stream key to its (id, text) after the id that is given."""
         if not streams:
@@ -220,6 +235,11 @@ class Wire:
         return Fate(Attempt.CRASHED, reason="the worker on the host died")
 
 
+def _plain(text: bytes) -> str:
+    """What anybody may have written, without NUL bytes, which PostgreSQL takes in no text."""
+    return text.decode(errors="replace").replace("\0", "")[:TROUBLE_LONGEST]
+
+
 def _queue_key(job: Receipt) -> str:
     """Where Redis keeps the queue of a job."""
     return f"{Queue.redis_queue_namespace_prefix}{wire.queue(job.host, job.queue)}"
@@ -263,8 +283,14 @@ def _opened(letter: dict) -> Fate:
             Attempt.BUSY,
             reason=str(letter["busy"]),
             after_seconds=min(60.0, max(0.1, float(letter["after_seconds"]))),
+            within_seconds=_bounded(letter.get("within_seconds")),
         )
     return Fate(Attempt.ANSWERED, observation=specs.load(specs.Observation, letter["observation"]))
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """What a host says of its patience, kept within a day."""
+    return None if seconds is None else min(86_400.0, max(0.0, float(seconds)))
 
 
 def _last_line(trace: str | None) -> str:

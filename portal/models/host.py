@@ -45,6 +45,7 @@ class Host(Changeable, Base):
     accelerator: Mapped[str] = mapped_column(String(16), default="")
     accelerator_reason: Mapped[str] = mapped_column(default="")
     versions: Mapped[dict] = mapped_column(default=dict)
+    trouble: Mapped[str] = mapped_column(default="", server_default="")  # why it cannot work
     console_address: Mapped[str] = mapped_column(default="", server_default="")  # unix:///path
     strangers: Mapped[list] = mapped_column(default=list)
     obstacles: Mapped[list] = mapped_column(default=list, server_default="[]")  # [what, mend]

@@ -35,6 +35,12 @@ TONES = {
     Outcome.SUPERSEDED: Tone.OFF,
 }
 
+ENDS = {  # how people call them
+    Outcome.DONE: "Done",
+    Outcome.FAILED: "Failed",
+    Outcome.SUPERSEDED: "Ended early",
+}
+
 
 class Operation(Base):
     """One change that hosts still have to make, and afterwards its record.
@@ -91,7 +97,12 @@ class Operation(Base):
 
     @property
     def word(self) -> str:
-        return self.outcome.value.capitalize() if self.outcome else "Under way"
+        return ENDS[self.outcome] if self.outcome else "Under way"
+
+    @property
+    def deed(self) -> str:
+        """What it does, as a heading begins: "Force stop"."""
+        return self.action.replace("_", " ").capitalize()
 
     @property
     def tone(self) -> Tone:

@@ -101,6 +101,7 @@ ACTIONS = {  # what a person may ask for, and in which states
     "force_stop": {Status.RUNNING, Status.STOPPING, Status.REBOOTING},
     "reboot": {Status.RUNNING},
     "retry": {Status.ERROR, Status.MISSING},
+    "cancel": {Status.STARTING, Status.STOPPING, Status.REBOOTING},
     "console": {Status.RUNNING, Status.STOPPING, Status.REBOOTING},
     "rename": set(Status) - {Status.DELETED},
     "delete": set(Status) - {Status.DELETED},

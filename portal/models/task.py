@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.changes import WORDS
+from portal.changes import ATTEMPTS, WORDS, words_of
 from portal.db import Base
 from portal.models.host import Host
-from portal.models.operation import OPEN, OVER, TONES, Operation, Outcome
+from portal.models.operation import ENDS, OPEN, OVER, TONES, Operation, Outcome
 from portal.models.scope import Scope
 from portal.models.status import Tone
 
@@ -64,6 +64,7 @@ class Task(Base):
     deadline: Mapped[datetime]  # when it has ended, whatever happens
     due_at: Mapped[datetime]  # until when the latest attempt, or the pause, is waited for
     sent_at: Mapped[datetime | None]  # None: nothing of it is on the wire
+    promised_at: Mapped[datetime | None]  # when its host, which was busy, said it would not be
     finished_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None]
     reason: Mapped[str] = mapped_column(default="")
@@ -78,23 +79,28 @@ class Task(Base):
     @property
     def words(self) -> str:
         """What the task does, for people."""
-        return WORDS[self.job]
+        if self.operation is None:
+            return WORDS[self.job]
+        return words_of(self.operation.target_type, self.operation.action, self.job)
 
     @property
     def word(self) -> str:
         if self.outcome:
-            return self.outcome.value.capitalize()
-        return "Under way" if self.sent_at else "Waiting"
+            return ENDS[self.outcome]
+        return "Under way" if self.sends else "Waiting"
 
     @property
     def tone(self) -> Tone:
-        return TONES[self.outcome] if self.outcome or self.sent_at else Tone.UNKNOWN
+        return TONES[self.outcome] if self.outcome or self.sends else Tone.UNKNOWN
 
     @property
     def detail(self) -> str:
-        """How often the task was tried, and what went wrong with it."""
-        tries = f"attempt {self.attempt}" if self.attempt > 1 else ""
-        return ", ".join(each for each in (tries, self.reason) if each)
+        """How often the task was tried, and what went wrong with it in the end, unless its
+        operation says so already."""
+        tries = f"attempt {self.attempt} of {ATTEMPTS}" if self.attempt > 1 else ""
+        told = self.operation is not None and self.reason == self.operation.reason
+        reason = self.reason if self.finished_at and not told else ""
+        return ", ".join(each for each in (tries, reason) if each)
 
 
 class TaskLine(Base):

@@ -20,7 +20,7 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from portal import config, doors, throttle
+from portal import config, doors, throttle, words
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Conflict, Refused, TooMany
 from portal.pages import navigation
@@ -33,6 +33,7 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+OWN_PACE = {"boot_logs.ask"}  # what pages ask by themselves leaves people their forms
 THEMES = {"light", "dark"}
 
 
@@ -52,10 +53,16 @@ def install(app: Flask) -> None:
         app.register_blueprint(blueprint)
     app.jinja_env.finalize = names.shown
     app.jinja_env.filters["as_seen"] = names.as_seen
-    app.jinja_env.filters["since"] = navigation.since
-    app.jinja_env.filters["gib"] = navigation.gib
-    app.jinja_env.filters["deed"] = navigation.deed
-    app.jinja_env.filters["size"] = navigation.size
+    app.jinja_env.filters |= {
+        "deed": navigation.deed,
+        "disk": words.disk,
+        "duration": words.duration,
+        "gib": words.memory,
+        "moment": words.moment,
+        "since": words.since,
+        "size": words.size,
+        "until": words.until,
+    }
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
 
 
@@ -115,6 +122,8 @@ def _keep_the_pace() -> None:
     if not current_user.is_authenticated:
         return
     who, settings = str(current_user.actor.user_id), config.current()
+    if request.endpoint in OWN_PACE:
+        return
     if request.method not in SAFE_METHODS:
         throttle.check_pace("forms", who, per_minute=settings.changes_per_minute)
     elif request.args.get("q"):

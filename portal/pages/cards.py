@@ -1,5 +1,6 @@
 """Cards for components/form.html: what there is to choose from, as a form shows it."""
 
+from portal import words
 from portal.models import Flavor, Image, SecurityGroup
 from portal.services.catalog import Menu
 
@@ -8,7 +9,7 @@ def of_image(image: Image) -> dict:
     return {
         "value": str(image.id),
         "title": image.name,
-        "note": f"needs {image.disk_gib} GiB of disk",
+        "note": f"needs {words.disk(image.disk_gib)} of disk",
         "icon": "disc",
     }
 
@@ -16,7 +17,8 @@ def of_image(image: Image) -> dict:
 def of_flavor(flavor: Flavor, menu: Menu) -> dict:
     """A size that the quota has no room for says so and cannot be chosen."""
     fits = menu.fits(flavor)
-    size = f"{flavor.vcpus} vCPU, {flavor.memory_mib} MiB, {flavor.disk_gib} GiB disk"
+    memory, disk = words.memory(flavor.memory_mib), words.disk(flavor.disk_gib)
+    size = f"{flavor.vcpus} vCPU, {memory}, {disk} disk"
     return {
         "value": str(flavor.id),
         "title": flavor.name,

@@ -38,10 +38,10 @@ def show(topic):
         about=about,
         settings=config.current(),
         changes=[
-            {"action": f"{noun}:{action}", "minutes": _minutes(change.deadline)}
+            {"action": f"{noun}:{action}", "deadline": change.deadline}
             for (noun, action), change in CHANGES.items()
         ],
-        table_minutes=_minutes(TABLE_DEADLINE),
+        table_deadline=TABLE_DEADLINE,
     )
 
 
@@ -49,7 +49,3 @@ def _page(template: str, **values) -> str:
     """Within the frame of whoever is signed in, and plainly for everybody else."""
     shell = "base.html" if current_user.is_authenticated else None
     return render_template(template, shell=shell, **values)
-
-
-def _minutes(length) -> int:
-    return int(length.total_seconds() // 60)

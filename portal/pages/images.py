@@ -12,7 +12,7 @@ from portal.pages import done, partial, uploads
 from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import images, quotas
+from portal.services import images, quotas, waits
 
 GIB = 2**30
 VISIBILITIES = {
@@ -137,6 +137,7 @@ def show(project_id, image_id):
         "images/_about.html" if partial() else "images/show.html",
         image=image,
         visibility=VISIBILITIES[image.visibility],
+        waits=waits.of(image.open_operation, see_hosts=current_user.may("hosts:read")),
         used_by=images.used_by(image),
         may=lambda verb: images.may(current_user.actor, verb, image),
     )

@@ -20,7 +20,7 @@ from portal.pages import cards, done, partial
 from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
-from portal.services import activities, catalog, instances
+from portal.services import activities, catalog, instances, operations, waits
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -43,6 +43,12 @@ ACTIONS = {  # what the buttons say, and what a page without scripts asks before
         "to its disk is lost.",
     ),
     "retry": ("Try again", "refresh-cw", "What failed is tried once more."),
+    "cancel": (
+        "Cancel",
+        "x",
+        "What is under way ends, and the instance shall be as it was before. A guest that has "
+        "shut down meanwhile is not asked back.",
+    ),
 }
 
 
@@ -126,8 +132,15 @@ def create(project_id):
 def show(project_id, instance_id):
     instance = instances.find_whole(current_user.actor, project_id, instance_id)
     template = "instances/_status_card.html" if partial() else "instances/show.html"
+    open_ = instance.open_operation
+    failure = None if open_ or instance.fault else operations.last_failure(instance.id)
     return render_template(
-        template, instance=instance, actions=ACTIONS, dns_domain=config.current().dns_domain
+        template,
+        instance=instance,
+        actions=ACTIONS,
+        waits=waits.of(open_, see_hosts=current_user.may("hosts:read")),
+        failure=failure if failure and failure.before and failure.action in ACTIONS else None,
+        dns_domain=config.current().dns_domain,
     )
 
 
@@ -191,7 +204,7 @@ def lock(project_id, instance_id, wish):
     return redirect(url_for(".settings", project_id=project_id, instance_id=instance_id), 303)
 
 
-@pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+@pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry,cancel):action>")
 def confirm(project_id, instance_id, action):
     instance = instances.find(current_user.actor, project_id, instance_id)
     return render_template(
@@ -199,9 +212,11 @@ def confirm(project_id, instance_id, action):
     )
 
 
-@pages.post("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+@pages.post("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry,cancel):action>")
 def act(project_id, instance_id, action):
     getattr(instances, action)(current_user.actor, project_id, instance_id)
+    if action == "cancel":
+        done("It is cancelled: what was wanted before is wanted again.")
     return redirect(url_for(".show", project_id=project_id, instance_id=instance_id), 303)
 
 

@@ -1,13 +1,12 @@
-"""The frame around every page: where one can go from here, and how times and sizes are said."""
+"""The frame around every page: where one can go from here."""
 
 import uuid
-from datetime import datetime
 
 from flask import Response, request, url_for
 
 from portal import bell, config
 from portal.auth.browser import Person
-from portal.db import now, session
+from portal.db import session
 from portal.models import Project
 from portal.services import activities, operations, projects
 
@@ -118,30 +117,6 @@ def _current(person: Person, project_id: uuid.UUID | None) -> Project | None:
         return None
     found = session.get(Project, project_id)
     return None if found is None or found.deleted_at else found
-
-
-def since(moment: datetime | None) -> str:
-    """How long ago, in one unit: "3 min ago"."""
-    if moment is None:
-        return "never"
-    seconds = max(0, int((now() - moment).total_seconds()))
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago" if seconds else "just now"
-
-
-def gib(mib: int) -> str:
-    """Memory as people say it: 512 MiB, 1.5 GiB."""
-    return f"{mib} MiB" if mib < 1024 else f"{round(mib / 1024, 2):g} GiB"
-
-
-def size(count: int) -> str:
-    """So many bytes, as people say it: 512 bytes, 16.2 MiB, 3 GiB."""
-    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if count >= 2**power:
-            return f"{round(count / 2**power, 1):g} {unit}"
-    return f"{count} bytes"
 
 
 def deed(action: str, refused: str = "") -> str:

@@ -1,13 +1,20 @@
 """Changes of a project: under way and past, each with its steps, its log and its reason."""
 
-from flask import Blueprint, render_template
+import contextlib
+
+from flask import Blueprint, render_template, url_for
 from flask_login import current_user
 
+from portal.changes.instances import POWER
+from portal.errors import NotFound
+from portal.models import ImageStatus, Operation, Outcome
 from portal.pages import navigation, partial
 from portal.pages.listing import Listing
-from portal.services import operations
+from portal.services import images, instances, operations, waits
 
 pages = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id>/operations")
+
+ENDED_WELL = {Outcome.DONE, Outcome.SUPERSEDED}
 
 
 @pages.get("")
@@ -29,4 +36,73 @@ def under_way(project_id):
 def show(project_id, operation_id):
     operation = operations.find(current_user.actor, project_id, operation_id)
     template = "operations/_progress.html" if partial() else "operations/show.html"
-    return render_template(template, operation=operation, spread=operations.spread(operation))
+    return render_template(template, **progress(operation))
+
+
+def progress(operation: Operation) -> dict:
+    """What the page of a change shows of it."""
+    see_hosts = current_user.may("hosts:read")
+    return {
+        "operation": operation,
+        "spread": operations.spread(operation),
+        "waits": waits.of(operation, see_hosts=see_hosts, lines=operation.lines),
+        "way_on": None if operation.outcome in ENDED_WELL else _way_on(operation),
+    }
+
+
+def _way_on(operation: Operation) -> dict | None:
+    """What this person can do about a change that is under way, or failed: the words, and the
+    `form` or the `page` that does it; what happens `else`, if anything does."""
+    with contextlib.suppress(NotFound):  # the thing has gone since, or is not theirs to see
+        match operation.target_type:
+            case "instances":
+                return _way_of_instance(operation)
+            case "images":
+                return _way_of_image(operation)
+            case "projects":
+                return _way_of_project(operation)
+    return None
+
+
+def _way_of_instance(operation: Operation) -> dict | None:
+    project_id = operation.project_id
+    instance = instances.find(current_user.actor, project_id, operation.target_id)
+    place = {"project_id": project_id, "instance_id": instance.id}
+
+    def may(verb: str) -> bool:
+        free = not instance.locked or current_user.may("instances:lock", project_id)
+        return free and instance.may(verb) and current_user.may(f"instances:{verb}", project_id)
+
+    again = "retry" if operation.action in ("create", "repair") else operation.action
+    if operation.busy and may("cancel"):
+        return {"words": "Cancel", "form": url_for("instances.act", action="cancel", **place)}
+    if operation.busy and operation.action == "create" and may("delete"):
+        url = url_for("instances.confirm_delete", **place)
+        return {"words": "Cancel, and delete it…", "page": url}
+    if operation.outcome is Outcome.FAILED and again in POWER | {"retry"} and may(again):
+        return {"words": "Try again", "form": url_for("instances.act", action=again, **place)}
+    return None
+
+
+def _way_of_image(operation: Operation) -> dict | None:
+    if operation.action != "fetch" or not current_user.may("images:publish"):
+        return None
+    image = images.find(current_user.actor, operation.project_id, operation.target_id)
+    place = {"project_id": operation.project_id, "image_id": image.id}
+    if operation.busy:
+        url = url_for("images.confirm_delete", **place)
+        return {"words": "Cancel, and delete it…", "page": url}
+    if image.status is ImageStatus.ERROR:
+        return {"words": "Try again", "form": url_for("images.retry", **place)}
+    return None
+
+
+def _way_of_project(operation: Operation) -> dict | None:
+    failed = operation.outcome is Outcome.FAILED and operation.project.going
+    if not failed or not current_user.may("projects:delete"):
+        return None
+    return {
+        "words": "Try again",
+        "form": url_for("admin.projects.retry", chosen_id=operation.target_id),
+        "else": "What is left goes by itself once its host answers again.",
+    }

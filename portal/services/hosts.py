@@ -3,21 +3,23 @@
 import dataclasses
 import re
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import joinedload
 
 from portal import keys
 from portal.changes import WORDS
-from portal.db import session, transaction
+from portal.db import now, session, transaction
 from portal.errors import Conflict, Refused
-from portal.models import Host, Instance, Network, Scope, Task
+from portal.models import Activity, Host, Instance, Network, Scope, Task
 from portal.models.scope import UNSETTLED
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, scopes
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+REPORT, TOLD_AGAIN = "hosts:report", timedelta(hours=1)
+PORTICO = Actor(user_id=None, user_name="Portico itself")
 MOST_SHOWN = 500  # instances, or tables, on the page of a host
 
 
@@ -88,6 +90,33 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
             .limit(MOST_SHOWN)
         )
     )
+
+
+def tell_of(host: Host, obstacles: list[list[str]]) -> None:
+    """What the host reports now and did not before is in the record, once an hour at the most,
+    whatever its numbers and times. Called by the conductor, inside its transaction."""
+    if not obstacles:
+        return
+    known = {_kind_of(what) for what, _ in host.obstacles}
+    news = {_kind_of(what): (what, mend) for what, mend in obstacles}
+    news = {kind: told for kind, told in news.items() if kind not in known}
+    if not news:
+        return
+    told_lately = session.scalars(
+        select(Activity.after).where(
+            Activity.target_id == host.id,
+            Activity.action == REPORT,
+            Activity.created_at > now() - TOLD_AGAIN,
+        )
+    )
+    for kind in {_kind_of(after["found"]) for after in told_lately}:
+        news.pop(kind, None)
+    for what, mend in news.values():
+        activities.record(PORTICO, REPORT, host, after={"found": what, "advice": mend})
+
+
+def _kind_of(what: str) -> str:
+    return re.sub(r"\d+", "0", what)
 
 
 def stale_tables(actor: Actor, host_id: uuid.UUID) -> list[StaleTable]:

@@ -7,6 +7,7 @@ every host and stage. From then on the conductor moves it; only what supersedes 
 import dataclasses
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +23,7 @@ from portal.services import finding
 from portal.services.listing import Query, like, page
 from portal.services.scopes import Raised
 
+TOLD = timedelta(days=1)  # so long a thing's page says that its last change failed
 STATES = {
     "under way": Operation.finished_at.is_(None),
     "failed": Operation.outcome == Outcome.FAILED,
@@ -120,6 +122,22 @@ def open_of(target_id: uuid.UUID) -> Operation | None:
     return session.scalar(
         select(Operation).where(Operation.target_id == target_id, Operation.finished_at.is_(None))
     )
+
+
+def last_failure(target_id: uuid.UUID) -> Operation | None:
+    """The change of this thing that somebody asked for last, if it failed, and that lately."""
+    asked = session.scalar(
+        select(Operation)
+        .where(
+            Operation.target_id == target_id,
+            Operation.finished_at.is_not(None),
+            Operation.user_id.is_not(None),
+        )
+        .order_by(Operation.created_at.desc())
+        .limit(1)
+    )
+    lately = asked and now() - asked.finished_at < TOLD
+    return asked if lately and asked.outcome is Outcome.FAILED else None
 
 
 def under_way(actor: Actor, project_id: uuid.UUID) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Float, Integer, bindparam, case, func, select
 from sqlalchemy.orm import load_only
 
-from portal import config, db
+from portal import config, db, words
 from portal.db import Base, now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Host, Resource
@@ -31,7 +31,11 @@ JUDGED = (  # by what it is decided whether a host can take something
     Host.disk_gib,
     Host.images,
 )
-WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
+AMOUNTS = {  # so much of it, for people, and what it is so much of
+    Resource.VCPU: (str, "vCPUs"),
+    Resource.MEMORY: (words.memory, "of memory"),
+    Resource.DISK: (words.disk, "of disk"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,7 @@ class No:
     """Why one host cannot take an instance."""
 
     host: str
-    kind: str  # what hosts that fail alike share: "lacks 1024 MiB of memory"
+    kind: str  # what hosts that fail alike share: "short of 1 GiB of memory"
     sentence: str
 
 
@@ -139,17 +143,18 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
     if host.observed_at is None:
         return No(host.name, "not known yet", f"{host.name} has not said yet what it has")
     if not host.placeable:
-        seconds = int((now() - host.heard_at).total_seconds())
-        return No(host.name, "not answering", f"{host.name} was last heard {seconds} s ago")
+        return No(
+            host.name, "not answering", f"{host.name} was last heard {words.since(host.heard_at)}"
+        )
     for resource, amount in wanted.items():
         free = room[resource].free
         if amount > free:
-            words = WORDS[resource]
+            said, what = AMOUNTS[resource]
             return No(
                 host.name,
-                f"short of {amount - free} {words}",
-                f"{host.name} has {free} of {room[resource].capacity} {words} left, "
-                f"{amount} were asked for",
+                f"short of {said(amount - free)} {what}",
+                f"{host.name} has {said(free)} {what} left of {said(room[resource].capacity)}, "
+                f"{said(amount)} were asked for",
             )
     return None
 

@@ -6,7 +6,7 @@ import uuid
 
 from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
 
-from portal import config, db
+from portal import config, db, words
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, OverQuota, Refused
 from portal.models import Image, Instance, Network, Power, Project, Quota
@@ -28,6 +28,10 @@ class Resource:
     def title(self) -> str:
         """The words of the resource, as a heading."""
         return self.words if self.words.startswith("v") else self.words.capitalize()
+
+    def said(self, amount: int) -> str:
+        """So much of it, for people."""
+        return {"MiB": words.memory, "GiB": words.disk}.get(self.unit, str)(amount)
 
 
 RESOURCES = {
@@ -96,11 +100,11 @@ def check(project_id: uuid.UUID, **amounts: int) -> None:
     for name, amount in amounts.items():
         now = standing[name]
         if amount > now.left:
-            unit = f" {now.resource.unit}" if now.resource.unit else ""
+            said = now.resource.said
             raise OverQuota(
-                f"The quota for {now.resource.words} does not allow it: {now.used} of "
-                f"{now.limit}{unit} are used, {amount} more were asked for, {now.left} are left. "
-                "Delete something, or ask an administrator for more."
+                f"The quota for {now.resource.words} does not allow it: {said(now.used)} of "
+                f"{said(now.limit)} are used, {said(amount)} more were asked for, "
+                f"{said(now.left)} are left. Delete something, or ask an administrator for more."
             )
 
 

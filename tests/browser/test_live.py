@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from portal.db import session
 from portal.models import Image, Operation
-from portal.services import images, sessions
+from portal.services import images, instances, sessions
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -126,3 +126,42 @@ def test_what_htmx_sends_bears_the_token_of_the_session(site, window):
         page.evaluate("() => htmx.ajax('POST', '/account/theme', {source: '#main', swap: 'none'})")
     assert sent.value.headers["x-csrftoken"]
     assert sent.value.response().status == 303
+
+
+def test_a_stop_counts_down_without_a_reload_and_is_cancelled_by_its_button(site, window):
+    instance = site.cloud.running("deaf")
+    host = site.cloud.hosts["kvm-1"]
+    host.put("guest", str(instance.id), host.get("guest", str(instance.id)) | {"deaf": True})
+    path, part, _ = card_of(site, instance)
+    instances.stop(site.cloud.actor("alice"), instance.project_id, instance.id)
+    page = window("alice")
+    page.goto(path)
+    notice = page.locator(part).locator(".notice")
+    site.cloud.turn()
+    site.cloud.turn()
+    expect(notice).to_contain_text("deaf was asked to shut down", timeout=SEEN_WITHIN_MS)
+    said = notice.inner_text()
+    expect(notice).not_to_have_text(said, timeout=SEEN_WITHIN_MS)
+    page.locator(part).get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status").first).to_contain_text("It is cancelled")
+    site.cloud.settle()
+    expect(page.locator(part).locator(".pill").first).to_have_text("Running")
+
+
+def test_a_boot_log_comes_by_itself_when_its_tab_is_opened(site, window):
+    instance = site.cloud.running("talks")
+    page = window("rita")
+    page.goto(f"/projects/{instance.project_id}/instances/{instance.id}/log")
+    log = page.locator(f"#boot-log-{instance.id}")
+    expect(log).to_contain_text("Asking its host", timeout=SEEN_WITHIN_MS)
+    site.cloud.observe()
+    site.cloud.observe()
+    expect(log).to_contain_text("booted 1 times", timeout=SEEN_WITHIN_MS)
+    host = site.cloud.hosts["kvm-1"]
+    guest = host.get("guest", str(instance.id)) | {"says": "login: "}
+    host.put("guest", str(instance.id), guest)
+    with page.expect_request(lambda request: request.method == "POST", timeout=10_000):
+        pass  # it asks again while the guest boots
+    site.cloud.observe()
+    site.cloud.observe()
+    expect(log).to_contain_text("login:", timeout=SEEN_WITHIN_MS)

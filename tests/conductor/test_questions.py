@@ -54,7 +54,7 @@ def test_a_question_that_nobody_answers_ends(cloud):
     cloud.clock.forward(seconds=61)
     cloud.observe()
     session.rollback()
-    assert boot_logs.find(alice, *place).failure == "kvm-1 did not answer"
+    assert boot_logs.find(alice, *place).failure == "the host did not answer"
 
 
 class BusyHypervisor(FakeHypervisor):
@@ -97,5 +97,5 @@ def test_a_question_for_which_a_host_never_has_time_ends(cloud, busy):
     cloud.clock.forward(seconds=61)
     cloud.observe()
     session.rollback()
-    assert boot_logs.find(alice, *place).failure == "kvm-1 did not answer"
+    assert boot_logs.find(alice, *place).failure == "the host did not answer"
     assert busy.put_off == 1

@@ -1,7 +1,10 @@
 """The boot log as people see it, without scripts."""
 
+import dataclasses
+
 import pytest
 
+from portal import config
 from portal.errors import TooMany
 from portal.services import instances
 from portal.services.instances import boot_logs
@@ -37,7 +40,7 @@ def test_a_reader_asks_and_reads(sign_in, place, cloud):
     answered(cloud)
     page = rita.open(place).text
     assert "A fake guest, booted 1 times." in page
-    assert "hx-trigger" not in page
+    assert "every 1s" not in page
 
 
 def test_what_asks_again_gets_its_part_alone(alice, place):
@@ -60,7 +63,7 @@ def test_what_a_guest_wrote_last_is_there_after_it_stopped(alice, place, instanc
     assert "Kernel panic - not syncing" in alice.open(place).text
 
 
-def test_a_host_that_does_not_answer_is_named_and_the_older_log_stays(
+def test_a_host_that_does_not_answer_is_told_of_and_the_older_log_stays(
     alice, place, instance, cloud
 ):
     alice.send(place)
@@ -71,7 +74,9 @@ def test_a_host_that_does_not_answer_is_named_and_the_older_log_stays(
     cloud.clock.forward(seconds=61)
     answered(cloud)
     page = alice.open(place).text
-    assert "kvm-1 did not answer" in page
+    assert "kvm-1" not in page
+    assert "Its host has not answered since" in page
+    assert "press Refresh once it answers again" in page
     assert "booted 1 times" in page
     assert "hx-trigger" not in page
 
@@ -83,6 +88,53 @@ def test_redis_flushed_meanwhile_loses_no_question(alice, place, cloud):
     answered(cloud)
     answered(cloud)
     assert "booted 1 times" in alice.open(place).text
+
+
+def test_a_host_that_is_heard_and_does_not_answer_is_told_of_too(alice, place, cloud):
+    alice.send(place)
+    for _ in range(4):
+        cloud.clock.forward(seconds=20)
+        cloud.beat()
+        cloud.questions.listen(cloud.ear.listen())
+    page = alice.open(place).text
+    assert "There is no newer one:" in page
+    assert "the host did not answer." in page
+
+
+def test_the_log_is_asked_for_when_its_page_is_opened_and_while_the_guest_boots(
+    alice, place, cloud
+):
+    """Seen: a log of the boot before, and no hint that the present one has to be asked for."""
+    asks = f'hx-post="{place}" hx-trigger="load"'
+    page = alice.open(place).text
+    assert asks in page
+    headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
+    assert alice.client.post(place, headers=headers).status_code == 303
+    part = alice.open(place, **{"HX-Request-Type": "partial"}).text
+    assert 'hx-trigger="every 1s"' in part
+    answered(cloud)
+    part = alice.open(place, **{"HX-Request-Type": "partial"}).text
+    assert f'hx-post="{place}" hx-trigger="every 5s"' in part
+    cloud.clock.forward(minutes=5)
+    cloud.beat()
+    cloud.ear.listen()
+    assert "hx-trigger" not in alice.open(place, **{"HX-Request-Type": "partial"}).text
+
+
+def test_a_page_that_asks_too_often_shows_what_there_is(alice, place, instance, cloud):
+    for _ in range(boot_logs.ASKED_PER_MINUTE):
+        boot_logs.ask(cloud.actor("alice"), instance.project_id, instance.id)
+    headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
+    assert alice.client.post(place, headers=headers).status_code == 303
+    assert alice.send(place).status_code == 429
+
+
+def test_what_a_page_asks_by_itself_is_none_of_a_persons_forms(alice, place):
+    config.use(dataclasses.replace(config.current(), changes_per_minute=2))
+    headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
+    for _ in range(5):
+        assert alice.client.post(place, headers=headers).status_code == 303
+    assert alice.send("/account/theme", page=place).status_code == 303
 
 
 def test_markup_in_a_log_is_text(alice, place, instance, cloud):

@@ -56,10 +56,10 @@ def test_a_test_that_there_is_not_would_be_noticed():
 
 def test_operating_prints_the_deadline_of_every_change(visitor):
     page = visitor.open("/help/operating").text
-    rows = re.findall(r'<th scope="row">([^<]+)</th><td[^>]*>(\d+) min</td>', page)
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td[^>]*>(\d+ (?:min|h))</td>', page)
     assert len(rows) == len(CHANGES)
-    assert ("Create instance", "30") in rows
-    assert ("Force stop instance", "3") in rows
+    assert ("Create instance", "30 min") in rows
+    assert ("Force stop instance", "3 min") in rows
 
 
 def test_every_way_into_help_leads_to_a_part_that_is_there(visitor, ada, cloud):

@@ -275,7 +275,7 @@ def test_an_image_that_needs_more_than_the_flavor_is_refused_with_numbers(alice,
     fields = alice.fields(form) | {"image_id": [str(image().id)], "flavor_id": [str(small)]}
     answer = alice.send(f"{red}/instances", fields, page=form)
     assert answer.status_code == 422
-    assert "Tiny needs 4096 MiB of memory, small has 512 MiB." in answer.text
+    assert "Tiny needs 4 GiB of memory, small has 512 MiB." in answer.text
 
 
 def test_an_image_deleted_in_another_tab_is_named_as_such(alice, red, images, cloud):

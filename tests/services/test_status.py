@@ -3,6 +3,7 @@
 import itertools
 
 from portal.changes import CHANGES
+from portal.changes.instances import POWER
 from portal.models.status import ACTIONS, UNDER_WAY, Power, Status, status
 from tests import golden
 
@@ -42,7 +43,14 @@ def test_a_change_under_way_says_so_whatever_is_wanted_and_seen():
 
 def test_what_a_state_allows_during_a_change_supersedes_that_change():
     """A button that is offered while something is under way must not be refused as busy."""
-    for action, during in itertools.product(ACTIONS.keys() - {"rename", "console"}, UNDER_WAY):
+    for action, during in itertools.product(
+        ACTIONS.keys() - {"rename", "console", "cancel"}, UNDER_WAY
+    ):
         if UNDER_WAY[during] in ACTIONS[action] and during != action:
             change = CHANGES["instances", "repair" if action == "retry" else action]
             assert during in change.supersedes, f"{action} is offered during {during}"
+
+
+def test_what_can_be_cancelled_replaced_an_intent_that_can_be_given_back():
+    cancelled = {each for each, during in UNDER_WAY.items() if during in ACTIONS["cancel"]}
+    assert cancelled == POWER

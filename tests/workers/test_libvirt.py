@@ -115,6 +115,7 @@ def test_a_guest_that_ignores_the_button_loses_its_plug_after_the_grace(machine,
         machine.apply_once(spec)
     assert time.monotonic() - begun < 2, "a job does not wait for a guest"
     assert busy.value.after_seconds <= 1
+    assert 2 < busy.value.within_seconds <= 3
     stopped = machine.apply(spec)
     assert 3 <= time.monotonic() - begun < 20
     assert (stopped.power, stopped.reason) == (STOPPED, "destroyed")

@@ -143,13 +143,17 @@ def refill(text: str) -> None:
 
 def unreadable() -> tuple[str, ...]:
     """The tables that this release cannot read, found out by a program that may crash of it: in
-    process, whatever has made them would end us with every look."""
+    process, whatever has made them would end us with every look. Raises RuntimeError when not even
+    their names can be listed."""
 
     def nft(*words: str) -> subprocess.CompletedProcess:
         return subprocess.run(["nft", *words], capture_output=True, text=True, timeout=60)
 
-    listed = nft("list", "tables").stdout.splitlines()
-    tables = (line.removeprefix("table ") for line in listed)
+    listed = nft("list", "tables")
+    if listed.returncode:
+        said = listed.stderr.strip() or f"it ended with status {listed.returncode}"
+        raise RuntimeError(f"nft cannot list the tables of this machine: {said}")
+    tables = (line.removeprefix("table ") for line in listed.stdout.splitlines())
     return tuple(each for each in tables if nft("list", "table", *each.split()).returncode)
 
 

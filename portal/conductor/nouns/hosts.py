@@ -12,7 +12,7 @@ from portal.conductor.noun import Beats, Noun, Question, Reports
 from portal.conductor.wire import Address, Fate
 from portal.db import now, session
 from portal.models import Host, Task
-from portal.services import strangers
+from portal.services import hosts, strangers
 from workers import specs, wire
 from workers.specs import Observation, ObserveSpec, StrangersSpec
 
@@ -71,7 +71,9 @@ def _take_everything(host: Host, observation: Observation) -> None:
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
     host.console_address = facts.console_address
-    host.obstacles = [list(each) for each in (*facts.obstacles, *_left_out(observation))]
+    obstacles = [list(each) for each in (*facts.obstacles, *_left_out(observation))]
+    hosts.tell_of(host, obstacles)
+    host.obstacles = obstacles
     host.strangers = [specs.dump(each) for each in strangers.reported(observation)]
 
 

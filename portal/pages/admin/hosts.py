@@ -7,7 +7,7 @@ from wtforms import StringField
 from portal import config
 from portal.pages import done
 from portal.pages.forms import Form
-from portal.services import hosts, placement
+from portal.services import conditions, hosts, placement
 
 pages = Blueprint("hosts", __name__, url_prefix="/hosts")
 
@@ -23,7 +23,7 @@ def index():
         "admin/hosts/index.html",
         hosts=rows,
         rooms=placement.room_of(rows),
-        unfit=placement.unfit,
+        conditions=conditions.of_hosts(rows),
     )
 
 
@@ -59,7 +59,8 @@ def _page(host_id, form: MaintenanceForm) -> str:
         host=host,
         form=form,
         room=placement.room_of([host])[host.id],
-        refusal=placement.unfit(host, {}, {}),
+        condition=conditions.of_hosts([host])[host.id],
+        takes_new=placement.unfit(host, {}, {}) is None,
         settings=config.current(),
         instances=hosts.instances(current_user.actor, host_id),
         stale=hosts.stale_tables(current_user.actor, host_id),

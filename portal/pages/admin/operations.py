@@ -5,6 +5,7 @@ from flask_login import current_user
 
 from portal.pages import partial
 from portal.pages.listing import Listing
+from portal.pages.operations import progress
 from portal.services import operations, projects
 
 pages = Blueprint("operations", __name__, url_prefix="/operations")
@@ -26,4 +27,4 @@ def index():
 def show(operation_id):
     operation = operations.find(current_user.actor, None, operation_id)
     template = "admin/operations/_progress.html" if partial() else "admin/operations/show.html"
-    return render_template(template, operation=operation, spread=operations.spread(operation))
+    return render_template(template, **progress(operation))

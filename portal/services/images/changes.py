@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from portal import config
+from portal import config, words
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden, Refused, all_of
 from portal.models import Image, Instance, Power, Visibility
@@ -293,15 +293,15 @@ def _room(project_id: uuid.UUID) -> tuple[int, str]:
         left = quotas.image_bytes_left(project_id)
     if left < most:
         return left, (
-            f"The quota for the image store has {left:,} bytes left, and this is larger. Delete "
-            "an image, or ask an administrator for more."
+            f"The quota for the image store has {words.size(left)} left, and this is larger. "
+            "Delete an image, or ask an administrator for more."
         )
     return most, too_large
 
 
 def _largest() -> tuple[int, str]:
     most = config.current().image_max_gib
-    return most * GIB, f"This is larger than the {most} GiB that are taken."
+    return most * GIB, f"This is larger than the {words.disk(most)} that are taken."
 
 
 def _chunks(file) -> Iterator[bytes]:

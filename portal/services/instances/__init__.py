@@ -1,6 +1,7 @@
 """Virtual machines: from the wish for one to its end."""
 
 from portal.services.instances.changes import (
+    cancel,
     delete,
     describe,
     force_stop,
@@ -29,6 +30,7 @@ __all__ = [
     "STATES",
     "NewInstance",
     "bury",
+    "cancel",
     "counts",
     "create",
     "delete",

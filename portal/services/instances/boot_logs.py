@@ -9,11 +9,12 @@ from sqlalchemy import delete, select
 
 from portal import bell, throttle
 from portal.db import after_commit, now, session, transaction, upsert
-from portal.models import BootLog
+from portal.models import BootLog, Instance, Power
 from portal.policies import Actor
 from portal.services.instances.looks import find as find_instance
 
 ASKED_PER_MINUTE = 30  # by one person
+FOLLOWED = timedelta(minutes=5)  # from the moment in which a guest was first seen to run
 BOOTED = timedelta(seconds=30)  # from the end of a creation until a guest has said something
 
 # ECMA-48: control sequences, strings up to their terminator, other escapes
@@ -38,6 +39,12 @@ def ask(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> None:
     with transaction():
         want([instance_id])
         after_commit(bell.ring)
+
+
+def follows(instance: Instance) -> bool:
+    """Whether its guest began to run so lately that it may have more to say every few seconds."""
+    began = instance.observed is Power.RUNNING and instance.observed_at
+    return bool(began) and now() - began < FOLLOWED
 
 
 def want(instance_ids: Collection[uuid.UUID], *, after: timedelta = timedelta()) -> None:

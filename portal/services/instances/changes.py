@@ -2,7 +2,8 @@
 
 import uuid
 
-from portal.db import session, transaction
+from portal import bell
+from portal.db import after_commit, session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
@@ -13,7 +14,7 @@ from portal.services.instances.looks import find
 from portal.services.instances.parts import cached, parts
 from portal.services.instances.tables import of as tables_of
 from portal.services.instances.tables import raise_for_gone
-from portal.services.operations import open_operation
+from portal.services.operations import open_operation, supersede
 from portal.services.scopes import Raised
 
 GRACE_SECONDS = 60
@@ -91,6 +92,27 @@ def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operat
         action = "repair" if instance.launched_at else "create"
         operation = _open(actor, instance, action)
         activities.record(actor, "instances:retry", instance, operation=operation)
+    return operation
+
+
+def cancel(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """The start, stop or reboot that was under way has ended, and what it replaced is wanted
+    again: the conductor sees to it as soon as the host answers."""
+    with transaction():
+        instance = _change(actor, "cancel", project_id, instance_id)
+        before, operation = instance.intent, instance.open_operation
+        ends.take_back(instance, operation)
+        supersede(operation, f"{actor.user_name} cancelled it")
+        session.expire(instance, ["open_operation"])
+        activities.record(
+            actor,
+            "instances:cancel",
+            instance,
+            before=before,
+            after=instance.intent,
+            operation=operation,
+        )
+        after_commit(bell.ring)
     return operation
 
 

@@ -57,6 +57,15 @@ def stopped_itself(instance: Instance) -> None:
     instance.generation = max(instance.generation, instance.observed_generation)
 
 
+def take_back(instance: Instance, operation: Operation) -> None:
+    """What the operation replaced is wanted again, and due at once."""
+    instance.desired = Power(operation.before["desired"])
+    instance.grace_seconds = operation.before["grace_seconds"]
+    instance.boots = operation.before["boots"]
+    instance.generation += 1
+    instance.repair_at = now()
+
+
 def bury(instance: Instance) -> None:
     """The guest is gone, so what it held of its host and its networks is free."""
     instance.deleted_at = now()
@@ -70,10 +79,6 @@ def bury(instance: Instance) -> None:
 
 def _failed(instance: Instance, operation: Operation) -> None:
     if operation.before is not None:
-        instance.desired = Power(operation.before["desired"])
-        instance.grace_seconds = operation.before["grace_seconds"]
-        instance.boots = operation.before["boots"]
-        instance.generation += 1
-        instance.repair_at = now()
+        take_back(instance, operation)
     elif operation.action in ("create", "repair"):
         instance.fault = operation.reason

@@ -8,6 +8,7 @@ import uuid
 from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
+from portal import words
 from portal.db import session, together, transaction, write
 from portal.errors import Refused, all_of
 from portal.models import (
@@ -38,7 +39,7 @@ from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
 
 MOST_AT_ONCE = 20
-KIB, MIB, GIB = 2**10, 2**20, 2**30
+GIB = 2**30
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -244,14 +245,14 @@ def _check_fit(parts: Parts) -> None:
     flavor, image = parts.flavor, parts.image
     if flavor.disk_gib < image.disk_gib:
         raise Refused(
-            f"{image.name} needs a disk of {image.disk_gib} GiB, {flavor.name} has "
-            f"{flavor.disk_gib} GiB{_by_how_little(parts)}. Choose a larger flavor.",
+            f"{image.name} needs a disk of {words.disk(image.disk_gib)}, {flavor.name} has "
+            f"{words.disk(flavor.disk_gib)}{_by_how_little(parts)}. Choose a larger flavor.",
             field="flavor_id",
         )
     if flavor.memory_mib < image.min_memory_mib:
         raise Refused(
-            f"{image.name} needs {image.min_memory_mib} MiB of memory, {flavor.name} has "
-            f"{flavor.memory_mib} MiB. Choose a larger flavor.",
+            f"{image.name} needs {words.memory(image.min_memory_mib)} of memory, {flavor.name} has "
+            f"{words.memory(flavor.memory_mib)}. Choose a larger flavor.",
             field="flavor_id",
         )
 
@@ -261,7 +262,7 @@ def _by_how_little(parts: Parts) -> str:
     over = parts.image.virtual_size_bytes - parts.flavor.disk_gib * GIB
     if not 0 < over < GIB:
         return ""
-    return f": it is {f'{over // MIB} MiB' if over >= MIB else f'{-(-over // KIB)} KiB'} larger"
+    return f": it is {words.size(over)} larger"
 
 
 def _columns(

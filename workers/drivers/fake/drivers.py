@@ -240,7 +240,8 @@ class FakeHypervisor:
         asked = guest.get("asked", 0)
         if guest.get("deaf") and asked < spec.grace_seconds:
             self._host.put("guest", spec.id, guest | {"asked": asked + 1})
-            raise Busy("the guest is shutting down")
+            left = spec.grace_seconds - asked
+            raise Busy(f"{spec.name} is shutting down", within_seconds=left)
         obeyed = spec.grace_seconds > 0 and not guest.get("deaf")
         reason = "shutdown" if obeyed else "destroyed"
         there = {"power": STOPPED, "reason": reason, "asked": 0}

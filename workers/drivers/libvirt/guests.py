@@ -172,6 +172,7 @@ class LibvirtHypervisor:
             raise Busy(
                 f"{spec.name} is shutting down",
                 after_seconds=min(LOOK_AGAIN_SECONDS, spec.grace_seconds - waited),
+                within_seconds=spec.grace_seconds - waited,
             )
         _destroy(domain)
 
