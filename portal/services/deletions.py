@@ -137,7 +137,7 @@ def delete(actor: Actor, project_id: uuid.UUID) -> Operation:
             project = _lock(actor, project_id)
             if project.going:
                 raise Conflict(f"{project.name} is being deleted already.")
-            kept = _lock_images(project.id)
+            kept, _ = _lock_images(project.id), _lock_instances(project)
             if found := obstacles(actor, project_id):
                 others = len(found) - 1
                 more = f" So {'does' if others == 1 else 'do'} {others} more." if others else ""
