@@ -9,7 +9,7 @@ from portal import bell
 from portal.auth.browser import Person
 from portal.db import now, session
 from portal.models import Project
-from portal.services import activities, operations, projects
+from portal.services import operations, projects
 
 PROJECT = (  # label, icon, endpoint, shortcut
     ("Overview", "layout-dashboard", "projects.show", "g o"),
@@ -31,11 +31,6 @@ ADMIN = (
     ("Audit log", "scroll-text", "admin.audit.index", None),
 )
 PARTS = {"consoles": "instances", "boot_logs": "instances"}  # nouns without an entry of their own
-AT_THE_DOOR = {  # as it is said when it was done, and when it was refused
-    activities.SIGN_IN: ("Signed in", "Was not let in"),
-    activities.SIGN_OUT: ("Signed out", "Was not signed out"),
-    "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
-}
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
     ("Password", "shield", "account.password"),
@@ -108,15 +103,6 @@ def size(count: int) -> str:
         if count >= 2**power:
             return f"{round(count / 2**power, 1):g} {unit}"
     return f"{count} bytes"
-
-
-def deed(action: str, refused: str = "") -> str:
-    """What the record calls instances:create, or a refused form images.change, in words: "Create
-    instance", "Change image"."""
-    if action in AT_THE_DOOR:
-        return AT_THE_DOOR[action][bool(refused)]
-    noun, _, verb = action.replace(".", ":").replace("_", " ").partition(":")
-    return f"{verb} {noun.removesuffix('s')}".strip().capitalize()
 
 
 def _group(title: str, entries: tuple, **values) -> dict:

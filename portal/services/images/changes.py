@@ -158,7 +158,8 @@ def protect(
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        activities.alter(actor, "images:change", image, {"protected": protected})
+        verb = "protect" if protected else "unprotect"
+        activities.alter(actor, f"images:{verb}", image, {"protected": protected})
     return image
 
 
