@@ -63,6 +63,7 @@ def index(project_id):
         listing=listing,
         states=[each.value for each in Visibility],
         visibilities=VISIBILITIES,
+        private_to_others=images.private_to_others(current_user.actor, project_id),
         **_published(),
     )
 
@@ -232,6 +233,7 @@ def _form_page(project_id, form: UploadForm) -> str:
         form=form,
         choices_of_visibility=_choices(),
         usage=quotas.usage(project_id),
+        private_to_others=images.private_to_others(current_user.actor, project_id),
         most_gib=config.current().image_max_gib,
     )
 
