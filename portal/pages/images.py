@@ -13,6 +13,7 @@ from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas
+from portal.services.images.inspection import HEAD_USUAL
 
 GIB = 2**30
 VISIBILITIES = {
@@ -95,8 +96,8 @@ def new(project_id):
 
 @pages.post("/new")
 def check(project_id):
-    """What is wrong with the answers and the size of a file, all of it, before a byte of the file
-    is sent: nothing, or the form that says so."""
+    """What is wrong with the answers, and with a file by its size and its beginning, all of it,
+    before the file is sent: nothing, or the form that says so."""
     authorize(current_user.actor, "images:create", project_id)
     form = UploadForm()
     form.validate()
@@ -106,6 +107,7 @@ def check(project_id):
             project_id,
             form.wish(),
             size_bytes=_bytes(request.form.get("file_bytes", "")),
+            head=_head(),
             key=form.key.data or "",
         )
     return (_form_page(project_id, form), form.status) if form.errors else ("", 204)
@@ -216,6 +218,12 @@ def _visibility(text: str | None) -> Visibility:
 def _bytes(text: str) -> int:
     """A size that a script read off a file."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+
+
+def _head() -> bytes:
+    """How the file begins that a script is about to send, if it has said so."""
+    given = request.files.get("file_head")
+    return given.read(HEAD_USUAL) if given else b""
 
 
 def _published() -> dict:
