@@ -1,22 +1,26 @@
 """Cards for components/form.html: what there is to choose from, as a form shows it."""
 
-from portal.models import Flavor, Image, SecurityGroup
+from portal.models import Flavor, Image, SecurityGroup, Visibility
+from portal.pages import navigation
 from portal.services.catalog import Menu
+
+ICONS = {Visibility.PRIVATE: "user", Visibility.SHARED: "users", Visibility.PUBLIC: "globe"}
 
 
 def of_image(image: Image) -> dict:
     return {
         "value": str(image.id),
         "title": image.name,
-        "note": f"needs {image.disk_gib} GiB of disk",
-        "icon": "disc",
+        "note": " · ".join(filter(None, _said_of_image(image))),
+        "icon": ICONS[image.visibility],
     }
 
 
 def of_flavor(flavor: Flavor, menu: Menu) -> dict:
     """A size that the quota has no room for says so and cannot be chosen."""
     fits = menu.fits(flavor)
-    size = f"{flavor.vcpus} vCPU, {flavor.memory_mib} MiB, {flavor.disk_gib} GiB disk"
+    memory = navigation.gib(flavor.memory_mib)
+    size = f"{flavor.vcpus} vCPU, {memory}, {flavor.disk_gib} GiB disk"
     return {
         "value": str(flavor.id),
         "title": flavor.name,
@@ -33,3 +37,12 @@ def of_group(group: SecurityGroup) -> dict:
         "note": group.description,
         "icon": "shield",
     }
+
+
+def _said_of_image(image: Image) -> list[str]:
+    return [
+        f"{image.visibility.value.capitalize()}, of {image.created_at:%Y-%m-%d}",
+        f"log in as {image.login_user}" if image.login_user else "",
+        f"needs {image.disk_gib} GiB of disk" if image.disk_gib else "",
+        f"{navigation.gib(image.min_memory_mib)} of memory" if image.min_memory_mib else "",
+    ]

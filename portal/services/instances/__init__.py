@@ -21,7 +21,7 @@ from portal.services.instances.ends import (
     went_down,
 )
 from portal.services.instances.looks import SORTS, STATES, counts, find, find_whole, listed
-from portal.services.instances.new import MOST_AT_ONCE, NewInstance, create
+from portal.services.instances.new import MOST_AT_ONCE, NewInstance, check, create, misfit
 
 __all__ = [
     "MOST_AT_ONCE",
@@ -29,6 +29,7 @@ __all__ = [
     "STATES",
     "NewInstance",
     "bury",
+    "check",
     "counts",
     "create",
     "delete",
@@ -40,6 +41,7 @@ __all__ = [
     "listed",
     "lock",
     "may_come_back",
+    "misfit",
     "reboot",
     "rename",
     "repair",
