@@ -21,7 +21,7 @@ VERBS = {  # when it was done, and when it was refused
     "disable": ("Disabled", "Disable"),
     "enable": ("Enabled", "Enable"),
     "fetch": ("Fetched", "Fetch"),
-    "force_stop": ("Switched off", "Switch off"),
+    "force_stop": ("Force-stopped", "Force stop"),
     "lock": ("Locked", "Lock"),
     "protect": ("Protected", "Protect"),
     "reboot": ("Rebooted", "Reboot"),

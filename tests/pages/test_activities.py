@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import Activity, Image, Outcome
-from portal.services import activities, instances
+from portal.services import activities, consoles, instances
 
 
 def test_a_change_is_in_the_record_with_who_and_from_where(alice, red, cloud):
@@ -46,6 +46,17 @@ def test_what_somebody_mistyped_is_told_to_the_auditors_alone(alice, ada, red, c
     fields = alice.fields(form) | {"count": ["20"]}
     alice.send(f"{red}/instances", fields, page=form)
     assert "The quota for instances does not allow it" in alice.open(f"{red}/activity").text
+
+
+def test_a_screen_that_is_opened_again_by_itself_is_one_entry(alice, red, cloud):
+    instance = cloud.running("web")
+    for person, minutes in (("alice", 0), ("alice", 5), ("bob", 0), ("alice", 6)):
+        cloud.clock.forward(minutes=minutes)
+        consoles.opened(cloud.actor(person), instance)
+    query = select(Activity.user_name).where(Activity.action == consoles.OPENED)
+    assert list(session.scalars(query.order_by(Activity.created_at))) == ["alice", "bob", "alice"]
+    page = alice.open(f"{red}/instances/{instance.id}/activity").text
+    assert page.count("Opened the screen of instance <b>web</b>") == 3
 
 
 def test_what_was_done_to_a_private_image_is_its_owners_news_alone(alice, sign_in, ada, red, cloud):
