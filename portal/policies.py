@@ -125,6 +125,18 @@ def visible_images(actor: Actor, query: Select) -> Select:
     )
 
 
+def concealed_images(actor: Actor, project_id: uuid.UUID | None) -> Select | None:
+    """The query for the ids of images of the project that are private to somebody else, deleted
+    ones too; None for who may know of all."""
+    if actor.system or project_id is None:
+        return None
+    return select(Image.id).where(
+        Image.project_id == project_id,
+        Image.visibility == Visibility.PRIVATE,
+        Image.user_id.is_distinct_from(actor.user_id),
+    )
+
+
 def offered_images(actor: Actor, project_id: uuid.UUID | None) -> Select:
     """The query for images that the project has or everybody is offered, as this actor may see
     them; without a project, for those of all. What is not there yet is shown to those who may

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError, ResponseError
 
 from portal import config
-from portal.errors import Refused, TooMany
+from portal.errors import TooMany, Unavailable
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -25,10 +25,8 @@ WRONG_PASSWORDS = "wrong passwords"
 log = logging.getLogger(__name__)
 
 
-class OutOfReach(Refused):
+class OutOfReach(Unavailable):
     """It cannot be counted, so it is not allowed."""
-
-    status = 503
 
 
 class Try:

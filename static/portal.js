@@ -72,8 +72,8 @@ function chooseTheme(event) {
   fetch(form.action, { method: "POST", body, redirect: "manual" });
 }
 
-/* All but the file is judged first: a mistake is said before a byte of it is sent, and the file
-   stays chosen. fetch() cannot tell how much was sent, XMLHttpRequest can. It has followed the
+/* The answers and the beginning of the file are judged first: a mistake is said before the file is
+   sent, and the file stays chosen whatever is said. fetch() cannot tell how much was sent, XMLHttpRequest can. It has followed the
    redirect when it ends, so its answer is the page to show: asking again would lose the message
    on it. */
 async function upload(event) {
@@ -89,7 +89,7 @@ async function upload(event) {
       history.replaceState({ htmx: true }, "");
       history.pushState({ htmx: true }, "", request.responseURL);
     }
-    turnTo(new DOMParser().parseFromString(request.responseText, "text/html"));
+    turnTo(new DOMParser().parseFromString(request.responseText, "text/html"), form);
   };
   request.onerror = () => { wake(form); bar.hidden = true; announce("The upload failed"); };
   request.open("POST", form.action);
@@ -100,21 +100,24 @@ async function sound(form) {
   const file = form.querySelector("input[type=file]");
   const body = new FormData(form);
   body.delete(file.name);
-  body.append("file_bytes", file.files[0]?.size ?? 0);
+  const chosen = file.files[0];
+  body.append("file_bytes", chosen?.size ?? 0);
+  if (chosen) body.append("file_head", chosen.slice(0, 65_536));
   const answer = await fetch(form.dataset.check, { method: "POST", body }).catch(() => null);
   if (!answer || answer.ok) return true;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  turnTo(new DOMParser().parseFromString(await answer.text(), "text/html"), form);
+  return false;
+}
+
+/* Shows a page that came as an answer to a form; where it is that form once more, its file stays. */
+function turnTo(page, form) {
+  const file = form.querySelector("input[type=file]");
   const empty = page.querySelector("input[type=file]");
   if (empty) {
     file.removeAttribute("aria-invalid");
     for (const { name, value } of empty.attributes) file.setAttribute(name, value);
     empty.replaceWith(file);
   }
-  turnTo(page);
-  return false;
-}
-
-function turnTo(page) {
   document.title = page.title;
   document.body = page.body;
   htmx.process(document.body);

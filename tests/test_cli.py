@@ -43,7 +43,7 @@ def test_commands_that_change_something_are_in_the_record(typed, tmp_path):
     for action, name in (
         ("hosts:create", "kvm-2"),
         ("images:create", "Demo"),
-        ("users:change", "eve"),
+        ("users:create", "eve"),
     ):
         assert ("the command line", name) in recorded(action)
 

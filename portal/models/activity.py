@@ -19,7 +19,7 @@ class Activity(Base):
         Index("ix_activities_created_at", "created_at", "id"),
     )
 
-    action: Mapped[str] = mapped_column(String(64))  # a permission: "instances:create"
+    action: Mapped[str] = mapped_column(String(64))  # "instances:create"; refused: "images.change"
     project_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("projects.id"))
     user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     user_name: Mapped[str] = mapped_column(String(255))  # as it was then
@@ -29,6 +29,9 @@ class Activity(Base):
     before: Mapped[dict | None]
     after: Mapped[dict | None]
     refused: Mapped[str] = mapped_column(default="")  # the sentence, when it was not done
+    field: Mapped[str] = mapped_column(  # of the form, whose answer was refused
+        String(64), default="", server_default=""
+    )
     address: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     operation_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("operations.id"))

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from portal import config, doors, throttle, words
 from portal.auth.browser import SAFE_METHODS
 from portal.errors import Conflict, Refused, TooMany
-from portal.pages import navigation
+from portal.pages import deeds, navigation, reasons
 from portal.services import names
 from portal.services.activities import record_refusal
 from portal.services.projects import find as find_project
@@ -54,15 +54,19 @@ def install(app: Flask) -> None:
     app.jinja_env.finalize = names.shown
     app.jinja_env.filters["as_seen"] = names.as_seen
     app.jinja_env.filters |= {
-        "deed": navigation.deed,
+        "changes": deeds.changes,
+        "deed": deeds.deed,
         "disk": words.disk,
         "duration": words.duration,
         "gib": words.memory,
         "moment": words.moment,
         "since": words.since,
         "size": words.size,
+        "told": reasons.told,
         "until": words.until,
+        "wish": deeds.wish,
     }
+    app.jinja_env.tests["told_whole"] = reasons.whole
     app.jinja_env.globals["project_id"] = lambda: (request.view_args or {}).get("project_id")
 
 
@@ -108,8 +112,11 @@ def remember_refusal(refused: Refused) -> None:
 
 
 def _action() -> str:
-    """What is being done, as the record names it: "hosts.disable", wherever its page lies."""
-    return ".".join((request.endpoint or request.path).split(".")[-2:])
+    """What is being done, as the record names it: "hosts.disable", wherever its page lies; where
+    one page does several things, by the one that was asked for."""
+    *_, noun, verb = [".", *(request.endpoint or request.path).split(".")]
+    given = request.view_args or {}
+    return f"{noun}.{given.get('action') or given.get('wish') or verb}"
 
 
 def done(sentence: str) -> None:

@@ -17,6 +17,7 @@ pages = Blueprint("account", __name__, url_prefix="/account")
 
 
 class PasswordForm(Form):
+    headline = "Your password is as it was"
     current = PasswordField("Present password")
     new = PasswordField("New password")
     again = PasswordField("New password, once more")

@@ -1,16 +1,18 @@
 """Cards for components/form.html: what there is to choose from, as a form shows it."""
 
 from portal import words
-from portal.models import Flavor, Image, SecurityGroup
+from portal.models import Flavor, Image, SecurityGroup, Visibility
 from portal.services.catalog import Menu
+
+ICONS = {Visibility.PRIVATE: "user", Visibility.SHARED: "users", Visibility.PUBLIC: "globe"}
 
 
 def of_image(image: Image) -> dict:
     return {
         "value": str(image.id),
         "title": image.name,
-        "note": f"needs {words.disk(image.disk_gib)} of disk",
-        "icon": "disc",
+        "note": " · ".join(filter(None, _said_of_image(image))),
+        "icon": ICONS[image.visibility],
     }
 
 
@@ -35,3 +37,12 @@ def of_group(group: SecurityGroup) -> dict:
         "note": group.description,
         "icon": "shield",
     }
+
+
+def _said_of_image(image: Image) -> list[str]:
+    return [
+        f"{image.visibility.value.capitalize()}, of {image.created_at:%Y-%m-%d}",
+        f"log in as {image.login_user}" if image.login_user else "",
+        f"needs {words.disk(image.disk_gib)} of disk" if image.disk_gib else "",
+        f"{words.memory(image.min_memory_mib)} of memory" if image.min_memory_mib else "",
+    ]

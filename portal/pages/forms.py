@@ -7,6 +7,8 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
 from portal.errors import (
+    Ambiguous,
+    Busy,
     Conflict,
     Forbidden,
     NoRoom,
@@ -22,10 +24,12 @@ from portal.services import names
 HEADLINES = {  # the special before the general
     OverQuota: "The quota does not allow it",
     NoRoom: "No host has room for it",
+    Busy: "Too many at this moment",
     TooMany: "Not so often",
     Unavailable: "Not at this moment",
     Forbidden: "You may not do this",
     NotFound: "It is not there",
+    Ambiguous: "Several bear this name",
     Conflict: "Not in its present state",
     Refused: "It was not done",
 }

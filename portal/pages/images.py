@@ -13,6 +13,7 @@ from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas, waits
+from portal.services.images.inspection import HEAD_USUAL
 
 GIB = 2**30
 VISIBILITIES = {
@@ -63,6 +64,7 @@ def index(project_id):
         listing=listing,
         states=[each.value for each in Visibility],
         visibilities=VISIBILITIES,
+        private_to_others=images.private_to_others(current_user.actor, project_id),
         **_published(),
     )
 
@@ -94,8 +96,8 @@ def new(project_id):
 
 @pages.post("/new")
 def check(project_id):
-    """What is wrong with the answers and the size of a file, all of it, before a byte of the file
-    is sent: nothing, or the form that says so."""
+    """What is wrong with the answers, and with a file by its size and its beginning, all of it,
+    before the file is sent: nothing, or the form that says so."""
     authorize(current_user.actor, "images:create", project_id)
     form = UploadForm()
     form.validate()
@@ -105,6 +107,7 @@ def check(project_id):
             project_id,
             form.wish(),
             size_bytes=_bytes(request.form.get("file_bytes", "")),
+            head=_head(),
             key=form.key.data or "",
         )
     return (_form_page(project_id, form), form.status) if form.errors else ("", 204)
@@ -218,6 +221,12 @@ def _bytes(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
+def _head() -> bytes:
+    """How the file begins that a script is about to send, if it has said so."""
+    given = request.files.get("file_head")
+    return given.read(HEAD_USUAL) if given else b""
+
+
 def _published() -> dict:
     """What publishers offer, each with the image of it and a key for its form."""
     offers = images.published(current_user.actor)
@@ -233,6 +242,7 @@ def _form_page(project_id, form: UploadForm) -> str:
         form=form,
         choices_of_visibility=_choices(),
         usage=quotas.usage(project_id),
+        private_to_others=images.private_to_others(current_user.actor, project_id),
         most_gib=config.current().image_max_gib,
     )
 

@@ -1,5 +1,7 @@
 """Instances of a project: list, create, look, change, delete."""
 
+import dataclasses
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import (
@@ -15,12 +17,14 @@ from wtforms import (
 )
 
 from portal import config
-from portal.errors import NotFound
+from portal.errors import NotFound, Refused, all_of
+from portal.models import KeyPair
 from portal.pages import cards, done, partial
 from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
-from portal.services import activities, catalog, instances, operations, waits
+from portal.policies import authorize
+from portal.services import activities, catalog, instances, key_pairs, operations, waits
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -61,6 +65,8 @@ class InstanceForm(Form):
     network_id = SelectField("Network", validate_choice=False)
     group_ids = SelectMultipleField("Security groups", validate_choice=False)
     key_pair_id = SelectField("SSH key", validate_choice=False)
+    public_key = TextAreaField("New SSH key")
+    key_name = StringField("Name of the new key")
     user_data = TextAreaField("User data")
     user_data_as_it_is = BooleanField("Use it as it is")
 
@@ -111,13 +117,20 @@ def summary(project_id):
     return render_template("instances/_summary.html", **_summary(project_id, form))
 
 
+@pages.post("/new/summary")
+def recalculate(project_id):
+    """The form as it was filled in, beside what it comes to. A POST, since what was typed is too
+    long for an address, and may be no business of a log."""
+    return _form_page(project_id, InstanceForm())
+
+
 @pages.post("")
 def create(project_id):
     form = InstanceForm()
     if form.validate():
         with form:
             made = instances.create(
-                current_user.actor, form.wish(project_id), key=form.key.data or ""
+                current_user.actor, _wish_with_its_key(project_id, form), key=form.key.data or ""
             )
             if len(made) == 1:
                 return redirect(
@@ -252,14 +265,15 @@ def _delete_page(project_id, instance_id, error=None):
 
 
 def _defaults(project_id) -> dict:
-    """What a form begins with: the newest image, the smallest flavor that has what it needs and
-    that the quota has room for, the first network, the groups that let a person in, their newest
-    key."""
+    """What a form begins with: the image that this person used last, the smallest flavor that has
+    what it needs and that the quota has room for, the first network, the groups that let a person
+    in, their newest key."""
     menu = catalog.menu(current_user.actor, project_id)
-    fitting = menu.fitting(menu.images[0]) if menu.images else []
+    image = catalog.preferred(current_user.actor, project_id, menu.images)
+    fitting = menu.fitting(image) if image else []
     return {
         "name": menu.free_name,
-        "image_id": menu.images[0].id if menu.images else None,
+        "image_id": image.id if image else None,
         "flavor_id": fitting[0].id if fitting else None,
         "network_id": menu.networks[0].id if menu.networks else None,
         "group_ids": [str(group.id) for group in menu.groups],
@@ -267,8 +281,35 @@ def _defaults(project_id) -> dict:
     }
 
 
+def _wish_with_its_key(project_id, form: InstanceForm) -> instances.NewInstance:
+    """What was filled in. A key that was pasted is among the person's own from now on, and the one
+    that the form has chosen, whatever becomes of the rest."""
+    actor, wish = current_user.actor, form.wish(project_id)
+    if not (form.public_key.data or "").strip():
+        return wish
+    authorize(actor, "instances:create", project_id)
+    _, key_pair = all_of(lambda: instances.check(actor, wish), lambda: _keep_key(form))
+    return dataclasses.replace(wish, key_pair_id=key_pair.id)
+
+
+def _keep_key(form: InstanceForm) -> KeyPair:
+    try:
+        kept = key_pairs.keep(
+            current_user.actor, form.key_name.data or "", form.public_key.data or ""
+        )
+    except Refused as refused:
+        if refused.field == "name":
+            refused.field = "key_name"
+        raise
+    form.key_pair_id.data, form.public_key.data, form.key_name.data = str(kept.id), "", ""
+    done(f"The key {kept.name} is among yours, and can be chosen for new instances.")
+    return kept
+
+
 def _form_page(project_id, form: InstanceForm) -> str:
     menu = catalog.menu(current_user.actor, project_id)
+    if key_pairs.PRIVATE.search(form.public_key.data or ""):
+        form.public_key.data = ""  # the page does not hold a secret
     form.network_id.choices = [
         SelectChoice(str(each.id), f"{each.name} · {each.ranges}") for each in menu.networks
     ]
@@ -295,6 +336,7 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
         "flavor": next((each for each in menu.flavors if each.id == wish.flavor_id), None),
         "image": next((each for each in menu.images if each.id == wish.image_id), None),
         "network": next((each for each in menu.networks if each.id == wish.network_id), None),
+        "key": next((each for each in menu.key_pairs if each.id == wish.key_pair_id), None),
     }
     count = max(0, min(wish.count, instances.MOST_AT_ONCE))
     flavor = chosen["flavor"]
@@ -304,4 +346,13 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
         "memory_mib": count * flavor.memory_mib if flavor else 0,
         "disk_gib": count * flavor.disk_gib if flavor else 0,
     }
-    return {"chosen": chosen, "amounts": amounts, "count": count, "usage": menu.usage, "wish": wish}
+    image = chosen["image"]
+    return {
+        "chosen": chosen,
+        "amounts": amounts,
+        "count": count,
+        "usage": menu.usage,
+        "wish": wish,
+        "fit": catalog.fit(menu, flavor, count) if flavor and count else None,
+        "misfit": instances.misfit(flavor, image) if flavor and image else "",
+    }

@@ -8,7 +8,7 @@ from portal import bell, config
 from portal.auth.browser import Person
 from portal.db import session
 from portal.models import Project
-from portal.services import activities, operations, projects
+from portal.services import operations, projects
 
 PROJECT = (  # label, icon, endpoint, shortcut
     ("Overview", "layout-dashboard", "projects.show", "g o"),
@@ -30,11 +30,6 @@ ADMIN = (
     ("Audit log", "scroll-text", "admin.audit.index", None),
 )
 PARTS = {"consoles": "instances", "boot_logs": "instances"}  # nouns without an entry of their own
-AT_THE_DOOR = {  # as it is said when it was done, and when it was refused
-    activities.SIGN_IN: ("Signed in", "Was not let in"),
-    activities.SIGN_OUT: ("Signed out", "Was not signed out"),
-    "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
-}
 LAST_PROJECT = "project"  # a cookie
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
@@ -117,15 +112,6 @@ def _current(person: Person, project_id: uuid.UUID | None) -> Project | None:
         return None
     found = session.get(Project, project_id)
     return None if found is None or found.deleted_at else found
-
-
-def deed(action: str, refused: str = "") -> str:
-    """What the record calls instances:create, or a refused form images.change, in words: "Create
-    instance", "Change image"."""
-    if action in AT_THE_DOOR:
-        return AT_THE_DOOR[action][bool(refused)]
-    noun, _, verb = action.replace(".", ":").replace("_", " ").partition(":")
-    return f"{verb} {noun.removesuffix('s')}".strip().capitalize()
 
 
 def _group(title: str, entries: tuple, **values) -> dict:

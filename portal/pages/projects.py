@@ -5,7 +5,7 @@ from flask_login import current_user
 
 from portal.pages import navigation
 from portal.pages.listing import Listing
-from portal.services import activities, instances, operations, projects, quotas
+from portal.services import activities, images, instances, operations, projects, quotas
 
 RECENT = 8  # entries of each list
 
@@ -30,6 +30,7 @@ def show(project_id):
         "projects/show.html",
         counts=instances.counts(actor, project.id),
         usage=quotas.usage(project.id),
+        private_to_others=images.private_to_others(actor, project.id),
         operations=operations.listed(actor, newest, project_id=project.id)[0][:RECENT],
         entries=activities.listed(actor, newest, project_id=project.id)[0][:RECENT],
     )

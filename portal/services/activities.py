@@ -3,22 +3,27 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import joinedload, make_transient
 
 from portal import throttle
 from portal.db import session, transaction, write
 from portal.errors import Refused
-from portal.models import Activity, Operation, Project, User
-from portal.policies import Actor, authorize
+from portal.models import Activity, Image, Operation, Project, User
+from portal.policies import Actor, authorize, concealed_images
 from portal.services.listing import Query, like, page
 
 SIGN_IN, SIGN_OUT = "sessions:sign_in", "sessions:sign_out"
+AUTOMATIC = ("consoles.ticket",)  # asked for again and again by a page that stands open
 REFUSALS_PER_MINUTE = 20  # of one person, or of one address that nobody has signed in from
 PEOPLE = tuple(  # who may be gone by now
     joinedload(each).load_only(User.deleted_at) for each in (Activity.user, Activity.about)
 )
 STATES = {"done": Activity.refused == "", "refused": Activity.refused != ""}
+
+_CONCERNS_OTHERS = or_(
+    Activity.refused == "", and_(Activity.field == "", Activity.action.not_in(AUTOMATIC))
+)
 
 
 def record(
@@ -81,6 +86,7 @@ def record_refusal(
                 user_name=actor.user_name,
                 target_id=target_id,
                 refused=sentence,
+                field=(refused.field or "")[:64],
                 address=actor.address,
                 request_id=actor.request_id,
             )
@@ -134,12 +140,16 @@ def _project_of(target) -> uuid.UUID | None:
 
 
 def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list[Activity]:
-    """The newest 100 entries about one thing of the project."""
+    """The newest 100 entries about one thing of the project that concern others too."""
     authorize(actor, "activities:read", project_id)
     return list(
         session.scalars(
             select(Activity)
-            .where(Activity.project_id == project_id, Activity.target_id == target_id)
+            .where(
+                Activity.project_id == project_id,
+                Activity.target_id == target_id,
+                _CONCERNS_OTHERS,
+            )
             .order_by(Activity.created_at.desc(), Activity.id)
             .options(*PEOPLE)
             .limit(100)
@@ -152,24 +162,47 @@ def listed(
 ) -> tuple[list[Activity], int]:
     """A page of the record, newest first, and how long it is: of one project, or, for who may
     look at the whole cloud, of all of it. `wanted.text` is a part of a name or of an action,
-    `wanted.state` a key of STATES."""
+    `wanted.state` a key of STATES.
+
+    A project's part of it is what concerns others too: without what somebody mistyped in a form,
+    and without the names of images that are private to somebody else."""
     if project_id is None:
         authorize(actor, "cloud:read")
         query = select(Activity)
     else:
         authorize(actor, "activities:read", project_id)
-        query = select(Activity).where(Activity.project_id == project_id)
+        query = select(Activity).where(Activity.project_id == project_id, _CONCERNS_OTHERS)
     if wanted.text:
-        pattern = like(wanted.text)
-        query = query.where(
-            or_(
-                *(
-                    column.ilike(pattern, escape="\\")
-                    for column in (Activity.target_name, Activity.user_name, Activity.action)
-                )
-            )
-        )
+        query = query.where(_holds(wanted.text, concealed_images(actor, project_id)))
     if wanted.state in STATES:
         query = query.where(STATES[wanted.state])
     columns = {"created_at": Activity.created_at, "id": Activity.id}
-    return page(query, wanted, columns, PEOPLE)
+    rows, total = page(query, wanted, columns, PEOPLE)
+    return _as_seen_by(actor, project_id, rows), total
+
+
+def _holds(text: str, concealed: Select | None) -> ColumnElement[bool]:
+    """Whether an entry holds the text, but in a name that is concealed."""
+    pattern = like(text)
+    name, *others = (
+        column.ilike(pattern, escape="\\")
+        for column in (Activity.target_name, Activity.user_name, Activity.action)
+    )
+    if concealed is not None:
+        name = and_(name, or_(Activity.target_id.is_(None), Activity.target_id.not_in(concealed)))
+    return or_(name, *others)
+
+
+def _as_seen_by(actor: Actor, project_id: uuid.UUID | None, rows: list[Activity]) -> list[Activity]:
+    """The entries, without what they say of images that are private to somebody else."""
+    concealed = concealed_images(actor, project_id)
+    targets = {row.target_id for row in rows if row.target_type in (Image.__tablename__, "")}
+    if concealed is None or not targets - {None}:
+        return rows
+    hidden = set(session.scalars(concealed.where(Image.id.in_(targets - {None}))))
+    for row in rows:
+        if row.target_id in hidden:
+            make_transient(row)  # what is left out here is never left out of the record
+            row.target_name, row.before, row.after = "", None, None
+            row.refused = row.refused and "It is private to somebody else."
+    return rows

@@ -15,9 +15,10 @@ from portal.models import (
     Network,
     Power,
     SecurityGroup,
+    Visibility,
 )
 from portal.policies import Actor, authorize, offered_images
-from portal.services import networks, quotas, security_groups
+from portal.services import networks, placement, quotas, security_groups
 from portal.services.quotas import Usage
 
 
@@ -51,6 +52,78 @@ class Menu:
         return sorted(enough, key=lambda each: not self.fits(each))
 
 
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How many of the instances that are wanted fit at this moment, and what is in the way of
+    more."""
+
+    wanted: int
+    fitting: int
+    why: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return self.fitting >= self.wanted
+
+    @property
+    def words(self) -> str:
+        """How many fit, as the end of a sentence."""
+        if self.whole:
+            return "fits now" if self.wanted == 1 else "fit now"
+        if self.wanted == 1:
+            return f"does not fit now: {self.why}"
+        return f"{placement.fits(self.fitting, self.wanted).lower()}: {self.why}"
+
+    @property
+    def sentence(self) -> str:
+        """How many fit, as a sentence."""
+        if self.wanted == 1:
+            return f"It {self.words}."
+        return f"All {self.words}." if self.whole else f"{self.words[0].upper()}{self.words[1:]}."
+
+
+def fit(menu: Menu, flavor: Flavor, count: int) -> Fit:
+    """How many of `count` instances of this size the quota and the hosts have room for."""
+    takes = {name: amount for name, amount in _counted(flavor).items() if amount}
+    short = min(takes, key=lambda name: menu.usage[name].left // takes[name])
+    allowed = min(count, menu.usage[short].left // takes[short])
+    placed = placement.fitting(placement.amounts_of(flavor), allowed) if allowed else 0
+    if placed < allowed:
+        return Fit(count, placed, f"no host has room for {'more' if placed else 'it'}")
+    return Fit(count, placed, _left(menu.usage[short], takes[short]))
+
+
+def _left(usage: Usage, each: int) -> str:
+    """How little the quota has left, where one takes so much."""
+    resource = usage.resource
+    if resource.unit:
+        return (
+            f"the quota has {usage.left} {resource.unit} of {resource.words} left, each takes "
+            f"{each} {resource.unit}"
+        )
+    takes = f", each takes {each}" if each > 1 else ""
+    return f"the quota has {usage.left} {resource.words} left{takes}"
+
+
+def preferred(actor: Actor, project_id: uuid.UUID, offered: list[Image]) -> Image | None:
+    """The image that a form begins with, of those that are offered: the one that the actor has
+    used last in the project, or else the newest that everybody is offered, or else the newest."""
+    used = session.scalar(
+        select(Instance.image_id)
+        .where(
+            Instance.project_id == project_id,
+            Instance.user_id == actor.user_id,
+            Instance.image_id.in_([each.id for each in offered]),
+        )
+        .order_by(Instance.created_at.desc(), Instance.id)
+        .limit(1)
+    )
+    public = [each for each in offered if each.visibility is Visibility.PUBLIC]
+    return next(
+        (each for each in offered if each.id == used), next(iter([*public, *offered]), None)
+    )
+
+
 def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
     """What the actor may choose from in the project."""
     authorize(actor, "instances:create", project_id)
@@ -81,6 +154,16 @@ def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
     query = offered_images(actor, project_id).where(Image.ready)
     return list(session.scalars(query.order_by(Image.created_at.desc(), Image.id)))
+
+
+def _counted(flavor: Flavor) -> dict[str, int]:
+    """What one instance of this size takes of the quota."""
+    return {
+        "instances": 1,
+        "vcpus": flavor.vcpus,
+        "memory_mib": flavor.memory_mib,
+        "disk_gib": flavor.disk_gib,
+    }
 
 
 def free_name(project_id: uuid.UUID) -> str:

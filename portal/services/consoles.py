@@ -1,15 +1,20 @@
 """Screens of instances: who may open one, and for how long it may stay open."""
 
 import uuid
+from datetime import timedelta
+
+from sqlalchemy import select
 
 from portal import throttle, tickets
-from portal.db import session, transaction
+from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden
-from portal.models import Instance, Power
+from portal.models import Activity, Instance, Power
 from portal.policies import Actor, authorize
 from portal.services import activities, instances, sessions, users
 
 TICKETS_PER_MINUTE = 30  # for one person
+OPENED = "instances:console"  # as the record has it
+SAID_AGAIN_AFTER = timedelta(minutes=10)
 
 
 def ticket(
@@ -45,9 +50,18 @@ def admit(
 
 
 def opened(actor: Actor, instance: Instance) -> None:
-    """The record says that the actor opened the screen of the instance."""
+    """The record says that the actor opened the screen of the instance: once in ten minutes, since
+    a page that has lost a screen opens it again by itself."""
+    known = select(Activity.id).where(
+        Activity.target_id == instance.id,
+        Activity.created_at >= now() - SAID_AGAIN_AFTER,
+        Activity.action == OPENED,
+        Activity.user_id == actor.user_id,
+        Activity.address == actor.address,
+    )
     with transaction():
-        activities.record(actor, "instances:console", instance)
+        if not session.scalar(known.limit(1)):
+            activities.record(actor, OPENED, instance)
 
 
 def reason_to_close(session_id: uuid.UUID, project_id: uuid.UUID, instance_id: uuid.UUID) -> str:

@@ -87,7 +87,7 @@ def enable(actor: Actor, flavor_id: uuid.UUID, *, enabled: bool) -> Flavor:
         before, flavor.enabled = flavor.enabled, enabled
         activities.record(
             actor,
-            "flavors:change",
+            "flavors:enable" if enabled else "flavors:disable",
             flavor,
             before={"offered": before},
             after={"offered": enabled},

@@ -70,7 +70,7 @@ def enable(actor: Actor, host_id: uuid.UUID, *, enabled: bool, reason: str = "")
         host.enabled, host.disabled_reason = enabled, "" if enabled else reason.strip()[:255]
         activities.record(
             actor,
-            "hosts:change",
+            "hosts:enable" if enabled else "hosts:disable",
             host,
             before=before,
             after={"enabled": enabled, "reason": host.disabled_reason},

@@ -85,28 +85,22 @@ def create(actor: Actor, name: str, text: str) -> KeyPair:
     """The actor can choose this key for instances. Without a name it bears its comment."""
     authorize(actor, "key_pairs:change")
     key = parse(text)
-    label = names.label(name.strip() or key.comment or KINDS[key.kind])
+    label = _label(key, name)
     with transaction():
-        session.execute(
-            select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True)
+        return _add(actor, key, label)
+
+
+def keep(actor: Actor, name: str, text: str) -> KeyPair:
+    """The actor can choose this key for instances: the one that they have already, whatever it is
+    called, or else a new one."""
+    authorize(actor, "key_pairs:change")
+    key = parse(text)
+    label = _label(key, name)
+    with transaction():
+        same = select(KeyPair).where(
+            KeyPair.user_id == actor.user_id, KeyPair.fingerprint == key.fingerprint
         )
-        own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
-        if session.scalar(own.where(KeyPair.name == label)):
-            raise Conflict(f"You have a key named {label} already.", field="name")
-        same = session.scalar(own.where(KeyPair.fingerprint == key.fingerprint))
-        if same:
-            raise Conflict(f"You have added this key already, as {same}.", field="public_key")
-        if session.scalar(select(func.count()).select_from(own.subquery())) >= MOST:
-            raise Refused(f"You have {MOST} keys, more are not kept. Delete one first.")
-        key_pair = KeyPair(
-            user_id=actor.user_id, name=label, public_key=key.line, fingerprint=key.fingerprint
-        )
-        session.add(key_pair)
-        session.flush()
-        activities.record(
-            actor, "key_pairs:create", key_pair, after={"fingerprint": key.fingerprint}
-        )
-    return key_pair
+        return session.scalar(same) or _add(actor, key, label)
 
 
 def delete(actor: Actor, key_pair_id: uuid.UUID) -> None:
@@ -141,6 +135,29 @@ def parse(text: str) -> PublicKey:
 def kind_of(key_pair: KeyPair) -> str:
     """What people call the kind of a key."""
     return KINDS[key_pair.public_key.partition(" ")[0]]
+
+
+def _label(key: PublicKey, name: str) -> str:
+    return names.label(name.strip() or key.comment or KINDS[key.kind])
+
+
+def _add(actor: Actor, key: PublicKey, label: str) -> KeyPair:
+    session.execute(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
+    own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
+    if session.scalar(own.where(KeyPair.name == label)):
+        raise Conflict(f"You have a key named {label} already.", field="name")
+    same = session.scalar(own.where(KeyPair.fingerprint == key.fingerprint))
+    if same:
+        raise Conflict(f"You have added this key already, as {same}.", field="public_key")
+    if session.scalar(select(func.count()).select_from(own.subquery())) >= MOST:
+        raise Refused(f"You have {MOST} keys, more are not kept. Delete one first.")
+    key_pair = KeyPair(
+        user_id=actor.user_id, name=label, public_key=key.line, fingerprint=key.fingerprint
+    )
+    session.add(key_pair)
+    session.flush()
+    activities.record(actor, "key_pairs:create", key_pair, after={"fingerprint": key.fingerprint})
+    return key_pair
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import load_only
 from portal import config, db, words
 from portal.db import Base, now, session
 from portal.errors import NoRoom
-from portal.models import Claim, Host, Resource
+from portal.models import Claim, Flavor, Host, Resource
 from portal.models.host import PLACED_UNTIL
 
 JUDGED = (  # by what it is decided whether a host can take something
@@ -70,7 +70,8 @@ def claim(
     it. Until the transaction ends nobody else is given anything of these hosts.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
-    for every host why not, by name if `see_hosts` and else by count. Raises Held when only hosts
+    how many would fit and for every host why not more, by name if `see_hosts` and else by count.
+    Raises Held when only hosts
     that are locked have room: call it again in a new transaction, `patient`, which waits for them.
     """
     if patient:
@@ -83,6 +84,26 @@ def claim(
     hosts = session.scalars(_hosts().order_by(Host.name)).all()
     _share_out(hosts, wanted, count, see_hosts=see_hosts)
     raise Held
+
+
+def amounts_of(flavor: Flavor) -> dict[Resource, int]:
+    """What one instance of this size takes of a host."""
+    return {
+        Resource.VCPU: flavor.vcpus,
+        Resource.MEMORY: flavor.memory_mib,
+        Resource.DISK: flavor.disk_gib,
+    }
+
+
+def fitting(wanted: dict[Resource, int], count: int) -> int:
+    """How many of `count` the hosts have room for at this moment. Nothing is claimed."""
+    hosts = session.scalars(_hosts()).all()
+    return len(_spread(hosts, room_of(hosts), wanted, count)[0])
+
+
+def fits(fitting: int, count: int) -> str:
+    """How many of those that are wanted fit, as the beginning of a sentence."""
+    return f"{fitting or 'None'} of {count} {'fits' if fitting < 2 else 'fit'} now"
 
 
 def claims(holder: Base, wanted: dict[Resource, int], *, host_id: uuid.UUID) -> list[dict]:
@@ -238,40 +259,63 @@ def _share_out(
     """A host for each of `count`, always the one with most memory left. `rooms` is how they
     stand, if that is known. Raises NoRoom."""
     rooms = room_of(hosts) if rooms is None else rooms
-    chosen = []
-    for _ in range(count):
-        host = _roomiest(hosts, rooms, wanted, see_hosts=see_hosts)
-        rooms[host.id] = {
+    chosen, left = _spread(hosts, rooms, wanted, count)
+    if len(chosen) == count:
+        return chosen
+    ordered = sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free)
+    reasons = [
+        unfit(host, rooms[host.id], wanted) or _full(host, rooms[host.id], left[host.id], wanted)
+        for host in ordered
+    ]
+    raise NoRoom(_sentence(reasons, fitting=len(chosen), count=count, see_hosts=see_hosts))
+
+
+def _spread(
+    hosts: Sequence[Host], rooms: dict, wanted: dict[Resource, int], count: int
+) -> tuple[list[Host], dict]:
+    """Hosts for as many of `count` as have room, each time the one with most memory left; and how
+    they stand with those on them."""
+    left, chosen = dict(rooms), []
+    fit = [host for host in hosts if unfit(host, left[host.id], wanted) is None]
+    while fit and len(chosen) < count:
+        host = max(fit, key=lambda host: left[host.id][Resource.MEMORY].free)
+        left[host.id] = {
             resource: dataclasses.replace(room, claimed=room.claimed + wanted.get(resource, 0))
-            for resource, room in rooms[host.id].items()
+            for resource, room in left[host.id].items()
         }
         chosen.append(host)
-    return chosen
+        if unfit(host, left[host.id], wanted):
+            fit.remove(host)
+    return chosen, left
 
 
-def _roomiest(
-    hosts: Sequence[Host], rooms: dict, wanted: dict[Resource, int], *, see_hosts: bool
-) -> Host:
-    reasons = []
-    for host in sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free):
-        refusal = unfit(host, rooms[host.id], wanted)
-        if refusal is None:
-            return host
-        reasons.append(refusal)
-    raise NoRoom(_sentence(reasons, see_hosts=see_hosts))
+def _full(host: Host, room: dict, left: dict, wanted: dict[Resource, int]) -> No:
+    """Why a host that has room for one, or for several, has none for one more."""
+    short = next(each for each, amount in wanted.items() if amount > left[each].free)
+    said, what = AMOUNTS[short]
+    return No(
+        host.name,
+        f"full with them: not {said(wanted[short])} {what} for one more",
+        f"{host.name} has {said(room[short].free)} of {said(room[short].capacity)} {what} left, "
+        f"and each takes {said(wanted[short])}",
+    )
 
 
-def _sentence(reasons: list[No], *, see_hosts: bool) -> str:
+def _sentence(reasons: list[No], *, fitting: int, count: int, see_hosts: bool) -> str:
     if not reasons:
         return "There is no host yet. An administrator adds one with `flask add-host`."
+    no_room = "No host has room"
+    if fitting:
+        no_room = f"{fits(fitting, count)}, then no host has room"
     if see_hosts:
-        return f"No host has room: {'; '.join(no.sentence for no in reasons)}."
+        return f"{no_room}: {'; '.join(no.sentence for no in reasons)}."
     kinds = dict.fromkeys(no.kind for no in reasons)
     counted = [(sum(no.kind == kind for no in reasons), kind) for kind in kinds]
     parts = [f"{n} of {len(reasons)} hosts {'is' if n == 1 else 'are'} {k}" for n, k in counted]
     if len(reasons) == 1:
         parts = [f"the only host is {reasons[0].kind}"]
+    fewer = f"Ask for {fitting}, choose" if fitting else "Choose"
     return (
-        f"No host has room: {'; '.join(parts)}. "
-        "Choose a smaller flavor, delete something, or try again later."
+        f"{no_room}: {'; '.join(parts)}. "
+        f"{fewer} a smaller flavor, delete something, or try again later."
     )

@@ -34,7 +34,7 @@ def create(actor: Actor, name: str) -> Project:
         if held is not None:
             raise Conflict(names.taken("project", label, held), field="name")
         project = add(label)
-        activities.record(actor, "projects:change", project, after={"name": label})
+        activities.record(actor, "projects:create", project, after={"name": label})
     return project
 
 
@@ -79,7 +79,8 @@ def enable(actor: Actor, project_id: uuid.UUID, *, enabled: bool) -> Project:
     with transaction():
         project = find(actor, project_id)
         _refuse_going(project)
-        activities.alter(actor, "projects:change", project, {"enabled": enabled})
+        verb = "enable" if enabled else "disable"
+        activities.alter(actor, f"projects:{verb}", project, {"enabled": enabled})
     return project
 
 
@@ -150,7 +151,7 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
         session.add(held)
         activities.record(
             actor,
-            "members:change",
+            "members:change" if before else "members:add",
             project,
             before={user.name: before},
             after={user.name: role.value},
@@ -173,7 +174,7 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
         before, name = held.role.value, held.user.name
         session.delete(held)
         activities.record(
-            actor, "members:change", project, before={name: before}, after={name: None}
+            actor, "members:remove", project, before={name: before}, after={name: None}
         )
 
 

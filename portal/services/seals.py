@@ -17,7 +17,8 @@ from portal.db import now, session, transaction, write
 from portal.models import Activity, Seal
 
 FIRST = "0" * 64  # what stands before the first seal
-FIELDS = (  # of an entry, as the hash covers them: one that is added goes into no old seal
+FIELDS = (  # of an entry, as the hash covers them: one that is added goes into no old seal, as
+    # `field` did not, by which an activity leaves out what the audit shows
     "id",
     "created_at",
     "action",

@@ -81,7 +81,7 @@ def create(actor: Actor, name: str, password: str, *, must_change: bool = True) 
         )
         session.add(user)
         session.flush()
-        activities.record(actor, "users:change", user, after={"name": label})
+        activities.record(actor, "users:create", user, after={"name": label})
     return user
 
 
@@ -115,7 +115,7 @@ def reset_password(actor: Actor, user_id: uuid.UUID, password: str) -> None:
         user = find(actor, user_id)
         user.password_hash, user.must_change_password = hashed, True
         sessions.revoke_all(user.id)
-        activities.record(actor, "users:change", user, after={"password": "reset"})
+        activities.record(actor, "users:reset_password", user, after={"password": "reset"})
 
 
 def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
@@ -125,7 +125,8 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
         user = find(actor, user_id)
         if user.id == actor.user_id and not enabled:
             raise Refused("You cannot lock yourself out. Ask another administrator.")
-        activities.alter(actor, "users:change", user, {"enabled": enabled})
+        verb = "enable" if enabled else "disable"
+        activities.alter(actor, f"users:{verb}", user, {"enabled": enabled})
         if not enabled:
             sessions.revoke_all(user.id)
 
@@ -150,7 +151,7 @@ def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
         if before and (role is None or role.rank < before.rank):
             sessions.revoke_all(user.id)
         activities.record(
-            actor, "users:change", user, before={"role": before}, after={"role": role}
+            actor, "users:change_role", user, before={"role": before}, after={"role": role}
         )
 
 
@@ -200,7 +201,7 @@ def create_administrator(actor: Actor, name: str, password: str) -> User:
     with transaction():
         _check_free(label)
         user = make_administrator(label, password)
-        activities.record(actor, "users:change", user, after={"role": Role.ADMIN})
+        activities.record(actor, "users:create", user, after={"role": Role.ADMIN})
     return user
 
 

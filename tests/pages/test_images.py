@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import tracemalloc
 import uuid
 
@@ -12,6 +13,7 @@ from portal import config
 from portal.db import session
 from portal.models import Flavor, Image
 from portal.pages import uploads
+from portal.services.images.inspection import HEAD_USUAL
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
 from tests.services.image_files import GIB, MIB, bootable, qcow2
@@ -124,6 +126,41 @@ def test_all_mistakes_of_an_upload_are_said_before_a_byte_is_sent(alice, images,
     sound = alice.send(f"{images}/new", FIELDS | {"file_bytes": "1048576"})
     assert (sound.status_code, sound.text) == (204, "")
     assert image() is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vmdk_flat", "gzip_bomb", "backing_file", "sector", "one_exbibyte", "odd_size", "bochs"],
+)
+def test_what_a_file_is_not_is_said_before_it_is_sent(alice, images, cloud, name):
+    file = (HOSTILE | STRANGE)[name]("/etc/hostname")
+    head = (io.BytesIO(file[:HEAD_USUAL]), "blob")
+    fields = FIELDS | {"file_bytes": str(len(file)), "file_head": head}
+    asked, sent = alice.send(f"{images}/new", fields), send(alice, images, file)
+    assert asked.status_code == sent.status_code == 422
+    said = [
+        re.search(r'id="file-wrong">.*?</svg>(.*?)<', each.text, re.S)[1] for each in (asked, sent)
+    ]
+    assert said[0] == said[1]
+
+
+def test_a_sound_file_passes_by_its_beginning(alice, images):
+    for file in (qcow2(), bootable(b"")):
+        head = (io.BytesIO(file[:HEAD_USUAL]), "blob")
+        fields = FIELDS | {"file_bytes": str(len(file)), "file_head": head}
+        assert alice.send(f"{images}/new", fields).status_code == 204
+
+
+def test_others_private_images_are_counted_and_not_named(alice, sign_in, red, images):
+    send(alice, images, name="Secret", visibility="private")
+    bob = sign_in("bob")
+    page = bob.open(images).text
+    assert "One more image of this project is private to others." in page
+    assert "Secret" not in page
+    for path in (f"{red}/", f"{images}/new"):
+        assert "1 private to others" in bob.open(path).text
+        assert "private to others" not in alice.open(path).text
+    assert "private to others" not in alice.open(images).text
 
 
 def test_without_a_script_all_mistakes_but_the_files_are_said_at_once(alice, images):

@@ -20,6 +20,7 @@ from portal.models import (
     User,
     Visibility,
 )
+from portal.services import instances
 from tests.cloud import PASSWORD
 from tests.services.user_data_texts import BOMBS
 
@@ -167,6 +168,21 @@ def test_a_session_that_ended_brings_the_filled_form_back_and_acts_once(alice, r
     ]
     assert {answer.status_code for answer in answers} == {303}
     assert len({answer.location for answer in answers}) == 1
+
+
+def test_who_may_not_change_an_instance_reads_its_settings_and_whom_to_ask(sign_in, red, cloud):
+    """Seen: a reader's Settings were an empty page."""
+    instance = cloud.create("web")
+    place = f"{red}/instances/{instance.id}/settings"
+    page = sign_in("rita").open(place).text
+    assert "you need the role Member in this project" in page
+    for words in ("<dt>Hostname</dt>", "<dt>Description</dt>", "<dt>Locked</dt>"):
+        assert words in page
+    instances.lock(cloud.actor("alice"), instance.project_id, instance.id)
+    page = sign_in("bob").open(place).text
+    assert "It is locked." in page
+    assert "<dt>Hostname</dt>" in page
+    assert "you need the role" not in page
 
 
 def test_another_projects_instance_does_not_exist(sign_in, red, cloud):

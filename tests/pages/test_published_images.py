@@ -108,6 +108,30 @@ def test_what_failed_says_why_and_is_tried_again_by_one_click(ada, alice, images
     assert reason not in ada.open(place).text
 
 
+def test_who_may_not_mend_a_failed_fetch_is_told_whom_to_ask_and_for_what(
+    ada, alice, sign_in, red, images, fetch, cloud
+):
+    """Seen: a link to an image that is not there for them, and talk of hosts and proxies."""
+    reason = "cloud.debian.org cannot be reached from host kvm-1: no proxy answers"
+    cloud.hosts["kvm-1"].fail("ensure_fetch", reason, permanent=True)
+    fetch()
+    cloud.settle()
+    cloud.observe()
+    [operation] = cloud.operations(image())
+    place = f"{red}/operations/{operation.id}"
+    asked = f"Ask an administrator of the cloud why, and name the request {operation.request_id}."
+    for person in (alice, sign_in("rita")):
+        for page in (f"{red}/operations", f"{red}/", place):
+            text = person.open(page).text
+            assert f"Debian 13 could not be fetched. {asked}" in text
+            assert "kvm-1" not in text
+            assert "proxy" not in text
+            assert f"/images/{image().id}" not in text
+    for page in (f"{red}/operations", place):
+        assert reason in ada.open(page).text
+    assert f"/images/{image().id}" in ada.open(place).text
+
+
 def test_one_that_is_being_fetched_can_be_deleted(ada, images, fetch, cloud):
     fetch()
     place = f"{images}/{image().id}"

@@ -19,6 +19,7 @@ from portal.services import activities, idempotency, names, quotas
 from portal.services.details import Details, checked
 from portal.services.images import store
 from portal.services.images.fetches import stop_fetching
+from portal.services.images.inspection import check_beginning
 from portal.services.images.looks import find, named, require, there, unnamed
 
 GIB = 2**30
@@ -69,10 +70,16 @@ def create(
 
 
 def check(
-    actor: Actor, project_id: uuid.UUID, new: NewImage, *, size_bytes: int, key: str = ""
+    actor: Actor,
+    project_id: uuid.UUID,
+    new: NewImage,
+    *,
+    size_bytes: int,
+    head: bytes = b"",
+    key: str = "",
 ) -> None:
-    """Return when `create` would take a file of so many bytes, as far as that is known without
-    them. Raises Refused with everything that is wrong."""
+    """Return when `create` would take a file of so many bytes that begins with `head`, as far as
+    that is known without the rest. Raises Refused with everything that is wrong."""
 
     def check_size() -> None:
         if size_bytes < 1:
@@ -80,6 +87,9 @@ def check(
         most, too_large = _room(project_id)
         if size_bytes > most:
             raise Refused(too_large, field="file")
+        if head:
+            most_virtual = config.current().image_max_virtual_gib * GIB
+            check_beginning(head, size_bytes, most_virtual_bytes=most_virtual)
 
     authorize(actor, "images:create", project_id)
     idempotency.check(key)
@@ -158,7 +168,8 @@ def protect(
     find(actor, project_id, image_id)
     with transaction():
         image = _found(actor, "change", project_id, image_id)
-        activities.alter(actor, "images:change", image, {"protected": protected})
+        verb = "protect" if protected else "unprotect"
+        activities.alter(actor, f"images:{verb}", image, {"protected": protected})
     return image
 
 

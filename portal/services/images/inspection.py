@@ -115,7 +115,16 @@ class Judge:
             with _translated(self._most_virtual_bytes):
                 self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
 
-    def _ask_oslo(self) -> None:
+    def look(self, size_bytes: int) -> None:
+        """Only the beginning of a file of so many bytes was passed on: it may be harmless. Raises
+        Refused."""
+        self._judge_head(whole=self._size >= size_bytes)
+        self._refuse_foreign()
+        if self._judged and not self._header:
+            self._check_raw_as_it_begins(size_bytes)
+
+    def _refuse_foreign(self) -> dict:
+        """What oslo.utils finds that the file may be. Raises Refused for what is not taken."""
         found = {str(each): each for each in self._wrapper.formats or ()}
         for name in found.keys() & FOREIGN.keys():
             way_out = (
@@ -126,6 +135,10 @@ class Judge:
                 else "Send it decrypted."
             )
             raise _refused(f"This is {FOREIGN[name]}; qcow2 and raw disks are taken. {way_out}")
+        return found
+
+    def _ask_oslo(self) -> None:
+        found = self._refuse_foreign()
         if len(found) > 1 or (self._header is not None) != ("qcow2" in found):
             raise _refused("This file is several formats at once, so it is not taken.")
         if self._header:
@@ -142,16 +155,19 @@ class Judge:
                 "This is a VHD disk of fixed size: its last 512 bytes say so. qcow2 and raw disks "
                 "are taken. Convert it: qemu-img convert -f vpc -O qcow2 OLD NEW"
             )
-        if self._size < RAW_SMALLEST:
+        self._check_raw_as_it_begins(self._size)
+
+    def _check_raw_as_it_begins(self, size: int) -> None:
+        if size < RAW_SMALLEST:
             raise _refused(
-                f"This file has {self._size:,} bytes: too few for a disk that starts a machine."
+                f"This file has {size:,} bytes: too few for a disk that starts a machine."
             )
-        if self._size % SECTOR:
+        if size % SECTOR:
             raise _refused(
-                f"This is no disk, or it is cut short: its {self._size:,} bytes are no multiple "
+                f"This is no disk, or it is cut short: its {size:,} bytes are no multiple "
                 f"of {SECTOR}."
             )
-        if self._size > self._most_virtual_bytes:
+        if size > self._most_virtual_bytes:
             raise _refused(
                 f"This disk is larger than the {self._most_virtual_bytes // 2**30:,} GiB that "
                 "are taken."
@@ -161,6 +177,15 @@ class Judge:
                 "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
                 "sector bears no boot signature."
             )
+
+
+def check_beginning(head: bytes, size_bytes: int, *, most_virtual_bytes: int) -> None:
+    """Return when a file of so many bytes that begins with `head` may be a harmless disk, as far
+    as its beginning tells. Raises Refused."""
+    judge = Judge([head], most_virtual_bytes=most_virtual_bytes)
+    for _ in judge:
+        pass
+    judge.look(size_bytes)
 
 
 def _bears_footer(file: BinaryIO, size: int) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import joinedload
 
 from portal.db import session
 from portal.models import Image, Instance, Power, Visibility
-from portal.policies import Actor, authorize, offered_images
+from portal.policies import Actor, authorize, concealed_images, offered_images
 from portal.services import finding
 from portal.services.images import store
 from portal.services.listing import Query, like, page
@@ -39,6 +39,16 @@ def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Ima
         query = query.where(STATES[wanted.state])
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
     return page(query, wanted, columns, (joinedload(Image.open_operation),))
+
+
+def private_to_others(actor: Actor, project_id: uuid.UUID) -> int:
+    """How many images the project has that only somebody else may know of. They count in its
+    quota all the same."""
+    concealed = concealed_images(actor, project_id)
+    if concealed is None:
+        return 0
+    there = concealed.where(Image.deleted_at.is_(None)).subquery()
+    return session.scalar(select(func.count()).select_from(there))
 
 
 def may(actor: Actor, verb: str, image: Image) -> bool:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portal import config
-from portal.errors import Refused
+from portal.errors import Refused, Unavailable
 from portal.services.images.inspection import Disk, Judge
 
 RESERVE_BYTES = 2**29  # of the file system, which may hold the database too
@@ -32,10 +32,8 @@ LOOK_EVERY_BYTES = 2**26
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class StoreFull(Refused):
+class StoreFull(Unavailable):
     """The file system of the image store has no room."""
-
-    status = 503
 
 
 class Received:

@@ -22,7 +22,7 @@ from portal.services.instances.ends import (
     went_down,
 )
 from portal.services.instances.looks import SORTS, STATES, counts, find, find_whole, listed
-from portal.services.instances.new import MOST_AT_ONCE, NewInstance, create
+from portal.services.instances.new import MOST_AT_ONCE, NewInstance, check, create, misfit
 
 __all__ = [
     "MOST_AT_ONCE",
@@ -31,6 +31,7 @@ __all__ = [
     "NewInstance",
     "bury",
     "cancel",
+    "check",
     "counts",
     "create",
     "delete",
@@ -42,6 +43,7 @@ __all__ = [
     "listed",
     "lock",
     "may_come_back",
+    "misfit",
     "reboot",
     "rename",
     "repair",

@@ -47,7 +47,8 @@ def lock(
     longer, members too."""
     with transaction():
         instance = _locked_row(actor, "lock", project_id, instance_id)
-        activities.alter(actor, "instances:lock", instance, {"locked": locked})
+        verb = "lock" if locked else "unlock"
+        activities.alter(actor, f"instances:{verb}", instance, {"locked": locked})
     return instance
 
 

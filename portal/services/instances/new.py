@@ -71,11 +71,7 @@ class Parts:
     @property
     def amounts(self) -> dict[Resource, int]:
         """What one instance takes of a host."""
-        return {
-            Resource.VCPU: self.flavor.vcpus,
-            Resource.MEMORY: self.flavor.memory_mib,
-            Resource.DISK: self.flavor.disk_gib,
-        }
+        return placement.amounts_of(self.flavor)
 
 
 def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
@@ -85,18 +81,40 @@ def create(actor: Actor, new: NewInstance, *, key: str = "") -> list[Instance]:
     can only become what was asked for, or fail visibly. The same `key` again answers with the
     instances that it made the first time.
     """
-    authorize(actor, "instances:create", new.project_id)
     idempotency.check(key)
-    name, _, text = all_of(
-        lambda: names.label(new.name),
-        lambda: _check_count(new.count),
-        lambda: user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is),
-    )
+    name, text = check(actor, new)
     new = dataclasses.replace(new, user_data=text)
     try:
         return _create(actor, new, name, key)
     except placement.Held:
         return _create(actor, new, name, key, patient=True)
+
+
+def check(actor: Actor, new: NewInstance) -> tuple[str, str]:
+    """The name and the user data of `new`, as they will be kept. Raises Refused with all that is
+    wrong in what was typed; what only the database knows is not looked at."""
+    authorize(actor, "instances:create", new.project_id)
+    name, _, text = all_of(
+        lambda: names.label(new.name),
+        lambda: _check_count(new.count),
+        lambda: user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is),
+    )
+    return name, text
+
+
+def misfit(flavor: Flavor, image: Image) -> str:
+    """Why an instance of this size cannot start from the image; empty if it can."""
+    if flavor.disk_gib < image.disk_gib:
+        return (
+            f"{image.name} needs a disk of {words.disk(image.disk_gib)}, {flavor.name} has "
+            f"{words.disk(flavor.disk_gib)}{_by_how_little(flavor, image)}. Choose a larger flavor."
+        )
+    if flavor.memory_mib < image.min_memory_mib:
+        return (
+            f"{image.name} needs {words.memory(image.min_memory_mib)} of memory, {flavor.name} has "
+            f"{words.memory(flavor.memory_mib)}. Choose a larger flavor."
+        )
+    return ""
 
 
 def _create(
@@ -110,7 +128,8 @@ def _create(
         if key and (made := idempotency.claim(*known)):
             return [session.get_one(Instance, each) for each in made]
         parts = _find_parts(actor, new)
-        _check_fit(parts)
+        if sentence := misfit(parts.flavor, parts.image):
+            raise Refused(sentence, field="flavor_id")
         quotas.check(
             new.project_id,
             instances=new.count,
@@ -241,25 +260,9 @@ def _check_count(count: int) -> None:
         raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
 
 
-def _check_fit(parts: Parts) -> None:
-    flavor, image = parts.flavor, parts.image
-    if flavor.disk_gib < image.disk_gib:
-        raise Refused(
-            f"{image.name} needs a disk of {words.disk(image.disk_gib)}, {flavor.name} has "
-            f"{words.disk(flavor.disk_gib)}{_by_how_little(parts)}. Choose a larger flavor.",
-            field="flavor_id",
-        )
-    if flavor.memory_mib < image.min_memory_mib:
-        raise Refused(
-            f"{image.name} needs {words.memory(image.min_memory_mib)} of memory, {flavor.name} has "
-            f"{words.memory(flavor.memory_mib)}. Choose a larger flavor.",
-            field="flavor_id",
-        )
-
-
-def _by_how_little(parts: Parts) -> str:
+def _by_how_little(flavor: Flavor, image: Image) -> str:
     """What makes a disk need a whole GiB more, where it is less than that."""
-    over = parts.image.virtual_size_bytes - parts.flavor.disk_gib * GIB
+    over = image.virtual_size_bytes - flavor.disk_gib * GIB
     if not 0 < over < GIB:
         return ""
     return f": it is {words.size(over)} larger"

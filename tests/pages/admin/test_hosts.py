@@ -71,7 +71,7 @@ def test_a_removal_is_among_the_operations_and_on_the_record(cloud, ada):
     cloud.settle()
     assert "Clean kvm-1" in ada.open("/admin/operations").text
     record = ada.open("/admin/audit").text
-    assert "Clean host" in record
+    assert "Removed strangers from host" in record
     assert "bridge pbr9" in record
 
 

@@ -1,0 +1,209 @@
+"""What somebody did and what it altered, as the record shows them to people.
+
+The record names actions as permissions do ("instances:create"); what a page refused, by the page
+("images.change"). Here every one of them has words, and so has every field that may have changed.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from portal import words
+from portal.models import Activity
+
+NOUNS = {"key_pairs": "SSH key"}  # where it is not the table's name in the singular
+VERBS = {  # when it was done, and when it was refused
+    "cancel": ("Canceled", "Cancel"),
+    "change": ("Changed", "Change"),
+    "create": ("Created", "Create"),
+    "delete": ("Deleted", "Delete"),
+    "describe": ("Described", "Describe"),
+    "disable": ("Disabled", "Disable"),
+    "enable": ("Enabled", "Enable"),
+    "fetch": ("Fetched", "Fetch"),
+    "force_stop": ("Force-stopped", "Force stop"),
+    "lock": ("Locked", "Lock"),
+    "protect": ("Protected", "Protect"),
+    "reboot": ("Rebooted", "Reboot"),
+    "rename": ("Renamed", "Rename"),
+    "retry": ("Retried", "Retry"),
+    "start": ("Started", "Start"),
+    "stop": ("Stopped", "Stop"),
+    "unlock": ("Unlocked", "Unlock"),
+    "unprotect": ("Ended the protection of", "End the protection of"),
+}
+WHOLE = {  # where verb and noun do not make the sentence
+    "account:change_password": ("Changed their password", "Change their password"),
+    "account:end_sessions": ("Signed out everywhere", "Sign out everywhere"),
+    "account:theme": ("Changed their theme", "Change their theme"),
+    "boot_logs:ask": ("Asked for the boot log of instance", "Read the boot log of instance"),
+    "consoles:ticket": ("Opened the screen of instance", "Open the screen of instance"),
+    "flavors:disable": ("No longer offers flavor", "Stop offering flavor"),
+    "flavors:enable": ("Offers flavor", "Offer flavor"),
+    "hosts:clean": ("Removed strangers from host", "Remove strangers from host"),
+    "hosts:create": ("Added host", "Add host"),
+    "hosts:disable": ("Took into maintenance host", "Take into maintenance host"),
+    "hosts:enable": ("Took out of maintenance host", "Take out of maintenance host"),
+    "hosts:report": ("Reported of host", "Report of host"),
+    "images:check": ("Uploaded image", "Upload image"),
+    "images:create": ("Uploaded image", "Upload image"),
+    "instances:console": ("Opened the screen of instance", "Open the screen of instance"),
+    "instances:recalculate": ("Filled in the form for instance", "Create instance"),
+    "key_pairs:create": ("Added SSH key", "Add SSH key"),
+    "login:create": ("Signed in", "Sign in"),
+    "login:delete": ("Signed out", "Sign out"),
+    "members:add": ("Added somebody to project", "Add somebody to project"),
+    "members:change": ("Changed a role in project", "Change a role in project"),
+    "members:change_role": ("Changed a role in project", "Change a role in project"),
+    "members:create": ("Added somebody to project", "Add somebody to project"),
+    "members:delete": ("Removed somebody from project", "Remove somebody from project"),
+    "members:remove": ("Removed somebody from project", "Remove somebody from project"),
+    "password:change": ("Changed their password", "Change their password"),
+    "projects:change_quotas": ("Changed the quota of project", "Change the quota of project"),
+    "quotas:change": ("Changed the quota of project", "Change the quota of project"),
+    "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
+    "sessions:sign_in": ("Signed in", "Was not let in"),
+    "sessions:sign_out": ("Signed out", "Was not signed out"),
+    "users:change_role": ("Changed the role of user", "Change the role of user"),
+    "users:reset_password": ("Reset the password of user", "Reset the password of user"),
+}
+FIELDS = {
+    "address": "Address",
+    "advice": "What mends it",
+    "cidr": "Range",
+    "description": "Description",
+    "disk_gib": "Disk",
+    "driver": "Driver",
+    "enabled": "Enabled",
+    "fingerprint": "Fingerprint",
+    "flavor": "Flavor",
+    "format": "Format",
+    "found": "Found",
+    "groups": "Security groups",
+    "image": "Image",
+    "image_gib": "Image store",
+    "images": "Images",
+    "instances": "Instances",
+    "key": "SSH key",
+    "keys": "SSH keys",
+    "locked": "Locked",
+    "login_user": "Login user",
+    "memory_mib": "Memory",
+    "members": "Members",
+    "min_disk_gib": "Least disk",
+    "min_memory_mib": "Least memory",
+    "name": "Name",
+    "nat": "Way out",
+    "network": "Network",
+    "networks": "Networks",
+    "offered": "Offered",
+    "password": "Password",
+    "properties": "Properties",
+    "protected": "Protected",
+    "reason": "Reason",
+    "role": "Role in the cloud",
+    "roles": "Roles",
+    "sha256": "SHA-256",
+    "size": "Size",
+    "strangers": "Removed",
+    "tags": "Tags",
+    "url": "From",
+    "vcpus": "vCPUs",
+    "visibility": "For whom",
+}
+UNSAID = {"boots", "desired", "grace_seconds"}  # an instance's intent: the verb has said it
+TOLD = {  # what a verb says of a field, so that nobody reads it twice
+    "create": {"name"},
+    "disable": {"enabled", "offered"},
+    "enable": {"enabled", "offered"},
+    "lock": {"locked"},
+    "protect": {"protected"},
+    "reset_password": {"password"},
+    "unlock": {"locked"},
+    "unprotect": {"protected"},
+}
+OWN = {"sessions", "password", "account", "login"}  # what people do to nobody but themselves
+WORDS = {"visibility", "role"}  # fields whose value is one word of a few
+
+
+@dataclasses.dataclass(frozen=True)
+class Deed:
+    """What was done, or refused, and the name of what it was done to."""
+
+    phrase: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One field that is now other than it was; None where it was, or is, not there at all."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+def phrases(action: str) -> tuple[str, str]:
+    """What the action is called when it was done, and when it was refused. Raises KeyError for
+    one that has no words."""
+    noun, _, verb = action.replace(".", ":").partition(":")
+    if whole := WHOLE.get(f"{noun}:{verb}"):
+        return whole
+    thing = NOUNS.get(noun) or noun.removesuffix("s").replace("_", " ")
+    done, refused = VERBS[verb]
+    return f"{done} {thing}", f"{refused} {thing}"
+
+
+def wish(action: str) -> str:
+    """What the action is called before it was done; one that has no words is named as it is."""
+    with contextlib.suppress(KeyError):
+        return phrases(action)[1]
+    noun, _, verb = action.replace(".", ":").replace("_", " ").partition(":")
+    return f"{verb} {noun.removesuffix('s')}".strip().capitalize()
+
+
+def deed(entry: Activity) -> Deed:
+    """The entry in words. An action of another release, which has none, is named as it is."""
+    try:
+        done, refused = phrases(entry.action)
+    except KeyError:
+        done = refused = wish(entry.action)
+    own = entry.action.replace(".", ":").partition(":")[0] in OWN
+    name = "" if own and entry.target_name == entry.user_name else entry.target_name
+    phrase = refused if entry.refused else done
+    return Deed(f"{phrase} as" if own and name else phrase, name)
+
+
+def changes(entry: Activity) -> Iterator[Change]:
+    """What the entry altered, field by field: what is new, and what was."""
+    before, after = entry.before or {}, entry.after or {}
+    left_out = UNSAID | TOLD.get(entry.action.partition(":")[2], set())
+    people = entry.action.startswith("members:")  # fields are people's names, values their roles
+    for name in [*after, *(each for each in before if each not in after)]:
+        new, old = after.get(name), before.get(name)
+        if name in left_out or new == old:
+            continue
+        if name not in before and new in (None, "", []):
+            continue
+        yield Change(
+            name if people else FIELDS.get(name) or name.replace("_", " ").capitalize(),
+            _said(name, old) if name in before and not (people and old is None) else None,
+            _said(name, new) if name in after and not (people and new is None) else None,
+        )
+
+
+def _said(name: str, value) -> str:
+    """A value as people say it."""
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{each} = {text}" for each, text in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if name.endswith("_mib"):
+        return words.memory(value)
+    if name.endswith("_gib"):
+        return words.disk(value)
+    return str(value).capitalize() if name in WORDS else str(value)
