@@ -1,5 +1,6 @@
 """The record of who did what. Written in the transaction of the change; never altered."""
 
+import contextlib
 import uuid
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +8,7 @@ from sqlalchemy import or_, select
 
 from portal import throttle
 from portal.db import session, transaction, write
-from portal.errors import Refused
+from portal.errors import DiskFull, Refused
 from portal.models import Activity, Operation, Project, User
 from portal.policies import Actor, authorize
 from portal.services.listing import Query, like, page
@@ -67,7 +68,7 @@ def record_refusal(
     sentence = _if_seldom(str(refused), str(actor.user_id))
     if not sentence:
         return
-    with transaction():
+    with contextlib.suppress(DiskFull), transaction():
         known = project_id and actor.role(project_id) and session.get(Project, project_id)
         session.add(
             Activity(
