@@ -13,7 +13,7 @@ MAKE = Step("instances.apply", "Set up the guest")
 GONE = Step("instances.remove", "Remove the guest")
 
 BUILD = ((COPY, TABLE, FILTER), (MAKE,))
-POWER = frozenset({"start", "stop", "force_stop", "reboot"})
+POWER = frozenset({"start", "stop", "force_stop", "reboot", "resume"})
 
 CHANGES = {
     "create": Change(stages=BUILD, deadline=timedelta(minutes=30)),  # an image may be copied first
@@ -22,9 +22,10 @@ CHANGES = {
     "force_stop": Change(
         stages=((MAKE,),),
         deadline=timedelta(minutes=3),
-        supersedes=OWN_WORK | {"stop", "reboot"},
+        supersedes=OWN_WORK | {"stop", "reboot", "resume"},
     ),
     "reboot": Change(stages=((TABLE, FILTER), (MAKE,)), deadline=timedelta(minutes=6)),
+    "resume": Change(stages=((MAKE,),), deadline=timedelta(minutes=2)),
     "repair": Change(stages=BUILD, deadline=timedelta(minutes=30)),
     "delete": Change(
         stages=((GONE,), (TABLE, TABLE_GONE, FILTER)),

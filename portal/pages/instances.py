@@ -26,6 +26,7 @@ pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>
 
 ACTIONS = {  # what the buttons say, and what a page without scripts asks before
     "start": ("Start", "play", "The instance boots."),
+    "resume": ("Resume", "play", "The guest goes on where it stood."),
     "stop": (
         "Stop",
         "power",
@@ -191,7 +192,7 @@ def lock(project_id, instance_id, wish):
     return redirect(url_for(".settings", project_id=project_id, instance_id=instance_id), 303)
 
 
-@pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+@pages.get("/<uuid:instance_id>/actions/<any(start,resume,stop,reboot,force_stop,retry):action>")
 def confirm(project_id, instance_id, action):
     instance = instances.find(current_user.actor, project_id, instance_id)
     return render_template(
@@ -199,7 +200,7 @@ def confirm(project_id, instance_id, action):
     )
 
 
-@pages.post("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry):action>")
+@pages.post("/<uuid:instance_id>/actions/<any(start,resume,stop,reboot,force_stop,retry):action>")
 def act(project_id, instance_id, action):
     getattr(instances, action)(current_user.actor, project_id, instance_id)
     return redirect(url_for(".show", project_id=project_id, instance_id=instance_id), 303)

@@ -29,8 +29,10 @@ JUDGED = (  # by what it is decided whether a host can take something
     Host.vcpus,
     Host.memory_mib,
     Host.disk_gib,
+    Host.disk_free_gib,
     Host.images,
 )
+NEARLY_FULL = "nearly full"
 WORDS = {Resource.VCPU: "vCPUs", Resource.MEMORY: "MiB of memory", Resource.DISK: "GiB of disk"}
 
 
@@ -141,6 +143,14 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
     if not host.placeable:
         seconds = int((now() - host.heard_at).total_seconds())
         return No(host.name, "not answering", f"{host.name} was last heard {seconds} s ago")
+    least = config.current().least_free_gib
+    if host.disk_free_gib < least:
+        return No(
+            host.name,
+            NEARLY_FULL,
+            f"{host.name} has {host.disk_free_gib} GiB free on its disk, and gets nothing new with "
+            f"less than {least}",
+        )
     for resource, amount in wanted.items():
         free = room[resource].free
         if amount > free:
@@ -183,6 +193,7 @@ def _statement_of_the_roomiest():
         )
         .outerjoin(claimed, claimed.c.host_id == Host.id)
         .where(Host.enabled, Host.observed_at.is_not(None), Host.heard_at >= bindparam("since"))
+        .where(Host.disk_free_gib >= bindparam("least_free_gib", type_=Integer))
         .where(*(free[each] >= bindparam(each.name, type_=Integer) for each in Resource))
         .order_by(free[Resource.MEMORY].desc(), Host.name)
         .limit(bindparam("count", type_=Integer))
@@ -203,6 +214,7 @@ def _lock_roomiest(wanted: dict[Resource, int], count: int) -> tuple[list[Host],
         | {
             "count": count,
             "since": now() - PLACED_UNTIL,
+            "least_free_gib": settings.least_free_gib,
             "reserved_memory_mib": settings.reserved_memory_mib,
             "reserved_disk_gib": settings.reserved_disk_gib,
             "VCPU_overcommit": settings.vcpu_overcommit,

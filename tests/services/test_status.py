@@ -13,6 +13,11 @@ def words_at_rest() -> str:
         for wanted, seen, faulty in itertools.product(Power, Power, (False, True))
         if (found := status(wanted, seen, action=None, faulty=faulty))
     ]
+    rows += [
+        [wanted, Power.RUNNING, "still", found.word, found.tone]
+        for wanted in Power
+        if (found := status(wanted, Power.RUNNING, action=None, faulty=False, still=True))
+    ]
     return golden.table(["wanted", "seen", "fault", "status", "tone"], rows)
 
 
