@@ -45,6 +45,10 @@ class Conductor:
     def stop(self, *_) -> None:
         self.stopping = True
 
+    def go_by_its_clock(self) -> None:
+        """Nothing in this process sees that the clock was set before what that means is done."""
+        db.clock = self._clock.now
+
     def run(self) -> None:
         """Look, move, wait for the bell; until stopped."""
         while not self.stopping:
@@ -111,6 +115,7 @@ def main() -> None:
     db.connect(settings.database)
     connection = redis.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=2)
     conductor = Conductor(connection, name=f"{socket.gethostname()}-{os.getpid()}")
+    conductor.go_by_its_clock()
     signal.signal(signal.SIGTERM, conductor.stop)
     signal.signal(signal.SIGINT, conductor.stop)
     garbage.spare_what_stays()
