@@ -149,7 +149,7 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
             host.name,
             NEARLY_FULL,
             f"{host.name} has {host.disk_free_gib} GiB free on its disk, and gets nothing new with "
-            f"less than {least}",
+            f"less than {least} GiB",
         )
     for resource, amount in wanted.items():
         free = room[resource].free
