@@ -71,6 +71,13 @@ class Settings:
     reserved_memory_mib: int = setting("Memory of each host kept for itself.", 1024, least=0)
     reserved_disk_gib: int = setting("Disk of each host kept for itself.", 5, least=0)
 
+    least_free_gib: int = setting(
+        "With less than this free on its disk, GiB, a host gets nothing new, and the doctor warns "
+        "of the portal's own.",
+        2,
+        least=0,
+    )
+
     quota_instances: int = setting("Instances a project may have.", 20, least=0)
     quota_vcpus: int = setting("vCPUs a project may use.", 40, least=0)
     quota_memory_mib: int = setting("Memory a project may use, MiB.", 81_920, least=0)

@@ -7,6 +7,7 @@ turn inside one lock of the process; without it, 50 of 50 parallel creates pass 
 
 import contextlib
 import enum
+import errno
 import fcntl
 import functools
 import importlib
@@ -37,10 +38,14 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.types import JSON, TypeDecorator
 
+from portal.errors import DiskFull
+
 TURN_SECONDS = 30  # how long a process waits for another one's transaction on SQLite
+FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"}
 LOOK_SECONDS = 0.002  # between two looks whether another process has ended its turn
 
 session = scoped_session(sessionmaker(expire_on_commit=False))
@@ -69,8 +74,19 @@ def clock() -> datetime:
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """This moment, in UTC. Somebody may set the clock: what is only measured asks `steady`."""
     return clock()
+
+
+def steady_clock() -> float:
+    """What `steady` asks; tests put another in its place."""
+    return time.monotonic()
+
+
+def steady() -> float:
+    """Seconds that only run, whatever is done to the clock; the same in all processes of a machine
+    until it boots (clock_gettime(2), CLOCK_MONOTONIC)."""
+    return steady_clock()
 
 
 class Base(DeclarativeBase):
@@ -125,7 +141,7 @@ def transaction() -> Iterator[None]:
     """All that is changed inside happens at once, or not at all.
 
     What was read before is read again inside. Nothing slow belongs in here: no hashing, no
-    Redis, no files. Use-cases never call use-cases, so it does not nest.
+    Redis, no files. Use-cases never call use-cases, so it does not nest. Raises DiskFull.
     """
     if session.info.get("changing"):
         raise RuntimeError("a use-case was called inside a use-case")
@@ -138,13 +154,24 @@ def transaction() -> Iterator[None]:
                 session.execute(text("BEGIN IMMEDIATE"))
             yield
             session.commit()
-        except BaseException:
+        except BaseException as error:
             session.rollback()
+            if _of_full_disk(error):
+                raise DiskFull from error
             raise
         finally:
             session.info["changing"] = False
     for call in dict.fromkeys(session.info["after_commit"]):
         call()
+
+
+def _of_full_disk(error: BaseException) -> bool:
+    """https://sqlite.org/rescode.html
+    https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    if not isinstance(error, DBAPIError):
+        return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    said = (getattr(error.orig, each, None) for each in ("sqlite_errorname", "sqlstate"))
+    return bool(FULL.intersection(said))
 
 
 @contextlib.contextmanager

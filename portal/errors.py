@@ -58,6 +58,16 @@ class Unavailable(Refused):
     status = 503
 
 
+class DiskFull(Unavailable):
+    """Nothing can be written down, so nothing was changed."""
+
+    def __init__(self):
+        super().__init__(
+            "Nothing can be changed at this moment: the disk of the portal is full. Nothing is "
+            "lost. Whoever runs this cloud has to make room there; then send it again."
+        )
+
+
 class TooMany(Refused):
     """Too often in a short time: wait `retry_after` seconds."""
 

@@ -23,6 +23,7 @@ PROJECT = {
     "instances:stop": Role.MEMBER,
     "instances:force_stop": Role.MEMBER,
     "instances:reboot": Role.MEMBER,
+    "instances:resume": Role.MEMBER,
     "instances:retry": Role.MEMBER,
     "instances:cancel": Role.MEMBER,
     "instances:delete": Role.MEMBER,

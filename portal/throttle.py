@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError, ResponseError
 
 from portal import config
+from portal.db import steady
 from portal.errors import TooMany, Unavailable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from limits.strategies import MovingWindowRateLimiter
 
 WRONG_PASSWORDS = "wrong passwords"
+EPOCH_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Try:
         """A place of this minute is taken, of the account and of the address. Raises TooMany when
         either has none left, or, where it cannot be counted, OutOfReach: it fails closed."""
         self._keys = (("account", account.lower()), ("address", address))
+        self._epoch = _epoch()
         for number, key in enumerate(self._keys):
             if not self._take(key):
                 self.was_none(self._keys[:number])
@@ -47,12 +50,12 @@ class Try:
         storage = _limiter().storage
         with contextlib.suppress(RedisError):
             for key in self._keys if keys is None else keys:
-                counted = _per_minute().key_for(WRONG_PASSWORDS, *key)
+                counted = _per_minute().key_for(WRONG_PASSWORDS, *key, self._epoch)
                 storage.get_connection().lpop(storage.prefixed_key(counted))
 
     def _take(self, key: tuple[str, str]) -> bool:
         try:
-            return _limiter().hit(_per_minute(), WRONG_PASSWORDS, *key)
+            return _limiter().hit(_per_minute(), WRONG_PASSWORDS, *key, self._epoch)
         except ResponseError as error:  # it answers
             log.warning("tries of passwords cannot be counted: %s", error)
             raise OutOfReach(
@@ -68,7 +71,8 @@ class Try:
             ) from None
 
     def _refusal(self, key: tuple[str, str]) -> TooMany:
-        reset = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key).reset_time
+        window = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key, self._epoch)
+        reset = window.reset_time
         seconds = max(1, round(reset - time.time()))
         return TooMany(f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds)
 
@@ -76,11 +80,11 @@ class Try:
 def check(what: str, who: str, *, per_minute: int) -> None:
     """Count one more of `what` by `who`. Raises TooMany beyond `per_minute`; with Redis out of
     reach it is not counted, which the log says."""
-    limit = _limit(per_minute)
+    limit, epoch = _limit(per_minute), _epoch()
     try:
-        if _limiter().hit(limit, what, who):
+        if _limiter().hit(limit, what, who, epoch):
             return
-        reset = _limiter().get_window_stats(limit, what, who).reset_time
+        reset = _limiter().get_window_stats(limit, what, who, epoch).reset_time
     except RedisError as error:
         log.warning("%s are not counted: %s", what, error)
         return
@@ -93,17 +97,17 @@ def check(what: str, who: str, *, per_minute: int) -> None:
 def within(what: str, who: str, *, per_minute: int) -> int | None:
     """How many more of `what` by `who` there may be within this minute after this one; None when
     this is one too many. Counted in this process, so it costs nothing and needs nobody."""
-    limit = _limit(per_minute)
-    if not _here().hit(limit, what, who):
+    limit, epoch = _limit(per_minute), _epoch()
+    if not _here().hit(limit, what, who, epoch):
         return None
-    return _here().get_window_stats(limit, what, who).remaining
+    return _here().get_window_stats(limit, what, who, epoch).remaining
 
 
 def check_pace(what: str, who: str, *, per_minute: int) -> None:
     """Count one more of `what` by `who`, in this process. Raises TooMany beyond `per_minute`."""
     if within(what, who, per_minute=per_minute) is not None:
         return
-    reset = _here().get_window_stats(_limit(per_minute), what, who)
+    reset = _here().get_window_stats(_limit(per_minute), what, who, _epoch())
     seconds = max(1, round(reset.reset_time - time.time()))
     raise TooMany(
         f"More than {per_minute} {what} within a minute. Wait {seconds} seconds.",
@@ -127,6 +131,13 @@ def _limit(per_minute: int) -> "RateLimitItem":
     from limits import RateLimitItemPerMinute
 
     return RateLimitItemPerMinute(per_minute)
+
+
+def _epoch() -> str:
+    """Changes when somebody sets the clock by more than EPOCH_SECONDS, and so do all keys of what
+    is counted: else what was counted in the future would count for as long as it is ahead. Whoever
+    can set the clock needs no more tries; and clocks that are slewed change it less than daily."""
+    return str(int((time.time() - steady()) // EPOCH_SECONDS))
 
 
 def _limiter() -> "MovingWindowRateLimiter":

@@ -6,6 +6,7 @@ to wait.
 """
 
 import dataclasses
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,12 +58,21 @@ class Clock:
     """Time that a test can move."""
 
     def __init__(self):
-        self.offset = timedelta()
+        self.offset, self.passed = timedelta(), timedelta()
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
+    def steady(self) -> float:
+        return time.monotonic() + self.passed.total_seconds()
+
     def forward(self, **amount) -> None:
+        """So much time passes."""
+        self.offset += timedelta(**amount)
+        self.passed += timedelta(**amount)
+
+    def set_forward(self, **amount) -> None:
+        """Somebody sets the clock, and no time passes."""
         self.offset += timedelta(**amount)
 
 

@@ -66,6 +66,7 @@ def redis_url(redis_server):
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(db, "clock", clock)
+    monkeypatch.setattr(db, "steady_clock", clock.steady)
     return clock
 
 

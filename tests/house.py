@@ -20,6 +20,7 @@ class House:
     def __init__(self, directory, redis_url: str, patch: pytest.MonkeyPatch):
         self.clock = Clock()
         patch.setattr(db, "clock", self.clock)
+        patch.setattr(db, "steady_clock", self.clock.steady)
         self._path = directory / "portico.db"
         self.cloud = install(directory, redis_url, self.clock, f"sqlite:///{self._path}")
         self.cloud.add_host("kvm-1")

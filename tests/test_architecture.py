@@ -31,6 +31,7 @@ FORBIDDEN = {
 SHARED = {  # what portal and workers both import
     "workers.specs",  # what crosses from one to the other
     "workers.wire",  # and the names of the ways that it takes
+    "workers.foreign",  # what a file is that is no disk image
     "workers.qcow2",  # what a disk image must be, whichever side takes it in
 }
 SHELL = {"base.html", "_running.html", "errors/error.html"}  # templates that belong to no noun

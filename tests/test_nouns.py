@@ -20,7 +20,8 @@ from workers.jobs import JOBS
 
 ENGINE = [  # the loops, which carry any noun
     *("tick", "moves", "decide", "outbox", "wire", "questions", "outcomes", "drift", "tables"),
-    *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "__main__"),
+    *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "clock_set", "moments"),
+    "__main__",
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}
 ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions", "seals"}

@@ -100,6 +100,7 @@ def _open(cipher: Fernet, config: HostConfig, name: str, job_id: str, sealed: st
         raise Rejected(f"it is of version {letter.get('version')}, this host of {specs.VERSION}")
     if (letter["job"], letter["host"], letter["id"]) != (name, config.name, job_id):
         raise Rejected("it was sealed for another job or another host")
-    if letter["not_after"] < time.time():
-        raise Rejected("it has run out")
+    late = time.time() - letter["not_after"]
+    if late > 0:
+        raise Rejected(f"it has run out, {late:.0f} s ago by the clock of this host")
     return letter

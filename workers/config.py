@@ -72,6 +72,11 @@ class HostConfig:
         "How many all ports of a project may have on this host; and no more than a quarter of it.",
         32_768,
     )
+    resume_free_mib: int = setting(
+        "Guests that stand still for want of space go on by themselves once so much is free; with "
+        "less the host's page warns.",
+        512,
+    )
     image_cache_gib: int = setting(
         "How large the cache of images grows before those go that no disk stands on.", 40
     )

@@ -29,6 +29,8 @@ LINE_BYTES = 4096
 LINE_SECONDS = 5.0  # for the whole first line
 CHUNK_BYTES = 65_536
 AT_ONCE = 64
+HEARD_SECONDS = 7200.0  # a call is remembered, should somebody set the clock back
+CLOCK_SECONDS = 2.0  # a clock that moves by more was set
 AGAIN_SECONDS = 1.0  # after the process ran out of files
 
 log = logging.getLogger("workers.consoles")
@@ -39,9 +41,9 @@ class Calls:
 
     def __init__(self, config: HostConfig):
         self._cipher, self._host = Fernet(config.key), config.name
-        self._heard: dict[str, float] = {}  # nonce to when it runs out
+        self._heard: dict[str, float] = {}  # nonce to when it was heard, monotonic
         self._turn = threading.Lock()
-        self._since = int(time.time())  # what was heard before is forgotten, so it is refused
+        self._begin()
 
     def open(self, line: bytes) -> str:
         """The id of the instance that is asked for. Raises Rejected."""
@@ -54,14 +56,23 @@ class Calls:
         if call.host != self._host:
             raise Rejected("it was sealed for another host")
         moment = time.time()
+        if abs(moment - time.monotonic() - self._apart) > CLOCK_SECONDS:
+            self._begin()  # the clock was set: what ran out before might seem to be new
         if call.not_after < moment or self._cipher.extract_timestamp(line) < self._since:
             raise Rejected("it has run out")
         with self._turn:
-            self._heard = {nonce: end for nonce, end in self._heard.items() if end >= moment}
+            oldest = time.monotonic() - HEARD_SECONDS
+            self._heard = {nonce: at for nonce, at in self._heard.items() if at >= oldest}
             if call.nonce in self._heard:
                 raise Rejected("it was used before")
-            self._heard[call.nonce] = call.not_after
+            self._heard[call.nonce] = time.monotonic()
         return instance_id
+
+    def _begin(self) -> None:
+        """What was sealed before is refused from now on: what was heard of it is forgotten, or ran
+        out by another clock."""
+        self._since = int(time.time()) - 1
+        self._apart = time.time() - time.monotonic()
 
 
 class Consoles:

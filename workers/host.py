@@ -101,11 +101,16 @@ def tidy(config: HostConfig) -> None:
 
 
 def watch(config: HostConfig, changed: Callable[[], None]) -> None:
-    """`changed` is called whenever something happens to a guest, from threads of its own."""
+    """`changed` is called whenever something happens to a guest, from threads of its own; and
+    guests that stood still for want of space go on when there is some."""
     if config.driver == "libvirt":
-        from workers.drivers.libvirt import events
+        from workers.drivers.libvirt import events, standstill
 
-        events.watch(config.libvirt_uri, changed)
+        events.watch(
+            config.libvirt_uri,
+            changed,
+            lambda connection: standstill.let_go_on(connection, config),
+        )
 
 
 def open_screen(config: HostConfig, instance_id: str) -> socket.socket:

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, g, redirect, request, url_for
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf import CSRFProtect
+from itsdangerous import TimestampSigner
 from werkzeug.exceptions import BadRequest, Forbidden
 
 from portal import doors
@@ -50,6 +52,26 @@ class Person(UserMixin):
         return self.actor.may(permission, project_id)
 
 
+class Ageless(TimestampSigner):
+    """Of a cookie no age is asked: its session in the table has one. Else whoever signed in before
+    somebody set the clock back would seem to have done so in the future, and be nobody."""
+
+    def unsign(self, value, max_age=None, return_timestamp=False):
+        """What was signed, whenever that was."""
+        return super().unsign(value, None, return_timestamp)
+
+
+class Cookies(SecureCookieSessionInterface):
+    """Flask's own, signed so."""
+
+    def get_signing_serializer(self, app):
+        """Signs and opens cookies."""
+        serializer = super().get_signing_serializer(app)
+        if serializer is not None:
+            serializer.signer = Ageless
+        return serializer
+
+
 class Tokens(CSRFProtect):
     """Looks for the token of a form whose parts have names, as those of all browsers have."""
 
@@ -62,6 +84,7 @@ class Tokens(CSRFProtect):
 def install(app: Flask) -> None:
     """Every request has a number. One for a page comes from a form of this site if it changes
     something, and from a person if the page is not open to all."""
+    app.session_interface = Cookies()
     login_manager.init_app(app)
     tokens = Tokens(app)
     app.before_request(_number)

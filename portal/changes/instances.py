@@ -13,11 +13,12 @@ MAKE = Step("instances.apply", "Set up the guest")
 START = Step(MAKE.job, "Start the guest")
 SHUT_DOWN = Step(MAKE.job, "Shut down the guest")
 SWITCH_OFF = Step(MAKE.job, "Switch off the guest")
+RESUME = Step(MAKE.job, "Let the guest go on")
 BOOT_AGAIN = Step(MAKE.job, "Shut down the guest, and boot it again")
 GONE = Step("instances.remove", "Remove the guest")
 
 BUILD = ((COPY, TABLE, FILTER), (MAKE,))
-POWER = frozenset({"start", "stop", "force_stop", "reboot"})
+POWER = frozenset({"start", "stop", "force_stop", "reboot", "resume"})
 
 CHANGES = {
     "create": Change(stages=BUILD, deadline=timedelta(minutes=30)),  # an image may be copied first
@@ -26,9 +27,10 @@ CHANGES = {
     "force_stop": Change(
         stages=((SWITCH_OFF,),),
         deadline=timedelta(minutes=3),
-        supersedes=OWN_WORK | {"stop", "reboot"},
+        supersedes=OWN_WORK | {"stop", "reboot", "resume"},
     ),
     "reboot": Change(stages=((TABLE, FILTER), (BOOT_AGAIN,)), deadline=timedelta(minutes=6)),
+    "resume": Change(stages=((RESUME,),), deadline=timedelta(minutes=2)),
     "repair": Change(stages=BUILD, deadline=timedelta(minutes=30)),
     "delete": Change(
         stages=((GONE,), (TABLE, TABLE_GONE, FILTER)),

@@ -10,11 +10,12 @@ import redis
 from sqlalchemy.exc import DBAPIError
 
 from portal import config, db, garbage
-from portal.conductor import drift, housekeeping, outbox, tick
+from portal.conductor import clock_set, drift, housekeeping, outbox, tick
 from portal.conductor.ear import Ear
-from portal.conductor.lead import lead, resign
+from portal.conductor.lead import Leader
 from portal.conductor.questions import Questions
 from portal.conductor.wire import Wire
+from portal.errors import Unavailable
 from portal.services import seals
 
 BELL_SECONDS = 1.0  # how long to wait for the bell before looking anyway
@@ -37,11 +38,16 @@ class Conductor:
         self._wire = Wire(connection)
         self._ear = Ear(self._wire)
         self._questions = Questions(self._wire)
+        self._leader, self._clock = Leader(name), clock_set.Watch()
         self._heard_at = self._mended_at = self._tidied_at = self._sealed_at = -TIDY_SECONDS
         self._skipped = False  # whether the last turn did not listen
 
     def stop(self, *_) -> None:
         self.stopping = True
+
+    def go_by_its_clock(self) -> None:
+        """Nothing in this process sees that the clock was set before what that means is done."""
+        db.clock = self._clock.now
 
     def run(self) -> None:
         """Look, move, wait for the bell; until stopped."""
@@ -50,18 +56,20 @@ class Conductor:
             try:
                 moved = self.turn()
                 patience = 0.0 if moved else self._patience()
-            except (redis.RedisError, DBAPIError) as error:
+            except (redis.RedisError, DBAPIError, Unavailable) as error:
                 log.warning("this turn failed, the next one will do its work: %s", error)
                 patience = BELL_SECONDS
             db.session.remove()
             self._wait(began, patience)
-        resign(self.name)
+        self._leader.resign()
 
     def turn(self) -> int:
         """Everything that is due has been done once. Returns how many moves were made."""
         self._skipped = False
-        if not lead(self.name):
+        if not self._leader.leads():
+            self._clock.forget()  # whoever leads sees to it
             return 0
+        clock_set.follow(self._clock)
         moved = tick.tick(self._wire)
         moment = time.monotonic()
         if moment - self._heard_at < EAR_SECONDS:
@@ -100,10 +108,14 @@ class Conductor:
 def main() -> None:
     """Run with the settings of the environment and of the file that PORTICO_CONFIG names."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    settings = config.use(config.read_in_force())
+    try:
+        settings = config.use(config.read_in_force())
+    except (ValueError, OSError) as wrong:
+        raise SystemExit(f"The conductor cannot start. {wrong}. Correct that.") from None
     db.connect(settings.database)
     connection = redis.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=2)
     conductor = Conductor(connection, name=f"{socket.gethostname()}-{os.getpid()}")
+    conductor.go_by_its_clock()
     signal.signal(signal.SIGTERM, conductor.stop)
     signal.signal(signal.SIGINT, conductor.stop)
     garbage.spare_what_stays()

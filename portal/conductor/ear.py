@@ -52,7 +52,7 @@ class Ear:
             beat = beats.get(host.id, {}).get(wire.BEAT_TIME, "")
             if beat and beat != self._beats[host.id]:
                 self._beats[host.id] = beat
-                if host.heard_at is None or now() - host.heard_at >= HEARD_WRITTEN:
+                if host.heard_at is None or abs(now() - host.heard_at) >= HEARD_WRITTEN:
                     heard.append(host)
         if not heard:
             return

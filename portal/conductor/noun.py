@@ -68,5 +68,6 @@ class Noun:
     ended: Callable[[Sequence[Operation]], None] = _nothing  # what the end of changes means
     due: Callable[[], Iterable[uuid.UUID]] = _none  # what has drifted and may be mended now
     mend: Callable[[uuid.UUID], bool] = _not_mended  # whether a change of it was opened
+    clock_set: Callable[[timedelta], None] = _nothing  # its moments that are waited from move so
     questions: Callable[[Beats], Iterable[Question]] = _none  # what is wanted to be known now
     answered: Callable[[Question, Fate], None] = _nothing  # a question has ended

@@ -15,7 +15,7 @@ from portal.conductor.decide import Attempt
 from portal.conductor.noun import Beats, Noun, Question
 from portal.conductor.nouns import NOUNS
 from portal.conductor.wire import Fate, Message, Receipt, Wire
-from portal.db import now, session, transaction
+from portal.db import now, session, steady, transaction
 from portal.models import Host
 from workers.wire import SHORT
 
@@ -31,6 +31,7 @@ class Put:
     question: Question
     mark: Hashable
     at: float  # monotonic
+    until: float  # of `steady`: when nobody waits any longer
     receipt: Receipt | None  # None: nothing of it is on the wire
     not_before: float | None = None  # monotonic; None: it was answered, or is under way
 
@@ -62,12 +63,12 @@ class Questions:
         fates = self._wire.look(under_way.keys()) if under_way else {}
         over, ended = [], 0
         for receipt, (about, put) in under_way.items():
-            fate, moment = fates[receipt], now()
+            fate = fates[receipt]
             if fate.attempt is Attempt.LOST:
                 del self._put[about]
             elif fate.attempt is Attempt.BUSY:
                 put.receipt, put.not_before = None, time.monotonic() + fate.after_seconds
-            elif fate.attempt not in ENDED and moment < put.question.until:
+            elif fate.attempt not in ENDED and steady() < put.until:
                 continue
             else:
                 ended += self._end(put, fate)
@@ -78,7 +79,7 @@ class Questions:
         for about, (noun, question) in wanted.items():
             if self._unanswered(about) and now() >= question.until:
                 self._put.pop(about, None)
-                ended += self._end(Put(noun, question, question.mark, 0.0, None), None)
+                ended += self._end(Put(noun, question, question.mark, 0.0, 0.0, None), None)
         return ended
 
     def _unanswered(self, about: uuid.UUID) -> bool:
@@ -116,7 +117,10 @@ class Questions:
                 spec=question.spec,
                 not_after=question.until,
             )
-            self._put[about] = Put(noun, question, question.mark, time.monotonic(), message.receipt)
+            until = steady() + (question.until - now()).total_seconds()
+            self._put[about] = Put(
+                noun, question, question.mark, time.monotonic(), until, message.receipt
+            )
             messages.append(message)
         if messages:
             self._wire.send(messages)

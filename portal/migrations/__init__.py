@@ -41,6 +41,17 @@ def newest(url: str) -> str:
     return ScriptDirectory.from_config(settings(url)).get_current_head()
 
 
+def known(url: str, revision: str) -> bool:
+    """Whether this version of Portico knows the revision."""
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    try:
+        return bool(ScriptDirectory.from_config(settings(url)).get_revision(revision))
+    except CommandError:
+        return False
+
+
 def present(engine: Engine) -> str | None:
     """The revision that the database has; None when it has no tables of ours."""
     from alembic.runtime.migration import MigrationContext

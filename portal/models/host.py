@@ -42,6 +42,7 @@ class Host(Changeable, Base):
     memory_mib: Mapped[int] = mapped_column(default=0)
     disk_gib: Mapped[int] = mapped_column(default=0)
     disk_free_gib: Mapped[int] = mapped_column(default=0)
+    file_systems: Mapped[list] = mapped_column(default=list, server_default="[]")
     accelerator: Mapped[str] = mapped_column(String(16), default="")
     accelerator_reason: Mapped[str] = mapped_column(default="")
     versions: Mapped[dict] = mapped_column(default=dict)
@@ -57,13 +58,14 @@ class Host(Changeable, Base):
 
     @property
     def dark(self) -> bool:
-        """Whether it has not been heard for so long that what is known of it may be old."""
-        return self.heard_at is None or now() - self.heard_at > DARK_AFTER
+        """Whether it has not been heard for so long that what is known of it may be old; one that
+        was heard by a clock that was wrong has yet to be heard."""
+        return self.heard_at is None or abs(now() - self.heard_at) > DARK_AFTER
 
     @property
     def placeable(self) -> bool:
         """Whether the host was heard recently enough to be given something new."""
-        return self.heard_at is not None and now() - self.heard_at <= PLACED_UNTIL
+        return self.heard_at is not None and abs(now() - self.heard_at) <= PLACED_UNTIL
 
 
 class Claim(Base):

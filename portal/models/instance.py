@@ -13,7 +13,7 @@ from portal.models.identity import Project, User
 from portal.models.image import Image
 from portal.models.machine import Machine
 from portal.models.port import Port
-from portal.models.status import ACTIONS, Power, Status, status
+from portal.models.status import ACTIONS, STANDSTILLS, Power, Status, status
 
 UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
     "deleted_at IS NULL AND (observed <> desired OR observed_generation <> generation"
@@ -100,7 +100,14 @@ class Instance(Machine, Detailed, Base):
             self.observed,
             action=self.open_operation and self.open_operation.action,
             faulty=bool(self.fault),
+            still=bool(self.standstill),
         )
+
+    @property
+    def standstill(self) -> tuple[str, str] | None:
+        """Why the guest, which runs, stands still, and whose move it is; None while it does not."""
+        running = self.observed is Power.RUNNING and not self.deleted_at
+        return STANDSTILLS.get(self.observed_reason) if running else None
 
     def may(self, action: str) -> bool:
         """Whether its present state allows `action`; who may is another question."""

@@ -5,6 +5,8 @@ No status is stored, so none can go stale.
 
 import enum
 
+from workers import specs
+
 
 class Power(enum.StrEnum):
     """How a guest is, or shall be."""
@@ -42,6 +44,8 @@ class Status(Pill):
 
     BUILDING = ("Building", Tone.BUSY)
     RUNNING = ("Running", Tone.OK)
+    PAUSED = ("Paused", Tone.WARN)
+    RESUMING = ("Resuming", Tone.BUSY)
     STOPPED = ("Stopped", Tone.OFF)
     STARTING = ("Starting", Tone.BUSY)
     STOPPING = ("Stopping", Tone.BUSY)
@@ -79,6 +83,7 @@ UNDER_WAY = {
     "stop": Status.STOPPING,
     "force_stop": Status.STOPPING,
     "reboot": Status.REBOOTING,
+    "resume": Status.RESUMING,
     "repair": Status.REPAIRING,
     "delete": Status.DELETING,
 }
@@ -95,25 +100,55 @@ AT_REST = {  # (wanted, seen)
     (Power.ABSENT, Power.ABSENT): Status.DELETE_WAITING,
 }
 
+ON = {Status.RUNNING, Status.PAUSED, Status.RESUMING, Status.STOPPING, Status.REBOOTING}
+
 ACTIONS = {  # what a person may ask for, and in which states
     "start": {Status.STOPPED},
-    "stop": {Status.RUNNING},
-    "force_stop": {Status.RUNNING, Status.STOPPING, Status.REBOOTING},
-    "reboot": {Status.RUNNING},
+    "resume": {Status.PAUSED},
+    "stop": {Status.RUNNING, Status.PAUSED},
+    "force_stop": ON,
+    "reboot": {Status.RUNNING, Status.PAUSED},
     "retry": {Status.ERROR, Status.MISSING},
     "cancel": {Status.STARTING, Status.STOPPING, Status.REBOOTING},
-    "console": {Status.RUNNING, Status.STOPPING, Status.REBOOTING},
+    "console": ON,
     "rename": set(Status) - {Status.DELETED},
     "delete": set(Status) - {Status.DELETED},
 }
 
 
-def status(wanted: Power, seen: Power, *, action: str | None, faulty: bool) -> Status:
+STANDSTILLS = {  # why a guest stands still → the cause in words, and whose move it is
+    specs.NO_SPACE: (
+        "its host has no space left",
+        "Nothing is lost: it goes on by itself, where it stood, as soon as whoever runs this cloud "
+        "has made room.",
+    ),
+    specs.DISK_ERROR: (
+        "its host cannot write its disk",
+        "Nothing is lost: once whoever runs this cloud has mended the disk, resume it and it goes "
+        "on where it stood.",
+    ),
+    specs.PAUSED: (
+        "it was suspended on its host",
+        "Whoever runs this cloud did that. Resume it, and it goes on where it stood.",
+    ),
+    specs.WATCHDOG: (
+        "its watchdog has stopped it",
+        "Its operating system did not answer for too long. Resume it, or reboot it.",
+    ),
+    specs.PANIC: ("it crashed", "Look at its console, and reboot it."),
+}
+
+
+def status(
+    wanted: Power, seen: Power, *, action: str | None, faulty: bool, still: bool = False
+) -> Status:
     """What these facts come to, until the host has reported the guest gone for good. `action` is
     the open change, `faulty` whether the last one failed in a way that its owner has to do
-    something about."""
+    something about, `still` whether the guest that runs stands still."""
     if action:
         return UNDER_WAY[action]
     if faulty and wanted is not Power.ABSENT:
         return Status.ERROR
+    if still and wanted is not Power.ABSENT:
+        return Status.PAUSED
     return AT_REST[wanted, seen]

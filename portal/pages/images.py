@@ -13,7 +13,7 @@ from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import images, quotas, waits
-from portal.services.images.inspection import HEAD_USUAL
+from workers.foreign import HEAD_BYTES
 
 GIB = 2**30
 VISIBILITIES = {
@@ -224,7 +224,7 @@ def _bytes(text: str) -> int:
 def _head() -> bytes:
     """How the file begins that a script is about to send, if it has said so."""
     given = request.files.get("file_head")
-    return given.read(HEAD_USUAL) if given else b""
+    return given.read(HEAD_BYTES) if given else b""
 
 
 def _published() -> dict:

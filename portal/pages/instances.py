@@ -30,6 +30,7 @@ pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>
 
 ACTIONS = {  # what the buttons say, and what a page without scripts asks before
     "start": ("Start", "play", "The instance boots."),
+    "resume": ("Resume", "play", "The guest goes on where it stood."),
     "stop": (
         "Stop",
         "power",
@@ -217,7 +218,9 @@ def lock(project_id, instance_id, wish):
     return redirect(url_for(".settings", project_id=project_id, instance_id=instance_id), 303)
 
 
-@pages.get("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry,cancel):action>")
+@pages.get(
+    "/<uuid:instance_id>/actions/<any(start,resume,stop,reboot,force_stop,retry,cancel):action>"
+)
 def confirm(project_id, instance_id, action):
     instance = instances.find(current_user.actor, project_id, instance_id)
     return render_template(
@@ -225,7 +228,9 @@ def confirm(project_id, instance_id, action):
     )
 
 
-@pages.post("/<uuid:instance_id>/actions/<any(start,stop,reboot,force_stop,retry,cancel):action>")
+@pages.post(
+    "/<uuid:instance_id>/actions/<any(start,resume,stop,reboot,force_stop,retry,cancel):action>"
+)
 def act(project_id, instance_id, action):
     getattr(instances, action)(current_user.actor, project_id, instance_id)
     if action == "cancel":

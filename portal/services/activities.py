@@ -1,5 +1,6 @@
 """The record of who did what. Written in the transaction of the change; never altered."""
 
+import contextlib
 import uuid
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +9,7 @@ from sqlalchemy.orm import joinedload, make_transient
 
 from portal import throttle
 from portal.db import session, transaction, write
-from portal.errors import Refused
+from portal.errors import DiskFull, Refused
 from portal.models import Activity, Image, Operation, Project, User
 from portal.policies import Actor, authorize, concealed_images
 from portal.services.listing import Query, like, page
@@ -76,7 +77,7 @@ def record_refusal(
     sentence = _if_seldom(str(refused), str(actor.user_id))
     if not sentence:
         return
-    with transaction():
+    with contextlib.suppress(DiskFull), transaction():
         known = project_id and actor.role(project_id) and session.get(Project, project_id)
         session.add(
             Activity(

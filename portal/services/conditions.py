@@ -81,6 +81,9 @@ def _of_unfit(host: Host, refusal: placement.No) -> Condition:
     word, sentence = refusal.kind.capitalize(), f"{refusal.sentence}."
     if not host.enabled:
         return Condition(word, Tone.WARN, sentence)
+    if refusal.kind == placement.NEARLY_FULL:
+        mend = f"Make room on {host.name}: delete instances, or move its state directory."
+        return Condition(word, Tone.WARN, sentence, mend)
     if host.trouble:
         return Condition(word, Tone.BAD, f"{sentence} It says: {host.trouble}.", LOGS)
     if host.heard_at is None:

@@ -29,8 +29,10 @@ JUDGED = (  # by what it is decided whether a host can take something
     Host.vcpus,
     Host.memory_mib,
     Host.disk_gib,
+    Host.disk_free_gib,
     Host.images,
 )
+NEARLY_FULL = "nearly full"
 AMOUNTS = {  # so much of it, for people, and what it is so much of
     Resource.VCPU: (str, "vCPUs"),
     Resource.MEMORY: (words.memory, "of memory"),
@@ -167,6 +169,14 @@ def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -
         return No(
             host.name, "not answering", f"{host.name} was last heard {words.since(host.heard_at)}"
         )
+    least = config.current().least_free_gib
+    if host.disk_free_gib < least:
+        return No(
+            host.name,
+            NEARLY_FULL,
+            f"{host.name} has {words.disk(host.disk_free_gib)} free on its disk, and gets nothing "
+            f"new with less than {words.disk(least)}",
+        )
     for resource, amount in wanted.items():
         free = room[resource].free
         if amount > free:
@@ -209,6 +219,7 @@ def _statement_of_the_roomiest():
         )
         .outerjoin(claimed, claimed.c.host_id == Host.id)
         .where(Host.enabled, Host.observed_at.is_not(None), Host.heard_at >= bindparam("since"))
+        .where(Host.disk_free_gib >= bindparam("least_free_gib", type_=Integer))
         .where(*(free[each] >= bindparam(each.name, type_=Integer) for each in Resource))
         .order_by(free[Resource.MEMORY].desc(), Host.name)
         .limit(bindparam("count", type_=Integer))
@@ -229,6 +240,7 @@ def _lock_roomiest(wanted: dict[Resource, int], count: int) -> tuple[list[Host],
         | {
             "count": count,
             "since": now() - PLACED_UNTIL,
+            "least_free_gib": settings.least_free_gib,
             "reserved_memory_mib": settings.reserved_memory_mib,
             "reserved_disk_gib": settings.reserved_disk_gib,
             "VCPU_overcommit": settings.vcpu_overcommit,

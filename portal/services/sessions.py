@@ -1,5 +1,6 @@
 """Browsers that are signed in. The cookie holds 256 random bits; the table their SHA-256."""
 
+import contextlib
 import hashlib
 import secrets
 import uuid
@@ -10,6 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from portal import config
 from portal.db import now, session, transaction
+from portal.errors import DiskFull
 from portal.models import Session, User
 from portal.policies import Actor
 from portal.services import activities
@@ -55,10 +57,11 @@ def alive(session_id: uuid.UUID) -> Session | None:
 
 
 def touch(found: Session) -> None:
-    """The session was used just now. Written at most once a minute."""
-    if now() - found.last_seen < SEEN_WRITTEN:
+    """The session was used just now. Written at most once a minute; on a full disk not at all,
+    so that pages go on."""
+    if abs(now() - found.last_seen) < SEEN_WRITTEN:
         return
-    with transaction():
+    with contextlib.suppress(DiskFull), transaction():
         session.execute(update(Session).where(Session.id == found.id).values(last_seen=now()))
 
 
@@ -128,9 +131,11 @@ def _oldest() -> datetime:
 
 def _lasts(found: Session) -> bool:
     settings, moment = config.current(), now()
+    newest = moment + timedelta(hours=settings.session_hours)
     return (
         found.revoked_at is None
         and found.user.enabled
+        and found.created_at <= newest  # else it is of a clock that was wrong, and would never end
         and moment - found.last_seen <= timedelta(minutes=settings.session_idle_minutes)
         and found.created_at >= _oldest()
     )

@@ -8,12 +8,14 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from portal.conductor import lead, tick
+from portal.conductor import tick
 from portal.conductor.__main__ import Conductor
+from portal.conductor.lead import Leader
 from portal.conductor.wire import Wire
 from portal.db import session, transaction
 from portal.errors import Conflict
 from portal.models import Instance, Operation, Outcome, Power, Task
+from portal.models.lease import LASTS
 from portal.services import instances, quotas
 from tests.conftest import install
 from tests.crowd import at_once
@@ -178,33 +180,63 @@ def work_until_idle(cloud) -> None:
 
 
 def test_one_leads_and_the_other_waits_until_the_lease_has_run_out(bare_cloud):
-    assert lead.lead("first")
-    assert not lead.lead("second")
-    bare_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
-    assert lead.lead("first")  # renewed
-    bare_cloud.clock.forward(seconds=lead.LASTS.total_seconds() - 1)
-    assert not lead.lead("second")
-    bare_cloud.clock.forward(seconds=2)
-    assert lead.lead("second")
-    assert not lead.lead("first")
+    first, second, passes = Leader("first"), Leader("second"), bare_cloud.clock.forward
+    assert first.leads()
+    assert not second.leads()
+    passes(seconds=LASTS.total_seconds() - 4)
+    assert first.leads()  # renewed
+    assert not second.leads()
+    passes(seconds=LASTS.total_seconds() - 4)
+    assert not second.leads()
+    passes(seconds=5)
+    assert second.leads()
+    assert not first.leads()
+
+
+def test_who_has_just_come_watches_the_lease_before_it_is_taken(bare_cloud):
+    """It may be renewed by a clock that is far behind: only watching tells."""
+    assert Leader("first").leads()
+    bare_cloud.clock.forward(hours=1)
+    second = Leader("second")
+    assert not second.leads()
+    bare_cloud.clock.forward(seconds=LASTS.total_seconds() + 1)
+    assert second.leads()
 
 
 def test_who_resigns_is_followed_at_once_and_nobody_resigns_for_another(bare_cloud):
-    assert lead.lead("first")
-    lead.resign("second")
-    assert not lead.lead("second")
-    lead.resign("first")
-    assert lead.lead("second")
+    first, second = Leader("first"), Leader("second")
+    assert first.leads()
+    second.resign()
+    assert not second.leads()
+    first.resign()
+    assert second.leads()
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_whoever_sets_the_clock_nobody_follows_a_leader_that_lives(bare_cloud, hours):
+    """Seen: the lease was of the clock, so it had run out an hour early, or lasted one longer."""
+    first, second = Leader("first"), Leader("second")
+    assert first.leads()
+    assert not second.leads()
+    bare_cloud.clock.set_forward(hours=hours)
+    for _ in range(10):
+        assert not second.leads()
+        assert first.leads()
+        bare_cloud.clock.forward(seconds=5)
+    bare_cloud.clock.forward(seconds=LASTS.total_seconds())
+    assert second.leads(), "and one that is dead is followed, as if the clock were right"
 
 
 @pytest.mark.parametrize("run_out", [False, True])
 def test_of_many_who_ask_at_once_one_leads(any_cloud, run_out):
+    leaders = [Leader(f"conductor-{number}") for number in range(10)]
     if run_out:
-        assert lead.lead("before")
+        assert Leader("before").leads()
+        assert not any(each.leads() for each in leaders)
         any_cloud.clock.forward(minutes=1)
 
     def ask(number: int) -> None:
-        if not lead.lead(f"conductor-{number}"):
+        if not leaders[number].leads():
             raise Conflict("another one leads")
 
     assert at_once(10, ask) == {"done": 1, "Conflict": 9}

@@ -151,7 +151,7 @@ def test_what_the_quota_lacks_is_said_before_the_form_is_sent(alice, form, cloud
     assert dock(shown).startswith("4 x small 3 of 4 fit now: the quota has ")
     quotas.change(cloud.actor("ada"), cloud.project().id, {"vcpus": 30})
     shown = alice.send(f"{form}/summary", fields, page=form).text
-    lacks = "the quota has 1536 MiB of memory left, each takes 512 MiB"
+    lacks = "the quota has 1.5 GiB of memory left, each takes 512 MiB"
     assert dock(shown) == f"4 x small 3 of 4 fit now: {lacks}"
     shown = alice.send(f"{form}/summary", fields | {"count": ["3"]}, page=form).text
     assert dock(shown) == "3 x small fit now"
@@ -163,7 +163,7 @@ def test_a_flavor_that_is_too_small_for_the_image_is_named_before(alice, form, c
     small = session.scalar(select(Flavor.id).where(Flavor.name == "small"))
     fields = alice.fields(form) | {"image_id": [str(image.id)], "flavor_id": [str(small)]}
     shown = alice.send(f"{form}/summary", fields, page=form).text
-    assert "Big needs 4096 MiB of memory, small has 512 MiB." in shown
+    assert "Big needs 4 GiB of memory, small has 512 MiB." in shown
 
 
 def test_the_form_begins_with_what_one_used_last_or_else_with_a_public_image(

@@ -23,6 +23,7 @@ from portal.models import (
 from portal.services import instances
 from tests.cloud import PASSWORD
 from tests.services.user_data_texts import BOMBS
+from workers.specs import NO_SPACE
 
 
 def test_the_form_creates_what_its_summary_says(alice, red, cloud):
@@ -309,3 +310,23 @@ def test_what_people_write_is_in_no_error_of_the_database(cloud):
         session.add(User(name="a canary", password_hash="and its secret"))
     assert "canary" not in str(broken.value)
     assert "secret" not in str(broken.value)
+
+
+def test_a_guest_whose_host_is_full_says_so_in_list_and_page_with_a_button(alice, red, cloud):
+    instance = cloud.running("web")
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    place = f"{red}/instances/{instance.id}"
+    assert "Resume" not in alice.open(place).text
+    host.put("guest", guest_id, host.get("guest", guest_id) | {"reason": NO_SPACE})
+    cloud.look()
+    page, row = alice.open(place).text, alice.open(f"{place}/row").text
+    assert "Paused: its host has no space left." in page
+    assert "it goes on by itself" in page
+    assert "Its host has no space left" in row
+    assert "hx-trigger" in row, "it may go on by itself"
+    assert "hx-trigger" in page
+    assert alice.send(f"{place}/actions/resume", page=place).status_code == 303
+    cloud.settle()
+    page = alice.open(place).text
+    assert "Paused" not in page
+    assert "hx-trigger" not in alice.open(f"{place}/row").text

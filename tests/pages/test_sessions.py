@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import time
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -213,3 +214,15 @@ def test_a_short_session_is_as_short_as_it_was_set(cloud, app, alice):
     config.use(dataclasses.replace(config.current(), session_idle_minutes=1))
     cloud.clock.forward(seconds=61)
     assert not signed_in(alice)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_who_is_signed_in_stays_so_whoever_sets_the_clock(cloud, alice, red, monkeypatch, hours):
+    """Seen: an hour back, cookies were signed in the future, and everybody was signed out."""
+    right = time.time
+    cloud.clock.set_forward(hours=hours)
+    monkeypatch.setattr(time, "time", lambda: right() + hours * 3600)
+    assert alice.open(f"{red}/").status_code == 200
+    assert (
+        alice.send(f"{red}/settings-that-are-not", page=f"{red}/instances/new").status_code == 404
+    )

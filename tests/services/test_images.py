@@ -78,7 +78,7 @@ def test_a_quota_that_is_used_up_is_refused_before_anything_is_read(cloud):
         raise AssertionError("it was read")
         yield
 
-    with pytest.raises(OverQuota, match="image store does not allow it: 0 of 0 GiB"):
+    with pytest.raises(OverQuota, match="image store does not allow it: 0 GiB of 0 GiB"):
         upload(cloud, chunks=unread())
 
 

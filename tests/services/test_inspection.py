@@ -6,14 +6,16 @@ import subprocess
 import pytest
 
 from portal.errors import Refused
-from portal.services.images.inspection import HEAD_USUAL, SECTOR, Disk, Judge
+from portal.services.images.inspection import Disk, Judge
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
 from tests.services.image_files import GIB, MIB, bootable, qcow2
+from workers.foreign import HEAD_BYTES as TOLD_BYTES
+from workers.foreign import SECTOR
 
 CANARY = "canary-7d1f0c"
 FILES = HOSTILE | STRANGE
-HEAD_BYTES = HEAD_USUAL + SECTOR
+HEAD_BYTES = TOLD_BYTES + SECTOR
 
 
 def judge(file: bytes, piece: int = 65_536, most: int = 500 * GIB) -> Disk:

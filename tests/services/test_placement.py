@@ -14,7 +14,7 @@ from tests.cloud import host_row
 
 SMALL = {Resource.VCPU: 1, Resource.MEMORY: 512, Resource.DISK: 2}
 LARGE = {Resource.VCPU: 16, Resource.MEMORY: 8192, Resource.DISK: 100}
-READY = {"vcpus": 2, "memory_mib": 1024 + 2048, "disk_gib": 5 + 20}
+READY = {"vcpus": 2, "memory_mib": 1024 + 2048, "disk_gib": 5 + 20, "disk_free_gib": 20}
 UNHEARD = timedelta(seconds=50)
 
 
@@ -36,6 +36,7 @@ CASES = {
     "it has too few vCPUs": lambda: ([ready()], SMALL | {Resource.VCPU: 9}),
     "it has too little memory": lambda: ([ready()], SMALL | {Resource.MEMORY: 4096}),
     "it has too little disk": lambda: ([ready()], SMALL | {Resource.DISK: 41}),
+    "its disk is nearly full": lambda: ([ready(disk_free_gib=1)], SMALL),
     "it is smaller than what it keeps for itself": lambda: (
         [ready(memory_mib=512, disk_gib=2)],
         SMALL,

@@ -14,6 +14,11 @@ def words_at_rest() -> str:
         for wanted, seen, faulty in itertools.product(Power, Power, (False, True))
         if (found := status(wanted, seen, action=None, faulty=faulty))
     ]
+    rows += [
+        [wanted, Power.RUNNING, "still", found.word, found.tone]
+        for wanted in Power
+        if (found := status(wanted, Power.RUNNING, action=None, faulty=False, still=True))
+    ]
     return golden.table(["wanted", "seen", "fault", "status", "tone"], rows)
 
 
@@ -53,4 +58,4 @@ def test_what_a_state_allows_during_a_change_supersedes_that_change():
 
 def test_what_can_be_cancelled_replaced_an_intent_that_can_be_given_back():
     cancelled = {each for each, during in UNDER_WAY.items() if during in ACTIONS["cancel"]}
-    assert cancelled == POWER
+    assert cancelled == POWER - {"resume"}  # which replaces none

@@ -16,6 +16,7 @@ from tests.workers.conftest import wait_until
 from workers import consoles, specs
 from workers.config import HostConfig
 from workers.drivers.fake import FakeHost
+from workers.errors import Rejected
 
 KEY, FOREIGN = Fernet.generate_key(), Fernet.generate_key()
 GUEST = str(uuid.uuid4())
@@ -221,3 +222,17 @@ def test_when_one_end_goes_the_other_is_told(streams):
     theirs.close()
     assert ours.recv(1) == b""
     wait_until(lambda: not thread.is_alive(), seconds=SECONDS)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_screens_are_shown_though_somebody_sets_the_clock_and_no_call_twice(
+    config, monkeypatch, hours
+):
+    """Seen: an hour back, every call was older than the agent, for an hour."""
+    calls, used = consoles.Calls(config), sealed().strip()
+    assert calls.open(used) == GUEST
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + hours * 3600)
+    assert calls.open(sealed().strip()) == GUEST
+    with pytest.raises(Rejected):
+        calls.open(used)

@@ -264,3 +264,10 @@ def test_an_entity_in_a_mark_is_not_followed(tmp_path):
         "<x generation='1' boots='1' digest='d'>&e;</x>"
     )
     assert read_mark(metadata) == Mark(generation=1, boots=1, digest="d")
+
+
+def test_a_guest_stands_still_when_its_host_cannot_write_and_hears_what_cannot_be_read():
+    root, config_disk = define().findall("devices/disk")
+    driver = root.find("driver")
+    assert (driver.get("error_policy"), driver.get("rerror_policy")) == ("stop", "report")
+    assert config_disk.find("driver").get("error_policy") is None, "nothing is written to it"

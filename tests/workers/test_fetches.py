@@ -3,7 +3,10 @@
 import concurrent.futures
 import dataclasses
 import fcntl
+import gzip
 import hashlib
+import io
+import lzma
 import multiprocessing
 import os
 import signal
@@ -12,6 +15,8 @@ import threading
 
 import pytest
 
+from portal.errors import Refused
+from portal.services.images.inspection import Judge
 from tests.services.hostile_images import HOSTILE
 from tests.services.image_files import MIB, bootable, qcow2
 from tests.workers.publisher_server import IMAGE_ID
@@ -116,6 +121,37 @@ def test_a_file_that_is_no_whole_disk_is_refused_though_its_sum_is_right(
     with pytest.raises(Permanent, match=sentence):
         fetching.ensure_fetch(publisher.offer(file), ignore)
     assert files(config) == set()
+
+
+FOREIGN = {  # whatever its name says → what it is
+    "a VHD disk of fixed size": bootable(b"", 2 * MIB) + b"conectix" + bytes(504),
+    "a VHD disk": b"conectix" + bytes(2 * MIB),
+    "a VMDK disk of VMware": b"KDMV" + bytes(2 * MIB),
+    "a VDI disk of VirtualBox": bytes(64) + b"\x7f\x10\xda\xbe" + bytes(2 * MIB),
+    "an encrypted disk (LUKS)": b"LUKS\xba\xbe\0\1" + bytes(2 * MIB),
+    "a CD or DVD": bytes(32_769) + b"CD001" + bytes(2 * MIB),
+    "compressed by gzip": gzip.compress(bytes(MIB)),
+    "compressed by xz": lzma.compress(bytes(MIB)),
+    "a web page": b"<!doctype html><title>Not found</title>" * 99,
+    "a tar archive": bytes(257) + b"ustar" + bytes(MIB),
+}
+
+
+@pytest.mark.parametrize("words", FOREIGN)
+def test_a_disk_that_is_not_what_it_is_called_is_named_alike_for_both(
+    config, fetching, publisher, words
+):
+    """Seen: a person who sent it was told what it is, and who had it fetched "is no qcow2 disk"."""
+    spec = publisher.offer(FOREIGN[words], most_bytes=2**30)
+    with pytest.raises(Permanent) as fetched:
+        fetching.ensure_fetch(spec, ignore)
+    judge = Judge(iter([FOREIGN[words]]), most_virtual_bytes=2**30)
+    with pytest.raises(Refused) as sent:
+        judge.verdict(io.BytesIO(b"".join(judge)))
+    assert str(fetched.value).startswith(f"disk.qcow2 is {words}")
+    assert f"This is {words}" in str(sent.value)
+    way_out = str(sent.value).rpartition(". ")[2]
+    assert str(fetched.value).endswith(way_out)
 
 
 # what is harmless as a qcow2 file and something else besides, only a person may not send: a host

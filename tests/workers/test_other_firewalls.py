@@ -141,3 +141,50 @@ def test_what_keeps_guests_from_the_hosts_resolver_is_named(host):
     assert what.startswith("the chain filter_INPUT of the table inet firewalld drops what guests")
     run(*shlex.split(mend))
     assert host.network.observe_obstacles() == ()
+
+
+LEGACY = {  # rules of iptables-legacy, which nftables does not show
+    "a policy": (("--policy", "FORWARD", "DROP"),),
+    "a rule": (("--append", "FORWARD", "--in-interface", "pout+", "--jump", "DROP"),),
+    "a chain of its own": (
+        ("--new-chain", "by-hand"),
+        ("--append", "by-hand", "--jump", "REJECT"),
+        ("--append", "FORWARD", "--jump", "by-hand"),
+    ),
+}
+
+
+@pytest.mark.parametrize("rules", LEGACY)
+def test_what_iptables_legacy_drops_is_named_and_mended_as_it_says(host, rules):
+    """Seen: nftables shows nothing of it, so guests without a way out were told nothing."""
+    lan = network(5)
+    host.network.ensure_network(lan)
+    web, db = host.guest(lan, "10.0.0.11"), host.guest(lan, "10.0.0.12")
+    run("iptables-legacy", "--append", "FORWARD", "--source", "192.0.2.77", "--jump", "DROP")
+    assert web.pings(WORLD_ADDRESS)
+    assert host.network.observe_obstacles() == (), "it is in nobody's way"
+    for words in LEGACY[rules]:
+        run("iptables-legacy", *words)
+    assert not web.pings(WORLD_ADDRESS)
+    found = host.network.observe_obstacles()
+    assert found
+    for what, _ in found:
+        assert what.startswith("the chain FORWARD of iptables-legacy drops what guests send")
+    for command in found[0][1].split(" && "):
+        run(*shlex.split(command))
+    assert host.network.observe_obstacles() == ()
+    assert web.pings(WORLD_ADDRESS)
+    assert web.pings(db.address)
+
+
+def test_forwarding_that_somebody_turned_off_is_named_until_it_is_on_again(host):
+    lan = network(5)
+    host.network.ensure_network(lan)
+    web = host.guest(lan, "10.0.0.11")
+    run("sysctl", "-w", "net.ipv4.ip_forward=0")
+    assert not web.pings(WORLD_ADDRESS)
+    found = dict(host.network.observe_obstacles())
+    mend = found["the kernel passes on nothing that guests send: forwarding is off"]
+    run(*shlex.split(mend))
+    assert host.network.observe_obstacles() == ()
+    assert web.pings(WORLD_ADDRESS)

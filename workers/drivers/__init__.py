@@ -110,6 +110,10 @@ class Disks(Protocol):
     def observe_capacity(self) -> tuple[int, int]:
         """GiB in all and GiB free where the disks of guests are."""
 
+    def observe_shortages(self, starved: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Which file systems of this host have no space left or soon will not, for which of the
+        guests `starved` (by id) stand still, and what can be done."""
+
 
 class Hypervisor(Protocol):
     """Guests."""

@@ -3,7 +3,7 @@
 import dataclasses
 
 from workers.drivers import HostDrivers
-from workers.specs import Observation, Spec, Stranger
+from workers.specs import NO_SPACE, Observation, Spec, Stranger
 
 
 def observe(host: HostDrivers, spec: Spec) -> Observation:
@@ -12,6 +12,8 @@ def observe(host: HostDrivers, spec: Spec) -> Observation:
     facts = host.hypervisor.observe_host()
     networks = host.network.observe_networks()
     held = {network.id for network in networks}
+    guests = host.hypervisor.observe_guests()
+    starved = tuple(each.id for each in guests if each.reason == NO_SPACE)
     strangers = (
         *facts.strangers,
         *host.network.observe_strangers(),
@@ -24,14 +26,16 @@ def observe(host: HostDrivers, spec: Spec) -> Observation:
     return Observation(
         boot_id=host.sequence.boot_id,
         sequence=sequence,
-        guests=host.hypervisor.observe_guests(),
+        guests=guests,
         held=networks + host.firewall.observe_firewall(),
         images=host.images.observe_images(),
         everything=True,
         host=dataclasses.replace(
             facts,
             strangers=strangers,
-            obstacles=host.network.observe_obstacles() + host.firewall.observe_crowds(),
+            obstacles=host.disks.observe_shortages(starved)
+            + host.network.observe_obstacles()
+            + host.firewall.observe_crowds(),
             console_address=host.console_address,
         ),
     )

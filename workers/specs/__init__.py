@@ -12,14 +12,20 @@ from workers.specs.boot_logs import BootLog, BootLogSpec
 from workers.specs.consoles import ConsoleCall
 from workers.specs.fetches import Fetched, FetchSpec
 from workers.specs.firewall import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec, RuleSpec
-from workers.specs.hosts import Held, HostFacts, Observation, ObserveSpec
+from workers.specs.hosts import FileSystem, Held, HostFacts, Observation, ObserveSpec
 from workers.specs.images import ImageSpec
 from workers.specs.instances import (
     ABSENT,
+    DISK_ERROR,
+    NO_SPACE,
+    PANIC,
+    PAUSED,
     ROOT,
     RUNNING,
+    STANDS_STILL,
     STOPPED,
     VOLUME,
+    WATCHDOG,
     AddressSpec,
     DiskSpec,
     Guest,
@@ -35,12 +41,18 @@ VERSION = 3
 
 __all__ = [
     "ABSENT",
+    "DISK_ERROR",
     "MAX_BYTES",
+    "NO_SPACE",
+    "PANIC",
+    "PAUSED",
     "ROOT",
     "RUNNING",
+    "STANDS_STILL",
     "STOPPED",
     "VERSION",
     "VOLUME",
+    "WATCHDOG",
     "AddressSpec",
     "BootLog",
     "BootLogSpec",
@@ -48,6 +60,7 @@ __all__ = [
     "DiskSpec",
     "FetchSpec",
     "Fetched",
+    "FileSystem",
     "FilteredPortSpec",
     "FirewallSpec",
     "GroupSpec",

@@ -25,6 +25,16 @@ class Held:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FileSystem:
+    """Where a host keeps something."""
+
+    path: str  # where it is mounted
+    holds: str  # what the host keeps on it, in words
+    mib: int
+    free_mib: int  # for whoever is not root, as QEMU
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HostFacts:
     """What a host is and has."""
 
@@ -34,6 +44,7 @@ class HostFacts:
     disk_free_gib: int
     accelerator: str  # "kvm" or "qemu"
     accelerator_reason: str
+    file_systems: tuple[FileSystem, ...] = ()
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     strangers: tuple[Stranger, ...] = ()
     obstacles: tuple[tuple[str, str], ...] = ()  # what is in the way of guests, what mends it

@@ -6,6 +6,13 @@ from workers.specs.images import ImageSpec
 from workers.specs.spec import Spec
 
 RUNNING, STOPPED, ABSENT = "running", "stopped", "absent"
+# why a guest that runs stands still
+PAUSED = "paused"  # somebody with access to the host has suspended it
+NO_SPACE = "paused: no space"  # what it writes finds no room on its host
+DISK_ERROR = "paused: disk error"  # its host cannot write its disk
+WATCHDOG = "paused: watchdog"
+PANIC = "paused: it crashed"
+STANDS_STILL = (PAUSED, NO_SPACE, DISK_ERROR, WATCHDOG, PANIC)
 ROOT, VOLUME = "root", "volume"  # kinds of disks
 MOST_DEVICES = 10  # ports, and disks beside the root disk: the slots that a guest has for them
 MOST_SERIAL = 20  # characters, VIRTIO_BLK_ID_BYTES
@@ -106,4 +113,6 @@ class Guest:
     power: str  # RUNNING or STOPPED
     generation: int  # of the spec that it was last made from
     boots: int  # of one that is off: those that its next boot completes
-    reason: str = ""  # why it is off, in libvirt's word: "shutdown", "destroyed", "crashed", ...
+    # why it is off, in libvirt's word ("shutdown", "destroyed", "crashed", ...), or, of one that
+    # runs and stands still, one of STANDS_STILL
+    reason: str = ""

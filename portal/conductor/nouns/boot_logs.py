@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sqlalchemy import bindparam, select
 
+from portal.conductor.moments import move
 from portal.conductor.noun import Beats, Noun, Question
 from portal.conductor.wire import Address, Fate
 from portal.db import now, session
@@ -59,4 +61,10 @@ def _answered(question: Question, fate: Fate) -> None:
         boot_logs.give_up(log, fate.reason or "the host's answer is about something else")
 
 
-NOUN = Noun(name="boot_logs", specs={}, questions=_questions, answered=_answered)
+def _clock_set(moved: timedelta) -> None:
+    move(BootLog, ("wanted_at",), BootLog.wanted_at.is_not(None), by=moved)
+
+
+NOUN = Noun(
+    name="boot_logs", specs={}, questions=_questions, answered=_answered, clock_set=_clock_set
+)

@@ -68,6 +68,7 @@ def _take_everything(host: Host, observation: Observation) -> None:
     facts = observation.host
     host.vcpus, host.memory_mib = facts.vcpus, facts.memory_mib
     host.disk_gib, host.disk_free_gib = facts.disk_gib, facts.disk_free_gib
+    host.file_systems = [specs.dump(each) for each in facts.file_systems]
     host.accelerator, host.accelerator_reason = facts.accelerator, facts.accelerator_reason
     host.versions = dict(facts.versions)
     host.console_address = facts.console_address

@@ -3,12 +3,14 @@
 import ipaddress
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import contains_eager, joinedload, lazyload, selectinload
 
 from portal.changes.images import COPY
 from portal.changes.instances import GONE, MAKE
+from portal.conductor.moments import move
 from portal.conductor.noun import Need, Noun, Reports
 from portal.conductor.nouns import images
 from portal.conductor.repairs import (
@@ -188,6 +190,8 @@ def _fulfilled(task: Task) -> str:
     if task.job == GONE.job:
         absent = instance.observed is Power.ABSENT
         return "" if absent else "the host still reports the guest"
+    if task.operation.action == "resume" and instance.standstill:
+        return f"it stands still again: {instance.standstill[0]}"
     if instance.settled:
         return ""
     if any(_needs(task)):
@@ -229,6 +233,12 @@ def _mend(instance_id: uuid.UUID) -> bool:
     return True
 
 
+def _clock_set(moved: timedelta) -> None:
+    """For as long as before it is waited whether a guest that shut itself down comes back."""
+    went_down = (Instance.desired == Power.RUNNING) & (Instance.observed == Power.STOPPED)
+    move(Instance, ("observed_at",), went_down & Instance.deleted_at.is_(None), by=moved)
+
+
 NOUN = Noun(
     name="instances",
     model=Instance,
@@ -239,4 +249,5 @@ NOUN = Noun(
     ended=_ended,
     due=_due,
     mend=_mend,
+    clock_set=_clock_set,
 )

@@ -16,30 +16,12 @@ from oslo_utils.imageutils.format_inspector import (
 )
 
 from portal.errors import Refused
-from workers import qcow2
+from workers import foreign, qcow2
 
 HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
-HEAD_USUAL = 2**16  # bytes: enough to tell everything else
 RAW_SMALLEST = 2**20  # bytes
-SECTOR = 512  # bytes
-VHD_FOOTER = b"conectix"
 BOOTABLE = b"\x55\xaa"  # at the end of the first sector, by BIOS and by UEFI
 
-STRANGERS = {  # how a file begins → what it is
-    b"\x1f\x8b": "compressed by gzip",
-    b"\xfd7zXZ\0": "compressed by xz",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd",
-    b"BZh": "compressed by bzip2",
-    b"PK\x03\x04": "a zip archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"Bochs Virtual HD Image": "a disk of Bochs",
-    b"WithoutFreeSpace": "a disk of Parallels",
-    b"WithouFreSpacExt": "a disk of Parallels",
-    b"#!/bin/sh\n#V2.0 Format": "a compressed loop image",
-    b"<!doctype": "a web page",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-}
 FOREIGN = {  # what oslo.utils calls it → what people call it
     "iso": "a CD or DVD",
     "luks": "an encrypted disk (LUKS)",
@@ -98,19 +80,14 @@ class Judge:
         head = bytes(self._head)
         if whole and not head:
             raise _refused("The file is empty.")
-        enough = HEAD_USUAL
+        enough = foreign.HEAD_BYTES
         if head.startswith(qcow2.MAGIC):
-            enough = qcow2.header_size(head) or HEAD_USUAL
+            enough = qcow2.header_size(head) or foreign.HEAD_BYTES
         if len(head) < enough and not whole:
             return
         self._judged = True
-        for beginning, words in STRANGERS.items():
-            if head.startswith(beginning):
-                raise _refused(f"This is {words}, not a disk. {_way_out(words)}")
-        if head[257:262] == b"ustar":
-            raise _refused(
-                "This is a tar archive, not a disk. Unpack it, and send the disk inside."
-            )
+        if found := foreign.no_disk(head):
+            raise _refused(f"This is {found.words}, not a disk. {found.way_out}")
         if head.startswith(qcow2.MAGIC):
             with _translated(self._most_virtual_bytes):
                 self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
@@ -150,11 +127,9 @@ class Judge:
                 ) from None
 
     def _check_raw(self, file: BinaryIO) -> None:
-        if _bears_footer(file, self._size):
-            raise _refused(
-                "This is a VHD disk of fixed size: its last 512 bytes say so. qcow2 and raw disks "
-                "are taken. Convert it: qemu-img convert -f vpc -O qcow2 OLD NEW"
-            )
+        file.seek(max(0, self._size - foreign.TAIL_BYTES))
+        if found := foreign.fixed_vhd(file.read(foreign.TAIL_BYTES)):
+            raise _refused(f"This is {found.words}. qcow2 and raw disks are taken. {found.way_out}")
         self._check_raw_as_it_begins(self._size)
 
     def _check_raw_as_it_begins(self, size: int) -> None:
@@ -162,17 +137,17 @@ class Judge:
             raise _refused(
                 f"This file has {size:,} bytes: too few for a disk that starts a machine."
             )
-        if size % SECTOR:
+        if size % foreign.SECTOR:
             raise _refused(
                 f"This is no disk, or it is cut short: its {size:,} bytes are no multiple "
-                f"of {SECTOR}."
+                f"of {foreign.SECTOR}."
             )
         if size > self._most_virtual_bytes:
             raise _refused(
                 f"This disk is larger than the {self._most_virtual_bytes // 2**30:,} GiB that "
                 "are taken."
             )
-        if self._head[SECTOR - 2 : SECTOR] != BOOTABLE:
+        if self._head[foreign.SECTOR - 2 : foreign.SECTOR] != BOOTABLE:
             raise _refused(
                 "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
                 "sector bears no boot signature."
@@ -186,17 +161,6 @@ def check_beginning(head: bytes, size_bytes: int, *, most_virtual_bytes: int) ->
     for _ in judge:
         pass
     judge.look(size_bytes)
-
-
-def _bears_footer(file: BinaryIO, size: int) -> bool:
-    """Whether it is a fixed VHD, which differs from a raw disk by its end alone. (Virtual PC
-    before 2004 wrote a footer of one byte less.)"""
-    for length in (SECTOR, SECTOR - 1):
-        if size >= length:
-            file.seek(size - length)
-            if file.read(len(VHD_FOOTER)) == VHD_FOOTER:
-                return True
-    return False
 
 
 @contextlib.contextmanager
@@ -218,14 +182,6 @@ def _translated(most_virtual_bytes: int) -> Iterator[None]:
 
 def _gib(size: int) -> str:
     return f"{-(-size // 2**30):,}"
-
-
-def _way_out(words: str) -> str:
-    if "compressed" in words or "archive" in words:
-        return "Unpack it first."
-    if words == "a web page":
-        return "The download of it went wrong."
-    return "Convert it: qemu-img convert -O qcow2 OLD NEW"
 
 
 def _refused(sentence: str) -> Refused:

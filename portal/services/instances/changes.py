@@ -18,7 +18,7 @@ from portal.services.operations import open_operation, supersede
 from portal.services.scopes import Raised
 
 GRACE_SECONDS = 60
-NEED_A_HOST = {"start", "stop", "force_stop", "reboot", "retry"}
+NEED_A_HOST = {"start", "stop", "force_stop", "reboot", "resume", "retry"}
 
 
 def rename(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> Instance:
@@ -82,6 +82,15 @@ def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Opera
         grace_seconds=GRACE_SECONDS,
         boots_more=1,
     )
+
+
+def resume(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
+    """The guest, which stands still, shall go on where it stood. What is wanted of it stays."""
+    with transaction():
+        instance = _change(actor, "resume", project_id, instance_id)
+        operation = _open(actor, instance, "resume")
+        activities.record(actor, "instances:resume", instance, operation=operation)
+    return operation
 
 
 def retry(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:

@@ -11,6 +11,7 @@ from portal.models import FixedIp, Port, Scope, Status
 from portal.services import strangers
 from tests.cloud import host_row
 from tests.strangers import leave
+from workers.specs import NO_SPACE
 
 
 @pytest.fixture
@@ -109,3 +110,15 @@ def test_what_a_host_shall_do_with_a_table_is_said_as_in_the_changes_of_it(cloud
             scope = session.scalar(select(Scope).where(Scope.kind == "networks"))
             scope.needed, scope.wanted = needed, scope.wanted + 1
         assert f"<li>{words}" in page()
+
+
+def test_how_full_its_file_systems_are_and_who_stands_still_is_on_the_page(cloud, page):
+    instance = cloud.running()
+    host = cloud.hosts["kvm-1"]
+    assert "3998 GiB of 4000 GiB free: disks of guests" in page()
+    host.put("host", "full", {"free_gib": 1})
+    host.put("guest", str(instance.id), host.get("guest", str(instance.id)) | {"reason": NO_SPACE})
+    text = page()
+    assert "1 GiB of 4000 GiB free: disks of guests" in text
+    assert "gets nothing new with less than 2" in text
+    assert f"Worth a look: </strong> the guest {instance.id} has no space left" in text

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from workers.config import HostConfig
 from workers.drivers import privacy
-from workers.drivers.disks import backing, qemu_img, seed, writing
+from workers.drivers.disks import backing, qemu_img, room, seed, writing
 from workers.drivers.images import cache
 from workers.errors import Permanent
 from workers.specs import ROOT, DiskSpec, InstanceSpec
@@ -94,6 +94,9 @@ class FileDisks:
             system.f_blocks * system.f_frsize // GIB,
             system.f_bavail * system.f_frsize // GIB,
         )
+
+    def observe_shortages(self, starved: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        return tuple(room.shortages(self._config, starved))
 
     def _path(self, instance_id: str, disk: DiskSpec) -> Path:
         if disk.kind == ROOT:

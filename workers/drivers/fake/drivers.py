@@ -16,10 +16,12 @@ from workers.errors import Busy
 from workers.specs import (
     ROOT,
     RUNNING,
+    STANDS_STILL,
     STOPPED,
     DiskSpec,
     Fetched,
     FetchSpec,
+    FileSystem,
     FirewallSpec,
     Guest,
     Held,
@@ -156,10 +158,15 @@ class FakeDisks:
         self._host.call("observe_capacity")
         return DISK_GIB, DISK_GIB - _used_gib(self._host)
 
+    def observe_shortages(self, starved: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        self._host.call("observe_shortages")
+        return tuple((f"the guest {each} has no space left", "Make room") for each in starved)
+
 
 class FakeHypervisor:
     """Guests are rows. One that is told `deaf` ignores the power button; one that `clings` to ids
-    of disks and ports lets go of those at its next boot only."""
+    of disks and ports lets go of those at its next boot only. On a host that is told `full` those
+    that stand still do not go on, and its disks have `free_gib` left."""
 
     def __init__(self, host: FakeHost):
         self._host = host
@@ -192,6 +199,8 @@ class FakeHypervisor:
         if spec.power == RUNNING and (guest["power"] == STOPPED or reboot):
             there = {"power": RUNNING, "boots": max(spec.boots, guest["boots"]), "reason": ""}
             self._host.put("guest", spec.id, guest | there | {"devices": _devices(spec)})
+        elif guest["reason"] in STANDS_STILL and not self._host.get("host", "full"):
+            self._host.put("guest", spec.id, guest | {"reason": ""})
         elif guest["boots"] < spec.boots:  # it is off: its next boot will be that one
             self._host.put("guest", spec.id, guest | {"boots": spec.boots})
         return None
@@ -218,13 +227,22 @@ class FakeHypervisor:
 
     def observe_host(self) -> HostFacts:
         self._host.call("observe_host")
-        used = _used_gib(self._host)
+        full = self._host.get("host", "full")
+        free = full["free_gib"] if full else max(0, DISK_GIB - _used_gib(self._host))
         size = self._host.get("host", "size") or {"vcpus": VCPUS, "memory_mib": MEMORY_MIB}
         guests = self._host.every("guest").keys()
         return HostFacts(
             **size,
             disk_gib=DISK_GIB,
-            disk_free_gib=max(0, DISK_GIB - used),
+            disk_free_gib=free,
+            file_systems=(
+                FileSystem(
+                    path=str(self._host.directory),
+                    holds="disks of guests",
+                    mib=DISK_GIB * 1024,
+                    free_mib=free * 1024,
+                ),
+            ),
             accelerator="fake",
             accelerator_reason="This host is a fake: its guests are rows in a file.",
             versions={"driver": "fake"},

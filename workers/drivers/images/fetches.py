@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from workers import qcow2, specs
+from workers import foreign, qcow2, specs
 from workers.config import HostConfig
 from workers.drivers import Progress
 from workers.drivers.disks import qemu_img
@@ -165,7 +165,7 @@ def _virtual_size(file: BinaryIO, spec: FetchSpec, owner: Owner | None) -> int:
             f"{spec.most_virtual_bytes // GIB} GiB is the largest that is taken"
         ) from None
     except qcow2.Harmful as harmful:
-        raise Permanent(harmful.of(spec.file)) from None
+        raise Permanent(f"{harmful.of(spec.file)}. {harmful.way_out}") from None
     path = f"/proc/self/fd/{file.fileno()}"
     try:  # QEMU, which will have to read it, agrees
         qemu_img.run(
@@ -179,9 +179,19 @@ def _virtual_size(file: BinaryIO, spec: FetchSpec, owner: Owner | None) -> int:
 
 def _header(file: BinaryIO, spec: FetchSpec) -> qcow2.Header:
     file.seek(0)
-    head = file.read(qcow2.HEAD_SMALLEST)
+    head = file.read(foreign.HEAD_BYTES)
     if not head.startswith(qcow2.MAGIC):
-        raise Permanent(f"{spec.file} is no qcow2 disk")
+        raise Permanent(_what_else(file, head, spec))
     file.seek(0)
     head = file.read(qcow2.header_size(head) or qcow2.HEAD_SMALLEST)
     return qcow2.parse(head, most_virtual_bytes=spec.most_virtual_bytes)
+
+
+def _what_else(file: BinaryIO, head: bytes, spec: FetchSpec) -> str:
+    """What a published file is that is no qcow2 disk, whatever it is called."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - foreign.TAIL_BYTES))
+    tail = file.read(foreign.TAIL_BYTES)
+    found = foreign.no_disk(head) or foreign.other_disk(head) or foreign.fixed_vhd(tail)
+    if not found:
+        return f"{spec.file} is no qcow2 disk"
+    return f"{spec.file} is {found.words}; qcow2 disks are fetched. {found.way_out}"

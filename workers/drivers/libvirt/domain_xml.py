@@ -148,7 +148,11 @@ def _add_buses(devices: etree._Element) -> None:
 def _add_disk(devices: etree._Element, spec: DiskSpec, files: GuestFiles) -> None:
     disk = _add(devices, "disk", type="file", device="disk")
     # the cache of the host holds an image once for all its guests, and a flush is a flush
-    _add(disk, "driver", name="qemu", type="qcow2", cache="writeback", discard="unmap")
+    driver = _add(disk, "driver", name="qemu", type="qcow2", cache="writeback", discard="unmap")
+    # a guest never hears that its host cannot write, and loses nothing: it stands still until the
+    # host can; what cannot be read it is told
+    driver.set("error_policy", "stop")
+    driver.set("rerror_policy", "report")
     _add(disk, "source", file=str(files.disks[spec.id]))
     # the chain is spelled out: QEMU and libvirt never guess the format of what a guest wrote,
     # and libvirt leaves the owner of the shared image alone

@@ -5,24 +5,31 @@ of its own. An event is a hint to look, and nothing is read from it, so one that
 libvirtd was away costs nothing: after each new connection there is one call more.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
 import libvirt
 
 RECONNECT_SECONDS = 1.0
+TEND_SECONDS = 5.0
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 3
 
 _loop_started = threading.Lock()
 _loop: threading.Thread | None = None
 
 
-def watch(uri: str, changed: Callable[[], None]) -> threading.Thread:
+def watch(
+    uri: str,
+    changed: Callable[[], None],
+    tend: Callable[[libvirt.virConnect], None] = lambda _: None,
+) -> threading.Thread:
     """`changed` is called, in threads of this module, after each change of a guest's life and
-    after each connection; for ever, however often libvirtd goes and comes back."""
+    after each connection, and `tend` every TEND_SECONDS; for ever, however often libvirtd goes and
+    comes back."""
     _start_loop()
     thread = threading.Thread(
-        target=_keep_watching, args=(uri, changed), name=f"watch {uri}", daemon=True
+        target=_keep_watching, args=(uri, changed, tend), name=f"watch {uri}", daemon=True
     )
     thread.start()
     return thread
@@ -45,7 +52,9 @@ def _run_loop() -> None:
         libvirt.virEventRunDefaultImpl()
 
 
-def _keep_watching(uri: str, changed: Callable[[], None]) -> None:
+def _keep_watching(
+    uri: str, changed: Callable[[], None], tend: Callable[[libvirt.virConnect], None]
+) -> None:
     pause = threading.Event()
     while True:
         closed = threading.Event()
@@ -60,4 +69,6 @@ def _keep_watching(uri: str, changed: Callable[[], None]) -> None:
             pause.wait(RECONNECT_SECONDS)
             continue
         changed()
-        closed.wait()
+        while not closed.wait(TEND_SECONDS):
+            with contextlib.suppress(libvirt.libvirtError, OSError):  # the next time will do
+                tend(connection)

@@ -14,8 +14,9 @@ from lxml import etree
 from workers import specs
 from workers.config import HostConfig
 from workers.drivers import names
+from workers.drivers.disks import room
 from workers.drivers.disks.files import FileDisks
-from workers.drivers.libvirt import accelerator, boot_log, devices, places
+from workers.drivers.libvirt import accelerator, boot_log, devices, places, standstill
 from workers.drivers.libvirt.domain_xml import (
     NAMESPACE,
     Mark,
@@ -43,11 +44,6 @@ SHUTOFF_REASONS = {
     libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT: "from snapshot",
     libvirt.VIR_DOMAIN_SHUTOFF_DAEMON: "daemon",
 }
-PAUSED_REASONS = {
-    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "paused: its disk could not be written",
-    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "paused by its watchdog",
-    libvirt.VIR_DOMAIN_PAUSED_CRASHED: "paused: it crashed",
-}
 UNDEFINE_WITH_ALL = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -68,7 +64,7 @@ class LibvirtHypervisor:
     def ensure_devices(self, spec: InstanceSpec) -> None:
         domain = self._find(spec.id)
         if domain and _runs_on(domain, spec):
-            _resume(domain)  # a paused guest lets go of nothing
+            standstill.resume(domain)  # a paused guest lets go of nothing
             devices.ensure(domain, spec, self._wanted(spec, domain), self._pulls(spec.id))
 
     def ensure_domain(self, spec: InstanceSpec) -> None:
@@ -84,7 +80,7 @@ class LibvirtHypervisor:
         button = self._button(spec.id, spec.generation)
         if domain.isActive():
             if _runs_on(domain, spec):
-                _resume(domain)
+                standstill.resume(domain)
                 button.forget()
                 return
             self._take_down(domain, spec, button)
@@ -122,6 +118,7 @@ class LibvirtHypervisor:
             memory_mib=_memory_mib(),
             disk_gib=disk_gib,
             disk_free_gib=disk_free_gib,
+            file_systems=room.file_systems(self._config),
             accelerator=chosen,
             accelerator_reason=reason,
             versions={
@@ -166,7 +163,7 @@ class LibvirtHypervisor:
         if waited < spec.grace_seconds:
             if button.due:
                 button.press()
-                _resume(domain)  # a paused guest sees no button
+                standstill.resume(domain)  # a paused guest sees no button
                 with content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # it has just gone
                     domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
             raise Busy(
@@ -230,6 +227,8 @@ def _observe(domain: libvirt.virDomain) -> Guest | None:
         if definition is None:
             return None
         power, reason = _power(state, detail)
+        if state == libvirt.VIR_DOMAIN_PAUSED:
+            reason = standstill.reason(domain, detail)
         booted = _mark(domain, LIVE) if power == RUNNING else None
         return Guest(
             id=domain.UUIDString(),
@@ -263,8 +262,6 @@ def _power(state: int, detail: int) -> tuple[str, str]:
             return STOPPED, SHUTOFF_REASONS.get(detail, "unknown")
         case libvirt.VIR_DOMAIN_CRASHED:
             return STOPPED, "crashed"
-        case libvirt.VIR_DOMAIN_PAUSED:
-            return RUNNING, PAUSED_REASONS.get(detail, "paused")
         case libvirt.VIR_DOMAIN_PMSUSPENDED:
             return RUNNING, "asleep"
         case _:
@@ -277,13 +274,6 @@ def _mark(domain: libvirt.virDomain, which: int) -> Mark | None:
     with content_when(*absent, libvirt.VIR_ERR_INVALID_ARG):  # a domain without a definition
         return read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, which))
     return None
-
-
-def _resume(domain: libvirt.virDomain) -> None:
-    """A paused guest goes on."""
-    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-        with content_when(libvirt.VIR_ERR_OPERATION_INVALID):  # somebody else was faster
-            domain.resume()
 
 
 def _destroy(domain: libvirt.virDomain) -> None:

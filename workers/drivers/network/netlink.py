@@ -108,8 +108,13 @@ class NetlinkNetwork:
         way_out.follow(self._config)
 
     def observe_obstacles(self) -> tuple[tuple[str, str], ...]:
-        found = other_firewalls.observe(self._one_of_these()) + mending.told(self._config)
-        more = (resolvers.obstacle(), beside.obstacle(nat_rules.transits()))
+        serves = self._one_of_these()
+        found = other_firewalls.observe(serves) + mending.told(self._config)
+        more = (
+            resolvers.obstacle(),
+            beside.obstacle(nat_rules.transits()),
+            way_out.obstacle() if serves and serves.nat else None,
+        )
         return found + tuple(each for each in more if each)
 
     def _one_of_these(self) -> NetworkSpec | None:

@@ -2,15 +2,15 @@
 
 An accept of ours does not outweigh a drop elsewhere (nft(8), verdict statements), and Docker and
 ufw give the chain FORWARD the policy drop. Such policies are read, and for all else the path of a
-guest's packet is asked, see `path_probe`. Only what nftables shows is found: iptables-nft is seen,
-iptables-legacy is not.
+guest's packet is asked, see `path_probe`. iptables-nft is seen by that; what iptables-legacy drops
+does not come to the end of its path, see `legacy`.
 """
 
 import re
 from collections.abc import Iterator
 
 from workers.drivers import nft
-from workers.drivers.network import path_probe
+from workers.drivers.network import legacy, path_probe
 from workers.specs import NetworkSpec
 
 FORWARDS = re.compile(
@@ -28,14 +28,18 @@ def observe(spec: NetworkSpec | None = None) -> tuple[tuple[str, str], ...]:
     path of this network's, if there is one on the host."""
     chains = nft.run("list chains")
     found = _policies(chains)
-    if found or not spec or not HOOKS.search(OURS.sub("", chains)):
+    others = HOOKS.search(OURS.sub("", chains)) or legacy.in_use()
+    if found or not spec or not others:
         return found
     return tuple(dict.fromkeys(_on_paths(spec)))
 
 
 def _on_paths(spec: NetworkSpec) -> Iterator[tuple[str, str]]:
     for path in path_probe.paths(spec):
-        if place := path_probe.dropped(path):
+        place = path_probe.dropped(path)
+        if place == path_probe.LOST:
+            yield from _by_legacy(path)
+        elif place:
             table, chain = place
             passes = ('iifname "pout*"',) if path.end == "input" else PASSES
             yield (
@@ -43,6 +47,16 @@ def _on_paths(spec: NetworkSpec) -> Iterator[tuple[str, str]]:
                 "firewall that is not Portico's has made it so",
                 _mend(table, chain, list(passes)),
             )
+
+
+def _by_legacy(path: path_probe.Path) -> Iterator[tuple[str, str]]:
+    if found := legacy.obstacle(path.end):
+        chain, mend = found
+        yield (
+            f"{chain} drops what guests send to {path.what}: a firewall that is not Portico's has "
+            "made it so",
+            mend,
+        )
 
 
 def _policies(shown: str) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,8 @@
 
 A packet like a guest's is sent on its way with nftables' trace on (nft(8), "nftrace"), and the
 kernel says of each chain what became of it. At the end of the path a chain of our own drops it, so
-that nothing leaves the host. What iptables-legacy does is not seen.
+that nothing leaves the host. One that never comes there, though no chain drops it, is lost: to
+iptables-legacy, which is no chain of nftables, or for want of a route.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ PORT = 9  # discard, RFC 863
 DNS = 53
 TABLE = "inet portico_probe"
 SECONDS = 0.5  # for all that the kernel says of one packet
+LOST = ("", "")  # no table and no chain
 FAMILIES = {1: "inet", 2: "ip", 7: "bridge"}  # NFPROTO_*, linux/netfilter.h
 NETLINK_NETFILTER, NFNLGRP_NFTRACE, NFT_MSG_TRACE = 12, 9, 0x0A11
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
@@ -56,7 +58,8 @@ def paths(spec: NetworkSpec) -> tuple[Path, ...]:
 
 
 def dropped(path: Path) -> tuple[str, str] | None:
-    """Table and chain of others that drop a packet on this path; None if none does."""
+    """Table and chain of others that drop a packet on this path; None if it comes to the end, and
+    LOST if it does not and no chain says why."""
     nft.run(_probe(path))
     try:
         with _ear() as ear:
@@ -68,7 +71,7 @@ def dropped(path: Path) -> tuple[str, str] | None:
                     return None if " portico" in table else (table, chain)
     finally:
         nft.run(f"delete table {TABLE}")
-    return None
+    return LOST
 
 
 def _probe(path: Path) -> str:

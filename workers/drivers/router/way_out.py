@@ -58,5 +58,15 @@ def follow(config: HostConfig) -> None:
         mending.note(config, "the way out of networks")
 
 
+def obstacle() -> tuple[str, str] | None:
+    """That somebody has turned forwarding off, until it is turned on again."""
+    if _forwards():
+        return None
+    return (
+        "the kernel passes on nothing that guests send: forwarding is off",
+        "sysctl -w net.ipv4.ip_forward=1",
+    )
+
+
 def _forwards() -> bool:
     return FORWARDS.read_text().strip() == "1"
