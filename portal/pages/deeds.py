@@ -26,6 +26,7 @@ VERBS = {  # when it was done, and when it was refused
     "protect": ("Protected", "Protect"),
     "reboot": ("Rebooted", "Reboot"),
     "rename": ("Renamed", "Rename"),
+    "resume": ("Resumed", "Resume"),
     "retry": ("Retried", "Retry"),
     "start": ("Started", "Start"),
     "stop": ("Stopped", "Stop"),

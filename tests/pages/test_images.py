@@ -13,10 +13,10 @@ from portal import config
 from portal.db import session
 from portal.models import Flavor, Image
 from portal.pages import uploads
-from portal.services.images.inspection import HEAD_USUAL
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
 from tests.services.image_files import GIB, MIB, bootable, qcow2
+from workers.foreign import HEAD_BYTES
 
 FIELDS = {"name": "Tiny", "visibility": "shared", "min_disk_gib": "2", "min_memory_mib": "64"}
 
@@ -134,7 +134,7 @@ def test_all_mistakes_of_an_upload_are_said_before_a_byte_is_sent(alice, images,
 )
 def test_what_a_file_is_not_is_said_before_it_is_sent(alice, images, cloud, name):
     file = (HOSTILE | STRANGE)[name]("/etc/hostname")
-    head = (io.BytesIO(file[:HEAD_USUAL]), "blob")
+    head = (io.BytesIO(file[:HEAD_BYTES]), "blob")
     fields = FIELDS | {"file_bytes": str(len(file)), "file_head": head}
     asked, sent = alice.send(f"{images}/new", fields), send(alice, images, file)
     assert asked.status_code == sent.status_code == 422
@@ -146,7 +146,7 @@ def test_what_a_file_is_not_is_said_before_it_is_sent(alice, images, cloud, name
 
 def test_a_sound_file_passes_by_its_beginning(alice, images):
     for file in (qcow2(), bootable(b"")):
-        head = (io.BytesIO(file[:HEAD_USUAL]), "blob")
+        head = (io.BytesIO(file[:HEAD_BYTES]), "blob")
         fields = FIELDS | {"file_bytes": str(len(file)), "file_head": head}
         assert alice.send(f"{images}/new", fields).status_code == 204
 

@@ -204,7 +204,7 @@ def test_where_no_conductor_leads_everybody_is_told_that_nothing_is_carried_out(
     assert "No change is carried out at present; what was asked for is kept." in text
     assert "An administrator of the cloud has to see to it." in text
     assert "The conductor does not run: start it" in words(ada.open(place_of(web)))
-    assert lead.lead("one")
+    assert lead.Leader("one").leads()
     assert "other changes before this one" in words(alice.open(place_of(web)))
 
 

@@ -182,7 +182,7 @@ def test_a_name_that_is_given_again_is_another_person_also_in_the_audit(ada, vis
     page = ada.open("/admin/audit").text
     row = re.search(r'data-label="Who">bob <span.*?</tr>', page, re.DOTALL)[0]
     assert f"(deleted, {str(first)[:8]})" in row
-    assert "Create instance" in row
+    assert "Created instance" in row
     signed_in = re.search(r'data-label="Who">bob</td>.*?</tr>', page, re.DOTALL)[0]
     assert "deleted" not in signed_in
     red = cloud.project()

@@ -237,7 +237,7 @@ class FakeHypervisor:
             disk_free_gib=free,
             file_systems=(
                 FileSystem(
-                    path=str(self._host.directory),
+                    path="/fake",
                     holds="disks of guests",
                     mib=DISK_GIB * 1024,
                     free_mib=free * 1024,
