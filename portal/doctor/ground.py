@@ -37,7 +37,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         session.rollback()
         session.execute(text("SELECT 1"))
         said = "ok"
-        if settings.database.startswith("sqlite"):
+        if session.get_bind().dialect.name == "sqlite":
             said = session.scalar(text("PRAGMA quick_check(1)"))
     except DBAPIError as error:
         session.rollback()

@@ -15,8 +15,17 @@ from tests.chaos.stack import DEAF_IMAGE, Stack
 
 DEAF_SHARE = 0.12  # of creations
 TWICE_SHARE = 0.1  # of creations whose form is sent a second time, as by a double click
-WEIGHTS = {"start": 5, "retry": 5, "reboot": 3, "stop": 3, "force_stop": 2, "delete": 1.5}
-IN_A_HURRY = {"delete", "force_stop"}  # what a busy instance offers; mostly a person waits
+WEIGHTS = {
+    "start": 5,
+    "retry": 5,
+    "resume": 5,
+    "reboot": 3,
+    "stop": 3,
+    "force_stop": 2,
+    "delete": 1.5,
+    "cancel": 1,
+}
+IN_A_HURRY = {"cancel", "delete", "force_stop"}  # what a busy instance offers; mostly a person waits
 HURRY_SHARE = 0.2
 MOST_OPEN = 6  # changes under way; a person waits then
 WANTED = "SELECT id, name FROM instances WHERE desired <> 'absent' ORDER BY created_at, id"
