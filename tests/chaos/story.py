@@ -25,7 +25,7 @@ WEIGHTS = {
     "delete": 1.5,
     "cancel": 1,
 }
-IN_A_HURRY = {"cancel", "delete", "force_stop"}  # what a busy instance offers; mostly a person waits
+IN_A_HURRY = {"cancel", "delete", "force_stop"}  # offered while it is busy; mostly a person waits
 HURRY_SHARE = 0.2
 MOST_OPEN = 6  # changes under way; a person waits then
 WANTED = "SELECT id, name FROM instances WHERE desired <> 'absent' ORDER BY created_at, id"
