@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from portal import config
 from tests.cloud import PASSWORD
@@ -83,6 +85,9 @@ class SignedIn:
 
     def __init__(self, web: WebServer, name: str):
         self._web, self._session = web, requests.Session()
+        # as browsers do: the server may close a connection while the next request is on its way
+        again = Retry(1, allowed_methods={"GET"}, raise_on_status=False)
+        self._session.mount(web.url, HTTPAdapter(max_retries=again))
         answer = self.post("/login", page="/login", name=name, password=PASSWORD)
         assert answer.status_code == 303, answer.text
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,19 +31,26 @@ def main() -> None:
     supervisor = int((arguments.directory / "supervisor.pid").read_text())
     db.connect(f"sqlite:///{arguments.directory}/portal/portico.db")
     portal = Portal(arguments.url, arguments.user, password)
-    measured = idle.measure(supervisor, "before")
+    measured = _said(idle.measure(supervisor, "before"))
     with ground.prepared(portal):
-        measured += guests.measure(portal, arguments.directory / "host")
-        measured += config_disks.measure(portal, arguments.directory / "host")
+        measured += _said(guests.measure(portal, arguments.directory / "host"))
+        measured += _said(config_disks.measure(portal, arguments.directory / "host"))
         day.live(portal, arguments.user, password)
     day.end()
-    measured += idle.measure(supervisor, "after a day of use")
+    measured += _said(idle.measure(supervisor, "after a day of use"))
     with tempfile.TemporaryDirectory() as directory:
         for part in (lists, accept, fleet):
             place = Path(directory, part.__name__)
             place.mkdir()
-            measured += part.measure(place)
+            measured += _said(part.measure(place))
     print(figures.machine(), figures.table(measured), sep="\n\n")
+
+
+def _said(measured: list[figures.Figure]) -> list[figures.Figure]:
+    """Each of them is said at once, so that nothing is lost where a later part fails."""
+    for figure in measured:
+        print(f"{figure.what}: {figure.measured}", file=sys.stderr, flush=True)
+    return measured
 
 
 if __name__ == "__main__":
