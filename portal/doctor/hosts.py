@@ -14,9 +14,9 @@ from portal.db import session
 from portal.doctor.finding import Finding
 from portal.models import Host
 from portal.services import conditions
+from portal.services.hosts import is_typed
 from workers import wire
 
-COMMANDS = ("nft ", "iptables-legacy ", "sysctl ")  # how a mend begins that is to be typed
 APART_SECONDS = 15.0  # a beat is this old at the most, unless the clocks differ
 SOCKET_SECONDS = 2.0
 
@@ -120,7 +120,7 @@ def _obstacles(host: Host) -> Iterator[Finding]:
 def _advice(host: str, mend: str) -> str:
     if not mend:
         return "Correct this row in the database; the host is sent its table anew by itself."
-    if not mend.startswith(COMMANDS):
+    if not is_typed(mend):
         return f"{mend}."
     return (
         f"Run as root on {host}: {mend} (and put the same rule where that firewall keeps its "

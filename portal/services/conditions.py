@@ -36,6 +36,7 @@ class Condition:
     tone: Tone
     sentence: str = ""  # what is known; none of a host that is well
     mend: str = ""  # whose move it is, and where to look
+    takes_new: bool = True  # instances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ def of_hosts(hosts: Iterable[Host]) -> dict[uuid.UUID, Condition]:
 
 def _of(host: Host, pace: Pace) -> Condition:
     if refusal := placement.unfit(host, {}, {}):
-        return _of_unfit(host, refusal)
+        return dataclasses.replace(_of_unfit(host, refusal), takes_new=False)
     if host.trouble:
         return Condition("Slow", Tone.WARN, f"{host.name} says: {host.trouble}.", LOGS)
     late = now() - host.observed_at

@@ -20,6 +20,7 @@ from portal.services import activities, finding, scopes
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 REPORT, TOLD_AGAIN = "hosts:report", timedelta(hours=1)
 PORTICO = Actor(user_id=None, user_name="Portico itself")
+COMMANDS = ("nft ", "iptables-legacy ", "sysctl ")  # how a mend begins that is to be typed
 MOST_SHOWN = 500  # instances, or tables, on the page of a host
 
 
@@ -48,6 +49,11 @@ def add(actor: Actor, name: str, *, driver: str = "libvirt") -> str:
         session.flush()
         activities.record(actor, "hosts:create", host, after={"driver": driver})
     return key
+
+
+def is_typed(mend: str) -> bool:
+    """Whether what mends an obstacle is a command, for root on the host; else it is advice."""
+    return mend.startswith(COMMANDS)
 
 
 def every(actor: Actor) -> list[Host]:

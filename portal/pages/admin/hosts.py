@@ -60,7 +60,7 @@ def _page(host_id, form: MaintenanceForm) -> str:
         form=form,
         room=placement.room_of([host])[host.id],
         condition=conditions.of_hosts([host])[host.id],
-        takes_new=placement.unfit(host, {}, {}) is None,
+        is_typed=hosts.is_typed,
         settings=config.current(),
         instances=hosts.instances(current_user.actor, host_id),
         stale=hosts.stale_tables(current_user.actor, host_id),
