@@ -160,8 +160,8 @@ def test_a_boot_log_comes_by_itself_when_its_tab_is_opened(site, window):
     host = site.cloud.hosts["kvm-1"]
     guest = host.get("guest", str(instance.id)) | {"says": "login: "}
     host.put("guest", str(instance.id), guest)
-    with page.expect_request(lambda request: request.method == "POST", timeout=10_000):
-        pass  # it asks again while the guest boots
+    with page.expect_response(lambda answer: answer.request.method == "POST", timeout=10_000):
+        pass  # it has asked again, since the guest boots
     site.cloud.observe()
     site.cloud.observe()
     expect(log).to_contain_text("login:", timeout=SEEN_WITHIN_MS)
