@@ -27,7 +27,7 @@ HOST_PACKAGES=(
 IMAGE_PACKAGES=(kmod xz-utils zstd cpio lz4 fdisk dosfstools mtools syslinux syslinux-common)
 TEST_PACKAGES=(
     chromium postgresql busybox-static iputils-ping iputils-arping openssh-client util-linux git
-    iptables gcc
+    iptables gcc e2fsprogs
 )
 # one that did not come from Debian serves as well, and Debian's may not lie beside it
 command -v npm >/dev/null || TEST_PACKAGES+=(npm)

@@ -221,14 +221,23 @@ def as_user(user: str, words: list[str], text: str = "") -> subprocess.Completed
 
 
 def open_files(process: processes.Process) -> set[Path]:
-    """What it has open, and what its command names."""
+    """What it has open, and what its command names. What it holds by O_PATH, as it does on the
+    way to Redis, is named and not open: open(2)."""
     found = {Path(word.partition("=")[2] or word) for word in process.words if "/" in word}
     for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
         try:
-            found.add(Path(os.readlink(descriptor)))
+            where = os.readlink(descriptor)
+            if not int(_flags(process.pid, descriptor.name), 8) & os.O_PATH:
+                found.add(Path(where))
         except FileNotFoundError:
             continue
     return {path for path in found if path.is_absolute()}
+
+
+def _flags(pid: int, descriptor: str) -> str:
+    """As they were given to open(2), in octal: proc_pid_fdinfo(5)."""
+    told = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    return next(line.split()[1] for line in told.splitlines() if line.startswith("flags:"))
 
 
 def strangers_to(path: Path) -> list[str]:

@@ -156,7 +156,7 @@ def die_in(machine, spec, call: str, when: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(owner, call, die)
-        machine.apply_once(spec)
+        machine.apply(spec)
 
     job = multiprocessing.get_context("fork").Process(target=run_and_die)
     job.start()

@@ -66,7 +66,7 @@ done
 def test_qemus_user_opens_kvm_whoever_had_it_before(tmp_path):
     """Seen: with the number that another Debian gives to the group kvm, libvirt asked QEMU anew at
     each call, and a guest took a minute to be defined."""
-    kept = ["root:root 600", "root:994 660", "root:root 640"]
+    kept = ["root:root 600", "root:64999 660", "root:root 640"]
     command = lab.inside(tmp_path, ["bash", "-c", KVM_OF_ANOTHER_SYSTEM, str(SCRIPT), *kept])
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
