@@ -20,7 +20,7 @@ from workers.jobs import JOBS
 
 ENGINE = [  # the loops, which carry any noun
     *("tick", "moves", "decide", "outbox", "wire", "questions", "outcomes", "drift", "tables"),
-    *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "clock_set", "moments"),
+    *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "clock_set", "moments", "faults"),
     "__main__",
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}

@@ -13,6 +13,10 @@ when it is due. Killed after an answer came, the answer is still there, since th
 only once its outcome is committed. Two conductors at once are wasteful and harmless: each move is
 a compare-and-swap on the task's attempt.
 
+What a noun's code raises costs the one thing that was in hand (`faults`): the attempt counts as one
+that crashed, the change fails, the mending pauses. Only a database or a queue that is away costs a
+turn, and the next one does its work.
+
 The loops know no noun. `tick` looks at what is under way and moves it; `outbox` and `wire` carry
 it (`wire` is the only file of the portal that knows RQ); `outcomes` writes down what a host said;
 `tables` sends hosts the tables that are not as they are wanted; `drift` notices what is no longer

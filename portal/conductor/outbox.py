@@ -1,12 +1,14 @@
 """What goes on the wire: decided in a transaction, and done when it has been committed."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import joinedload
 
 from portal.changes import LONG_JOBS
+from portal.conductor import faults
 from portal.conductor.nouns import noun_of
 from portal.conductor.wire import (
     TIMEOUT_SECONDS,
@@ -25,6 +27,7 @@ NOT_AFTER = timedelta(seconds=30)  # beyond its time-out, a job that has not beg
 LEAST_TIMEOUT = timedelta(seconds=1)
 GIVEN_UP_AFTER = timedelta(minutes=1)  # until then its host may still be heard of it
 MOST_AT_A_TIME = 1000
+UNSAID = "it could not be said what is to be done, and the conductor's log says why"
 _HOST = joinedload(Task.host, innerjoin=True).load_only(Host.name, Host.sealed_key)
 SENT = (
     select(Task)
@@ -66,7 +69,8 @@ class Outbox:
         if self._over:
             wire.forget(self._over)
         if self._due:
-            wire.send(_messages(self._due))
+            said = faults.apart(_messages, [*self._due.items()], _unsaid, what="the job of task")
+            wire.send([message for messages in said for message in messages])
 
 
 def forget_abandoned(wire: Wire) -> None:
@@ -92,17 +96,31 @@ def queue_of(job: str) -> str:
     return LONG if job in LONG_JOBS else SHORT
 
 
-def _messages(due: dict[uuid.UUID, int]) -> list[Message]:
+def _messages(due: Sequence[tuple[uuid.UUID, int]]) -> list[Message]:
     """The jobs of these sendings; of what somebody has ended meanwhile there is none."""
     with snapshot():
-        rows = {task.id: task for task in session.scalars(SENT.where(Task.id.in_(due)))}
+        rows = {
+            task.id: task
+            for task in session.scalars(SENT.where(Task.id.in_([task_id for task_id, _ in due])))
+        }
         tasks = [
             rows[task_id]
-            for task_id, number in due.items()
+            for task_id, number in due
             if task_id in rows and rows[task_id].sends == number
         ]
         specs = _specs(tasks)
     return [_message(task, specs[task.id]) for task in tasks]
+
+
+def _unsaid(due: tuple[uuid.UUID, int]) -> list[Message]:
+    """Nothing is sent, so this attempt is missed like one that was lost, and another follows."""
+    with transaction():
+        session.execute(
+            update(Task)
+            .where(Task.id == due[0], Task.sends == due[1], Task.finished_at.is_(None))
+            .values(reason=UNSAID)
+        )
+    return []
 
 
 def _specs(tasks: list[Task]) -> dict[uuid.UUID, Spec]:

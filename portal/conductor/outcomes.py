@@ -77,6 +77,16 @@ def end_task(task: Task, outcome: Outcome, reason: str = "") -> None:
         end_operations([task.operation], Outcome.FAILED, reason)
 
 
+def break_off(task: Task, reason: str) -> None:
+    """The task has failed, and with it its operation: what that means to the noun could not be
+    done, and is for its mending to see to."""
+    task.finished_at, task.outcome, task.reason = now(), Outcome.FAILED, reason
+    if task.operation is None:
+        tables.ended(task)
+    else:
+        operations.finish(task.operation, Outcome.FAILED, reason)
+
+
 def advance(looked_at: Collection[Operation]) -> tuple[int, int]:
     """Of these operations, whose rows are locked, each whose tasks of the present stage have all
     ended is at its next stage that has something to do, or has ended. Returns how many have

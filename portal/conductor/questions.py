@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Hashable
 
-from portal.conductor import outcomes
+from portal.conductor import faults, outcomes
 from portal.conductor.decide import Attempt
 from portal.conductor.noun import Beats, Noun, Question
 from portal.conductor.nouns import NOUNS
@@ -20,6 +20,7 @@ from portal.models import Host
 from workers.wire import SHORT
 
 AT_ONCE = 4  # under way at a time on a host; they shall not crowd out changes
+NOT_TAKEN = "its answer could not be written down, and the conductor's log says why"
 ENDED = {Attempt.ANSWERED, Attempt.REFUSED, Attempt.CRASHED}
 
 
@@ -48,8 +49,8 @@ class Questions:
         to its host. Returns how many questions have ended."""
         wanted = {
             question.about: (noun, question)
-            for noun in NOUNS.values()
-            for question in noun.questions(beats)
+            for name, noun in NOUNS.items()
+            for question in _asked(name, noun, beats)
         }
         ended = self._hear(wanted)
         self._put_all(wanted)
@@ -88,14 +89,27 @@ class Questions:
         return about not in self._put or self._put[about].not_before is not None
 
     def _end(self, put: Put, fate: Fate | None) -> int:
+        """What its host said is written down. An answer that cannot be counts as none."""
         if fate is None or fate.attempt not in ENDED:
             fate = Fate(Attempt.CRASHED, reason="the host did not answer")
+        faults.apart(
+            lambda fates: self._take(put, *fates),
+            [fate],
+            lambda _: faults.survived(
+                lambda: self._take(put, Fate(Attempt.CRASHED, reason=NOT_TAKEN)),
+                None,
+                what=f"the end of a question to {put.question.host.name}",
+            ),
+            what=f"the answer of {put.question.host.name} to {put.question.job}:",
+        )
+        return 1
+
+    def _take(self, put: Put, fate: Fate) -> None:
         with transaction():  # one each, so that nobody waits for more
             if fate.observation:
                 host = session.get_one(Host, put.question.host.id)
                 outcomes.take(host, fate.observation)
             put.noun.answered(put.question, fate)
-        return 1
 
     def _put_all(self, wanted: dict[uuid.UUID, tuple[Noun, Question]]) -> None:
         busy: dict[uuid.UUID, int] = {}
@@ -139,3 +153,9 @@ class Questions:
             question.again is not None
             and time.monotonic() - before.at >= question.again.total_seconds()
         )
+
+
+def _asked(name: str, noun: Noun, beats: Beats) -> list[Question]:
+    return faults.survived(
+        lambda: list(noun.questions(beats)), [], what=f"the look at what is asked of {name}"
+    )

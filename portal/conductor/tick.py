@@ -5,6 +5,7 @@ transaction and one pipeline of sends for every few moves.
 """
 
 import dataclasses
+import functools
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,19 +14,21 @@ import redis
 from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select, text
 
 from portal.changes import LONG_JOBS
-from portal.conductor import locks, outcomes, tables
-from portal.conductor.decide import Attempt, Move, decide
+from portal.conductor import faults, locks, outcomes, tables
+from portal.conductor.decide import Attempt, Move, Standing, decide
 from portal.conductor.moves import make_moves, standing
 from portal.conductor.outbox import Outbox, queue_of
 from portal.conductor.wire import Address, Fate, Receipt, Wire, receipt
 from portal.db import now, session, transaction
-from portal.models import Host, Operation, Scope, Task
+from portal.models import Host, Operation, Outcome, Scope, Task
 from portal.models.scope import UNSETTLED
+from portal.services import operations
 from workers.wire import LONG
 
 UNANSWERED_PER_WORKER = 2  # more wait in the database, where they use up nothing
 LOOKED_AT_PER_HOST = 16  # tasks of one host and queue that may be sent, in one tick
 MOVES_AT_A_TIME = 64  # in one transaction: others wait for what it holds
+NOT_TAKEN = "what became of it could not be written down, and the conductor's log says why"
 
 _QUEUE = case((Task.job.in_(LONG_JOBS), 1), else_=0)
 _SINCE = func.coalesce(Operation.created_at, Task.created_at)
@@ -113,6 +116,10 @@ class Due(locks.Concern):
     of_table: bool
     move: Move
     fate: Fate
+    otherwise: Move  # if that cannot be written down
+
+    def __str__(self) -> str:
+        return f"{self.noun} {self.target_id} (task {self.task_id})"
 
 
 def tick(wire: Wire) -> int:
@@ -173,12 +180,34 @@ def _look_and_move(wire: Wire) -> tuple[int, int]:
         for first in range(0, len(due), MOVES_AT_A_TIME)
     ]
     if idle:
-        counts.append(_advance(idle))
+        counts += _advance(idle)
     return sum(made for made, _ in counts), sum(going_on for _, going_on in counts)
 
 
-def _carry_out(wire: Wire, due: list[Due]) -> tuple[int, int]:
-    """These moves are made, and what they end has ended or is at another stage."""
+def _carry_out(wire: Wire, due: Sequence[Due]) -> tuple[int, int]:
+    """These moves are made, and what they end has ended or is at another stage. One that cannot be
+    is an attempt that crashed; and if that cannot be, its change has failed."""
+    made = faults.apart(
+        functools.partial(_make, wire),
+        due,
+        lambda each: faults.apart(
+            functools.partial(_make, wire),
+            [_crashed(each)],
+            functools.partial(_break_off, wire),
+            what="the failure of",
+        )[0],
+        what="the move of",
+    )
+    return sum(moved for moved, _ in made), sum(going_on for _, going_on in made)
+
+
+def _crashed(due: Due) -> Due:
+    """The answer is not taken in, and counts as none."""
+    fate = Fate(Attempt.CRASHED, reason=NOT_TAKEN)
+    return dataclasses.replace(due, said=None, alone=False, move=due.otherwise, fate=fate)
+
+
+def _make(wire: Wire, due: Sequence[Due]) -> tuple[int, int]:
     outbox = Outbox()
     with transaction():
         held = locks.hold(due)
@@ -191,10 +220,36 @@ def _carry_out(wire: Wire, due: list[Due]) -> tuple[int, int]:
     return len(made) + moved, going_on + tables_taken
 
 
-def _advance(idle) -> tuple[int, int]:
+def _break_off(wire: Wire, due: Due) -> tuple[int, int]:
+    """The task has failed, and its change, without what that means to its noun."""
+    outbox = Outbox()
+    with transaction():
+        held = locks.hold([due])
+        task = held.tasks[due.task_id]
+        if not _still_due(task, due):
+            return 0, 0
+        if task.sent_at:
+            outbox.forget(task)
+        outcomes.break_off(task, NOT_TAKEN)
+    outbox.go(wire)
+    return 1, 0
+
+
+def _advance(idle: Sequence[Row]) -> list[tuple[int, int]]:
     """What has nothing to do in its present stage has ended or is at another stage."""
+    return faults.apart(_advance_all, idle, _break_off_idle, what="the end of")
+
+
+def _advance_all(idle: Sequence[Row]) -> tuple[int, int]:
     with transaction():
         return outcomes.advance(locks.idle(idle))
+
+
+def _break_off_idle(idle: Row) -> tuple[int, int]:
+    with transaction():
+        for operation in locks.idle([idle]):
+            operations.finish(operation, Outcome.FAILED, NOT_TAKEN)
+    return 1, 0
 
 
 def _still_due(task: Task, due: Due) -> bool:
@@ -242,7 +297,13 @@ def _judge(tasks: Sequence[Row], fates: dict[Receipt, Fate], *, reachable: bool)
             of_table=task.scope_id is not None,
             move=move,
             fate=fate,
+            otherwise=_otherwise(standing(task), move),
         )
+
+
+def _otherwise(task: Standing, move: Move) -> Move:
+    """What is done if a move cannot be made: only what a host has answered may be had again."""
+    return decide(task, Attempt.CRASHED, now()) if move is Move.TAKE else Move.FAIL
 
 
 def _covered(task: Row) -> bool:

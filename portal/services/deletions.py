@@ -19,6 +19,7 @@ from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
 from portal.errors import Conflict
 from portal.models import (
+    BootLog,
     Idempotency,
     Image,
     Instance,
@@ -183,7 +184,9 @@ def bury(project_ids: Iterable[uuid.UUID]) -> None:
 def _bury(project: Project) -> None:
     groups = select(SecurityGroup.id).where(_of(SecurityGroup, project))
     used = exists().where(Instance.image_id == Image.id)
+    guests = select(Instance.id).where(_of(Instance, project))
     session.execute(delete_rows(SecurityGroupRule).where(SecurityGroupRule.group_id.in_(groups)))
+    session.execute(delete_rows(BootLog).where(BootLog.instance_id.in_(guests)))
     for model in ROWS:
         session.execute(delete_rows(model).where(_of(model, project)))
     # an image that others' instances were made from keeps its row, like any that was deleted

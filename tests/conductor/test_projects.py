@@ -11,6 +11,7 @@ from portal.db import Base, session, transaction
 from portal.errors import Conflict, NotFound
 from portal.models import (
     Activity,
+    BootLog,
     Claim,
     Image,
     Instance,
@@ -26,6 +27,7 @@ from portal.models import (
 )
 from portal.services import deletions, images, instances, networks, projects, quotas, strangers
 from portal.services.images import store
+from portal.services.instances import boot_logs
 from tests.cloud import host_row
 from tests.conductor.test_two import Killed, Watched, kill
 from tests.crowd import at_once
@@ -103,6 +105,39 @@ def test_whatever_belongs_to_a_project_is_known_to_go_with_it():
     known = {each.__tablename__ for each in (*deletions.AWAITED, *deletions.ROWS, Image)}
     tables = [table for table in Base.metadata.sorted_tables if names_of_project(table)]
     assert {table.name for table in tables} == known
+
+
+def test_whatever_names_something_that_goes_with_a_project_is_known_to_go_before_it():
+    """Seen: a boot log was left, and the row of its instance could not go, nor anything else."""
+    going = {each.__tablename__ for each in (*deletions.AWAITED, *deletions.ROWS, Image)}
+    before = {  # it -> who sees to that
+        "boot_logs": "_bury",
+        "fixed_ips": "instances.bury",
+        "instances": "ROWS",
+        "port_groups": "instances.bury",
+        "ports": "instances.bury",
+        "security_group_rules": "_bury",
+        "subnets": "networks.bury",
+    }
+    found = set()
+    for table in Base.metadata.sorted_tables:  # what is named by others comes first
+        if going & {key.column.table.name for key in table.foreign_keys}:
+            going.add(table.name)
+            found.add(table.name)
+    assert found == before.keys()
+
+
+def test_a_log_that_was_asked_for_too_late_does_not_keep_a_project(any_cloud):
+    any_cloud.add_host("kvm-1")
+    red, web = any_cloud.project(), any_cloud.running("web")
+    instances.delete(any_cloud.actor("alice"), red.id, web.id)
+    any_cloud.settle()
+    with transaction():
+        boot_logs.want([web.id])
+    delete(any_cloud)
+    any_cloud.settle()
+    assert gone(any_cloud, red)
+    assert session.scalars(select(BootLog)).all() == []
 
 
 def test_a_project_goes_with_all_that_it_has_as_one_operation(two):

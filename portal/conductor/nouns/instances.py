@@ -123,7 +123,7 @@ def _ports_of(instance_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[PortS
 def _take(reports: Reports) -> None:
     """The guests of each host are as it says. Of one that lives on another host it says nothing,
     and of one with an open change only the change itself tells."""
-    known = _known(reports)
+    known, down = _known(reports), []
     for host, observation in reports:
         guests = {uuid.UUID(guest.id): guest for guest in observation.guests}
         named = guests.keys() | {uuid.UUID(each) for each in observation.absent}
@@ -132,11 +132,15 @@ def _take(reports: Reports) -> None:
             if not concerned or not instance.older_than(observation.boot_id, observation.sequence):
                 continue
             if guest := guests.get(instance.id):
+                was = instance.observed
                 _take_guest(instance, guest)
+                if (was, instance.observed) == (Power.RUNNING, Power.STOPPED):
+                    down.append(instance)
             else:
                 _take_absence(instance)
             instance.observed_boot_id = observation.boot_id
             instance.observed_sequence = observation.sequence
+    instances.went_down(down)
 
 
 def _known(reports: Reports) -> dict[uuid.UUID, list[Instance]]:
@@ -165,8 +169,6 @@ def _take_guest(instance: Instance, guest: Guest) -> None:
     fact = (Power(guest.power), guest.generation, guest.boots, guest.reason)
     if fact == known:
         return
-    if fact[0] is Power.STOPPED and instance.observed is Power.RUNNING:
-        instances.went_down(instance)
     (
         instance.observed,
         instance.observed_generation,

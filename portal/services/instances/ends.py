@@ -1,7 +1,7 @@
 """What becomes of an instance by what its host reports. Called by the conductor, inside its
 transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -29,9 +29,10 @@ def ended(changes: Iterable[tuple[Instance, Operation]]) -> None:
     boot_logs.want(launched, after=boot_logs.BOOTED)
 
 
-def went_down(instance: Instance) -> None:
-    """The guest no longer runs: what it wrote last is worth knowing."""
-    boot_logs.want([instance.id])
+def went_down(instances: Collection[Instance]) -> None:
+    """These guests no longer run: what they wrote last is worth knowing."""
+    session.flush()  # locks the instances first, as whoever asks for a log does
+    boot_logs.want([each.id for each in instances])
 
 
 def shut_itself_down(instance: Instance) -> bool:
