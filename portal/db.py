@@ -23,6 +23,7 @@ from sqlalchemy import (
     DateTime,
     Engine,
     Enum,
+    Float,
     Insert,
     MetaData,
     Table,
@@ -39,7 +40,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
+from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import JSON, TypeDecorator
 
 from portal.errors import DiskFull
@@ -87,6 +90,26 @@ def steady() -> float:
     """Seconds that only run, whatever is done to the clock; the same in all processes of a machine
     until it boots (clock_gettime(2), CLOCK_MONOTONIC)."""
     return steady_clock()
+
+
+class seconds_between(FunctionElement):
+    """Inside a statement: how many seconds lie between two moments, on either database."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(seconds_between, "sqlite")
+def _by_days(element, compiler, **options) -> str:
+    """https://sqlite.org/lang_datefunc.html: days, and fractions of them"""
+    earlier, later = (compiler.process(each, **options) for each in element.clauses)
+    return f"((julianday({later}) - julianday({earlier})) * 86400.0)"
+
+
+@compiles(seconds_between, "postgresql")
+def _by_epoch(element, compiler, **options) -> str:
+    earlier, later = (compiler.process(each, **options) for each in element.clauses)
+    return f"EXTRACT(EPOCH FROM {later} - {earlier})"
 
 
 class Base(DeclarativeBase):
