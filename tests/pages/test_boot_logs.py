@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from portal import config
+from portal import bell, config
 from portal.errors import TooMany
 from portal.services import instances
 from portal.services.instances import boot_logs
@@ -127,6 +127,18 @@ def test_a_page_that_asks_too_often_shows_what_there_is(alice, place, instance, 
     headers = {"HX-Request-Type": "partial", "X-CSRFToken": alice.token(place)}
     assert alice.client.post(place, headers=headers).status_code == 303
     assert alice.send(place).status_code == 429
+
+
+def test_asking_has_its_limit_while_redis_is_away_too(alice, place, instance, cloud):
+    """Seen: each question was a write of the database, as many as somebody sent."""
+    there = config.current()
+    config.use(dataclasses.replace(there, redis_url="unix:///nowhere/redis.sock"))
+    for _ in range(boot_logs.ASKED_PER_MINUTE):
+        boot_logs.ask(cloud.actor("alice"), instance.project_id, instance.id)
+    with pytest.raises(TooMany, match="More than 30 boot logs within a minute"):
+        boot_logs.ask(cloud.actor("alice"), instance.project_id, instance.id)
+    config.use(there)
+    bell.ring()
 
 
 def test_what_a_page_asks_by_itself_is_none_of_a_persons_forms(alice, place):

@@ -34,7 +34,7 @@ def find(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> BootLog
 
 def ask(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> None:
     """The host is being asked for a newer log. Whoever may look at the instance may ask."""
-    throttle.check("boot logs", str(actor.user_id), per_minute=ASKED_PER_MINUTE)
+    throttle.check_pace("boot logs", str(actor.user_id), per_minute=ASKED_PER_MINUTE)
     with transaction():
         instance = find_instance(actor, project_id, instance_id)
         session.refresh(instance, with_for_update={"key_share": True, "of": Instance})
