@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import (
     DateTime,
@@ -49,6 +50,7 @@ from portal.errors import DiskFull
 
 TURN_SECONDS = 30  # how long a process waits for another one's transaction on SQLite
 FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"}
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LOOK_SECONDS = 0.002  # between two looks whether another process has ended its turn
 
 session = scoped_session(sessionmaker(expire_on_commit=False))
@@ -90,6 +92,11 @@ def steady() -> float:
     """Seconds that only run, whatever is done to the clock; the same in all processes of a machine
     until it boots (clock_gettime(2), CLOCK_MONOTONIC)."""
     return steady_clock()
+
+
+def boot() -> str:
+    """Whose seconds `steady` counts: this machine's since it booted last (random(4), boot_id)."""
+    return BOOT_ID.read_text().strip()
 
 
 class seconds_between(FunctionElement):

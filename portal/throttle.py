@@ -1,5 +1,6 @@
-"""How often something may be asked, in a moving window: counted in Redis where all processes have
-to agree, and in this process where it is enough that nobody is without a limit.
+"""How often something may be asked, in a moving window: counted in Redis where all processes of a
+machine have to agree, and in this process where it is enough that nobody is without a limit. Each
+machine that runs `web` counts for itself, so that several let through so many times as much.
 
 The library is imported when something is counted: the conductor, which never does, imports the
 services too, and would keep 2 MiB of it.
@@ -136,7 +137,8 @@ def _limit(per_minute: int) -> "RateLimitItem":
 def _epoch() -> str:
     """Changes when somebody sets the clock by more than EPOCH_SECONDS, and so do all keys of what
     is counted: else what was counted in the future would count for as long as it is ahead. Whoever
-    can set the clock needs no more tries; and clocks that are slewed change it less than daily."""
+    can set the clock needs no more tries; and clocks that are slewed change it less than daily. Two
+    machines have two of them, since they did not boot at one moment."""
     return str(int((time.time() - steady()) // EPOCH_SECONDS))
 
 

@@ -1,8 +1,10 @@
 """Tickets: 256 random bits that open one thing once, within half a minute.
 
 Redis keeps under the SHA-256 of a ticket what it was given out for, so neither a copy of Redis nor
-any log opens anything. The half minute is measured by seconds that only run, which all processes of
-a machine share: whoever sets the clock, Redis's included, ends no ticket and keeps none.
+any log opens anything. The half minute is measured twice: by Redis, and by seconds that only run,
+which all processes of a machine share until it boots. So whoever sets a clock keeps no ticket open
+on the machine that gave it out; on another one, Redis alone measures it. Redis goes by its own
+clock: set forward, it ends tickets early, and another one is given out.
 """
 
 import functools
@@ -13,7 +15,7 @@ import secrets
 import redis
 
 from portal import config
-from portal.db import steady
+from portal.db import boot, steady
 from portal.errors import Unavailable
 
 LASTS_SECONDS = 30
@@ -23,7 +25,7 @@ PREFIX = "portico:ticket:"
 def mint(grant: dict[str, str]) -> str:
     """A ticket for `grant`. Raises Unavailable with Redis out of reach."""
     ticket = secrets.token_urlsafe(32)
-    kept = json.dumps({"grant": grant, "not_after": steady() + LASTS_SECONDS})
+    kept = json.dumps({"grant": grant, "boot": boot(), "not_after": steady() + LASTS_SECONDS})
     try:
         _connection(config.current().redis).set(_key(ticket), kept, ex=LASTS_SECONDS)
     except redis.RedisError:
@@ -45,6 +47,8 @@ def redeem(ticket: str) -> dict[str, str] | None:
     if kept is None:
         return None
     minted = json.loads(kept)
+    if minted.get("boot") != boot():
+        return minted["grant"]  # its seconds are another machine's, and Redis still kept it
     left = minted["not_after"] - steady()
     return minted["grant"] if 0 <= left <= LASTS_SECONDS else None
 
