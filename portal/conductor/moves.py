@@ -57,8 +57,8 @@ def _end(task: Task, move: Move, fate: Fate) -> None:
             wait = timedelta(seconds=fate.after_seconds) if free else pause(task.attempt)
             task.attempt -= free
             task.sent_at, task.due_at = None, now() + wait
-            if fate.within_seconds is not None:
-                task.promised_at = now() + timedelta(seconds=fate.within_seconds)
+            within = fate.within_seconds
+            task.promised_at = None if within is None else now() + timedelta(seconds=within)
             task.reason = fate.reason
 
 

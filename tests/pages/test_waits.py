@@ -120,6 +120,23 @@ def test_a_stop_counts_down_to_the_plug_and_says_what_is_overdue(cloud, alice, d
     assert cloud.see(deaf).status is Status.STOPPED
 
 
+def test_a_stop_whose_plug_fails_says_the_cause_and_promises_nothing_more(cloud, alice, deaf):
+    """Seen: "Its host has not said that it is", when it had said why it could not."""
+    cloud.hosts["kvm-1"].fail("ensure_power", "the plug is stuck")
+    cloud.clock.forward(seconds=100)
+    for _ in range(3):
+        cloud.beat()
+        tick.tick(cloud.wire)
+        cloud.work()
+        if cloud.operations(deaf)[-1].busy and "the plug" in alice.open(place_of(deaf)).text:
+            break
+    for page in (place_of(deaf), operation_of(cloud, deaf)):
+        text = words(alice.open(page))
+        assert "failed: OSError: the plug is stuck. Portico tries again by itself." in text
+        assert "should have been off" not in text
+        assert "was asked to shut down" not in text
+
+
 @pytest.mark.parametrize("where", [place_of, None])
 def test_a_stop_is_cancelled_by_a_button_and_the_guest_goes_on(cloud, alice, deaf, where):
     page = where(deaf) if where else operation_of(cloud, deaf)
