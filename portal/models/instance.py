@@ -12,6 +12,7 @@ from portal.models.host import Host
 from portal.models.identity import Project, User
 from portal.models.image import Image
 from portal.models.machine import Machine
+from portal.models.operation import Operation
 from portal.models.port import Port
 from portal.models.status import ACTIONS, STANDSTILLS, Power, Status, status
 
@@ -73,6 +74,13 @@ class Instance(Machine, Detailed, Base):
     user: Mapped[User] = relationship(lazy="raise")
     image: Mapped[Image | None] = relationship(lazy="raise")
     host: Mapped[Host | None] = relationship(lazy="raise")
+    end_of_project: Mapped[Operation | None] = relationship(  # while it is under way
+        primaryjoin=lambda: (
+            (foreign(Operation.target_id) == Instance.project_id) & Operation.finished_at.is_(None)
+        ),
+        viewonly=True,
+        uselist=False,
+    )
     ports: Mapped[list[Port]] = relationship(
         primaryjoin=lambda: foreign(Port.owner_id) == Instance.id,
         order_by="Port.created_at, Port.id",
@@ -98,10 +106,19 @@ class Instance(Machine, Detailed, Base):
         return status(
             self.desired,
             self.observed,
-            action=self.open_operation and self.open_operation.action,
+            action="delete" if self.goes_with_project else self._action,
             faulty=bool(self.fault),
             still=bool(self.standstill),
         )
+
+    @property
+    def goes_with_project(self) -> bool:
+        """Whether its hosts are being told to remove it with all that its project has."""
+        return self.desired is Power.ABSENT and not self.busy and self.end_of_project is not None
+
+    @property
+    def _action(self) -> str | None:
+        return self.open_operation and self.open_operation.action
 
     @property
     def standstill(self) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from portal import keys
 from portal.changes import WORDS
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Refused
-from portal.models import Activity, Host, Instance, Network, Scope, Task
+from portal.models import Activity, Host, Instance, Network, Operation, Scope, Task
 from portal.models.scope import UNSETTLED
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, scopes
@@ -91,7 +91,11 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
         session.scalars(
             select(Instance)
             .where(Instance.host_id == host_id, Instance.deleted_at.is_(None))
-            .options(joinedload(Instance.project), joinedload(Instance.open_operation))
+            .options(
+                joinedload(Instance.project),
+                joinedload(Instance.open_operation),
+                joinedload(Instance.end_of_project).load_only(Operation.action),
+            )
             .order_by(Instance.name, Instance.id)
             .limit(MOST_SHOWN)
         )

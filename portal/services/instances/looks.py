@@ -32,6 +32,7 @@ def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str)
         joinedload(Instance.host),
         joinedload(Instance.user),
         joinedload(Instance.open_operation),
+        joinedload(Instance.end_of_project).load_only(Operation.action),
         selectinload(Instance.ports),
     )
     return finding.find(actor, Instance, name_or_id, project_id=project_id, options=options)
@@ -65,6 +66,7 @@ def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Ins
             defer(Instance.user_data),
             defer(Instance.public_keys),
             joinedload(Instance.open_operation).load_only(Operation.action),
+            joinedload(Instance.end_of_project).load_only(Operation.action),
             selectinload(Instance.ports).options(
                 load_only(Port.owner_id),
                 joinedload(Port.fixed_ips).load_only(FixedIp.address),
