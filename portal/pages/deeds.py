@@ -61,6 +61,7 @@ WHOLE = {  # where verb and noun do not make the sentence
     "members:remove": ("Removed somebody from project", "Remove somebody from project"),
     "password:change": ("Changed their password", "Change their password"),
     "projects:change_quotas": ("Changed the quota of project", "Change the quota of project"),
+    "projects:retry": ("Tried again to delete project", "Try again to delete project"),
     "quotas:change": ("Changed the quota of project", "Change the quota of project"),
     "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
     "sessions:sign_in": ("Signed in", "Was not let in"),

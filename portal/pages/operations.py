@@ -104,5 +104,5 @@ def _way_of_project(operation: Operation) -> dict | None:
     return {
         "words": "Try again",
         "form": url_for("admin.projects.retry", chosen_id=operation.target_id),
-        "else": "What is left goes by itself once its host answers again.",
+        "else": "What is left goes by itself as soon as its hosts have removed it.",
     }

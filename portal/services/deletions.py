@@ -140,9 +140,7 @@ def delete(actor: Actor, project_id: uuid.UUID) -> Operation:
                 raise Conflict(f"{project.name} is being deleted already.")
             kept, _ = _lock_images(project.id), _lock_instances(project)
             if found := obstacles(actor, project_id):
-                others = len(found) - 1
-                more = f" So {'does' if others == 1 else 'do'} {others} more." if others else ""
-                raise Conflict(f"This stands against it: {found[0].why}{more}")
+                raise Conflict(f"This stands against it: {found[0].why}{_more(found)}")
             had = _names(project, kept)
             project.deletion_asked_at = now()
             for image in kept:
@@ -163,7 +161,7 @@ def retry(actor: Actor, project_id: uuid.UUID) -> Operation:
         if not project.going:
             raise Conflict(f"{project.name} is not being deleted.")
         operation = _open(actor, project)
-        activities.record(actor, "projects:delete", project, operation=operation)
+        activities.record(actor, "projects:retry", project, operation=operation)
     return operation
 
 
@@ -192,6 +190,15 @@ def _bury(project: Project) -> None:
     # an image that others' instances were made from keeps its row, like any that was deleted
     session.execute(delete_rows(Image).where(_of(Image, project), ~used))
     project.deleted_at = now()
+
+
+def _more(found: list[Obstacle]) -> str:
+    """How many stand against it beside the first, as far as they were looked for."""
+    others = len(found) - 1
+    if not others:
+        return ""
+    least = "at least " if len(found) == SHOWN else ""
+    return f" So {'does' if others == 1 and not least else 'do'} {least}{others} more."
 
 
 def _open(actor: Actor, project: Project) -> Operation:

@@ -312,6 +312,16 @@ def test_what_is_locked_or_protected_stands_against_it_by_name(cloud):
     assert gone(cloud, red)
 
 
+def test_what_was_not_counted_is_not_said_to_have_been(cloud, monkeypatch):
+    """Seen: "So do 19 more", of fifty locked instances."""
+    monkeypatch.setattr(deletions, "SHOWN", 2)
+    red, alice = cloud.project(), cloud.actor("alice")
+    for name in ("one", "two", "three"):
+        instances.lock(alice, red.id, cloud.running(name).id)
+    with pytest.raises(Conflict, match=r"one is locked\. .* So do at least 1 more\."):
+        delete(cloud)
+
+
 def test_an_image_that_others_were_made_from_stands_against_it_until_it_is_deleted_by_itself(cloud):
     red, ada = cloud.project(), cloud.actor("ada")
     golden = upload(cloud, "golden", by="ada", visibility=Visibility.PUBLIC)

@@ -8,7 +8,7 @@ from portal.pages import done
 from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import deletions, projects, quotas
+from portal.services import deletions, operations, projects, quotas
 
 pages = Blueprint("projects", __name__, url_prefix="/projects")
 
@@ -130,6 +130,7 @@ def _page(chosen_id, form: QuotaForm | None = None) -> str:
     return render_template(
         "admin/projects/show.html",
         chosen=chosen,
+        failure=operations.last_failure(chosen.id) if chosen.going and not chosen.busy else None,
         usage=usage,
         form=form or QuotaForm(formdata=None, **limits),
         members=projects.member_counts([chosen.id])[chosen.id],

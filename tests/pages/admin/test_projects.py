@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from portal.services import instances
+from tests.cloud import host_row
 
 PROJECTS = "/admin/projects"
 
@@ -145,6 +146,45 @@ def test_a_project_that_waits_for_its_host_is_tried_again_by_a_button(ada, place
     cloud.settle()
     assert "Done" in ada.open(answer.location).text
     assert ada.open(place).status_code == 404
+
+
+def test_a_host_that_tried_and_could_not_is_not_said_to_have_been_silent(ada, place, red, cloud):
+    """Seen: "has not answered", where it had answered five times that it could not."""
+    cloud.running("web")
+    cloud.hosts["kvm-1"].fail("remove_domain", "the disk is stuck", times=5)
+    ada.send(f"{place}/delete", {"confirm": "red"})
+    while cloud.see(cloud.project()).busy:
+        cloud.turn()
+        cloud.clock.forward(seconds=1)
+    page = ada.open(place).text
+    assert "Waiting for a host" in page
+    assert "It has not gone yet" in page
+    assert "the disk is stuck" in page
+    assert "answer" not in page
+    ada.send(f"{place}/retry", page=place)
+    cloud.settle()
+    assert "Tried again to delete project" in ada.open("/admin/audit").text
+
+
+def test_an_instance_that_goes_with_its_project_is_being_deleted(ada, place, red, cloud):
+    """Seen: "Waiting for its host", while the host was removing it."""
+    web = f"{red}/instances/{cloud.running('web').id}"
+    host = f"/admin/hosts/{host_row().id}"
+    ada.send(f"{place}/delete", {"confirm": "red"})
+    for page in (f"{red}/instances", web, host):
+        text = ada.open(page).text
+        assert "Deleting" in text
+        assert "Waiting for its host" not in text
+    assert "It goes with its project" in ada.open(web).text
+    assert f'hx-get="{web}"' in ada.open(web).text
+    assert f'hx-get="{web}/row"' in ada.open(f"{red}/instances").text
+    cloud.silent.add("kvm-1")
+    cloud.turn()
+    cloud.clock.forward(minutes=21)
+    cloud.turn()
+    ada.sign_in("ada")
+    for page in (f"{red}/instances", web, host):
+        assert "Waiting for its host" in ada.open(page).text
 
 
 def test_only_administrators_of_the_cloud_delete_projects(alice, auditor, place):
