@@ -8,11 +8,11 @@ from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoi
 from portal import config
 from portal.errors import NotFound
 from portal.models import Visibility
-from portal.pages import done, partial, uploads
+from portal.pages import done, partial, reasons, uploads
 from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import images, quotas, waits
+from portal.services import images, quotas
 from workers.foreign import HEAD_BYTES
 
 GIB = 2**30
@@ -140,7 +140,7 @@ def show(project_id, image_id):
         "images/_about.html" if partial() else "images/show.html",
         image=image,
         visibility=VISIBILITIES[image.visibility],
-        waits=waits.of(image.open_operation, see_hosts=current_user.may("hosts:read")),
+        waits=reasons.waiting(image.open_operation),
         used_by=images.used_by(image),
         may=lambda verb: images.may(current_user.actor, verb, image),
     )

@@ -19,12 +19,12 @@ from wtforms import (
 from portal import config
 from portal.errors import NotFound, Refused, all_of
 from portal.models import KeyPair
-from portal.pages import cards, done, partial
+from portal.pages import cards, done, partial, reasons
 from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import activities, catalog, instances, key_pairs, operations, waits
+from portal.services import activities, catalog, instances, key_pairs, operations
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -152,7 +152,7 @@ def show(project_id, instance_id):
         template,
         instance=instance,
         actions=ACTIONS,
-        waits=waits.of(open_, see_hosts=current_user.may("hosts:read")),
+        waits=reasons.waiting(open_),
         failure=failure if failure and failure.before and failure.action in ACTIONS else None,
         dns_domain=config.current().dns_domain,
     )

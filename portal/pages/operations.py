@@ -8,9 +8,9 @@ from flask_login import current_user
 from portal.changes.instances import POWER
 from portal.errors import NotFound
 from portal.models import ImageStatus, Operation, Outcome
-from portal.pages import navigation, partial
+from portal.pages import navigation, partial, reasons
 from portal.pages.listing import Listing
-from portal.services import images, instances, operations, waits
+from portal.services import images, instances, operations
 
 pages = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id>/operations")
 
@@ -41,11 +41,10 @@ def show(project_id, operation_id):
 
 def progress(operation: Operation) -> dict:
     """What the page of a change shows of it."""
-    see_hosts = current_user.may("hosts:read")
     return {
         "operation": operation,
         "spread": operations.spread(operation),
-        "waits": waits.of(operation, see_hosts=see_hosts, lines=operation.lines),
+        "waits": reasons.waiting(operation, operation.lines),
         "way_on": None if operation.outcome in ENDED_WELL else _way_on(operation),
     }
 

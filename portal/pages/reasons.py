@@ -1,12 +1,15 @@
-"""Why a change failed, as whoever reads it may hear it.
+"""Why a change failed, or what it waits for, as whoever reads it may hear it.
 
 What goes on between hosts and publishers is for administrators of the cloud; everybody else is told
 whom to ask, and by which number the cause is found.
 """
 
+from collections.abc import Iterable
+
 from flask_login import current_user
 
-from portal.models import Operation
+from portal.models import Operation, TaskLine
+from portal.services import waits
 
 
 def whole(operation: Operation) -> bool:
@@ -22,4 +25,16 @@ def told(operation: Operation) -> str:
     return (
         f"{operation.target_name} could not be fetched. Ask an administrator of the cloud why"
         f"{named}."
+    )
+
+
+def waiting(
+    operation: Operation | None, lines: Iterable[TaskLine] | None = None
+) -> list[waits.Wait]:
+    """What it waits for; nothing once it has ended. `lines` as for `waits.of`."""
+    return waits.of(
+        operation,
+        see_hosts=current_user.may("hosts:read"),
+        whole=operation is None or whole(operation),
+        lines=lines,
     )

@@ -50,20 +50,35 @@ class Wait:
 
 
 def of(
-    operation: Operation | None, *, see_hosts: bool, lines: Iterable[TaskLine] | None = None
+    operation: Operation | None,
+    *,
+    see_hosts: bool,
+    whole: bool = True,
+    lines: Iterable[TaskLine] | None = None,
 ) -> list[Wait]:
     """What the operation waits for, one part after the other; nothing once it has ended. Hosts are
-    named if `see_hosts`. `lines` are what hosts said of it, oldest first, if that was read
-    already."""
+    named if `see_hosts`; unless `whole`, neither they nor what they said. `lines` are what hosts
+    said of it, oldest first, if that was read already."""
     if operation is None or operation.finished_at:
         return []
     tasks = _left(operation)
-    said = _newest(tasks) if lines is None else {line.task_id: line for line in lines}
-    found = [_of_task(task, operation, said.get(task.id), see_hosts) for task in tasks]
     stuck = not tasks or any(task.sends == 0 and now() - task.due_at > TURN for task in tasks)
     if stuck and not _somebody_leads():
         return [_nobody_leads(operation, see_hosts)]
+    if not whole:
+        return [_in_short(operation)]
+    said = _newest(tasks) if lines is None else {line.task_id: line for line in lines}
+    found = [_of_task(task, operation, said.get(task.id), see_hosts) for task in tasks]
     return list({each.sentence: each for each in found}.values())
+
+
+def _in_short(operation: Operation) -> Wait:
+    """That it is under way, for who may not hear how it goes."""
+    return Wait(
+        sentence=f"A host is at work on {operation.target_name}.",
+        until=operation.deadline,
+        then=_end(operation),
+    )
 
 
 def _left(operation: Operation) -> list[Task]:

@@ -132,6 +132,25 @@ def test_who_may_not_mend_a_failed_fetch_is_told_whom_to_ask_and_for_what(
     assert f"/images/{image().id}" in ada.open(place).text
 
 
+def test_who_may_not_mend_a_fetch_is_not_told_why_a_try_of_it_failed(
+    ada, alice, sign_in, auditor, red, fetch, cloud
+):
+    """Seen: what stood between a host and its publisher, for as long as it was tried again."""
+    reason = "cloud.debian.org cannot be reached from host kvm-1: no proxy answers"
+    cloud.hosts["kvm-1"].fail("ensure_fetch", reason, times=2)
+    fetch()
+    for _ in range(3):
+        cloud.turn()
+    [operation] = cloud.operations(image())
+    place = f"{red}/operations/{operation.id}"
+    assert f"Attempt 1 of 5 failed: OSError: {reason}." in ada.open(place).text
+    for person in (alice, sign_in("rita"), auditor):
+        text = person.open(place).text
+        assert "A host is at work on Debian 13. Portico goes on by itself." in text
+        for word in ("kvm-1", "proxy", "Attempt", "Said last"):
+            assert word not in text
+
+
 def test_one_that_is_being_fetched_can_be_deleted(ada, images, fetch, cloud):
     fetch()
     place = f"{images}/{image().id}"
