@@ -24,7 +24,7 @@ from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import activities, catalog, instances, key_pairs, operations
+from portal.services import activities, catalog, images, instances, key_pairs, operations
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -155,6 +155,7 @@ def show(project_id, instance_id):
         waits=reasons.waiting(open_),
         failure=failure if failure and failure.before and failure.action in ACTIONS else None,
         dns_domain=config.current().dns_domain,
+        knows=lambda image: images.knows(current_user.actor, image),
     )
 
 

@@ -4,14 +4,14 @@ import contextlib
 import uuid
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
 from sqlalchemy.orm import joinedload, make_transient
 
 from portal import throttle
 from portal.db import session, transaction, write
 from portal.errors import DiskFull, Refused
-from portal.models import Activity, Image, Operation, Project, User
-from portal.policies import Actor, authorize, concealed_images
+from portal.models import Activity, Image, Instance, Operation, Project, User
+from portal.policies import Actor, authorize, concealed_images, visible_images
 from portal.services.listing import Query, like, page
 
 SIGN_IN, SIGN_OUT = "sessions:sign_in", "sessions:sign_out"
@@ -141,21 +141,21 @@ def _project_of(target) -> uuid.UUID | None:
 
 
 def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list[Activity]:
-    """The newest 100 entries about one thing of the project that concern others too."""
+    """The newest 100 entries about one thing of the project that concern others too, without the
+    names of images that are private to somebody else."""
     authorize(actor, "activities:read", project_id)
-    return list(
-        session.scalars(
-            select(Activity)
-            .where(
-                Activity.project_id == project_id,
-                Activity.target_id == target_id,
-                _CONCERNS_OTHERS,
-            )
-            .order_by(Activity.created_at.desc(), Activity.id)
-            .options(*PEOPLE)
-            .limit(100)
+    rows = session.scalars(
+        select(Activity)
+        .where(
+            Activity.project_id == project_id,
+            Activity.target_id == target_id,
+            _CONCERNS_OTHERS,
         )
+        .order_by(Activity.created_at.desc(), Activity.id)
+        .options(*PEOPLE)
+        .limit(100)
     )
+    return _as_seen_by(actor, project_id, list(rows))
 
 
 def listed(
@@ -198,12 +198,25 @@ def _as_seen_by(actor: Actor, project_id: uuid.UUID | None, rows: list[Activity]
     """The entries, without what they say of images that are private to somebody else."""
     concealed = concealed_images(actor, project_id)
     targets = {row.target_id for row in rows if row.target_type in (Image.__tablename__, "")}
-    if concealed is None or not targets - {None}:
+    made = {row.target_id for row in rows if row.after and "image" in row.after}
+    if concealed is None or not (targets | made) - {None}:
         return rows
-    hidden = set(session.scalars(concealed.where(Image.id.in_(targets - {None}))))
+    known = visible_images(actor, select(Image.id))
+    hidden = set(
+        session.scalars(
+            union_all(
+                concealed.where(Image.id.in_(targets - {None})),
+                select(Instance.id).where(Instance.id.in_(made), Instance.image_id.not_in(known)),
+            )
+        )
+    )
     for row in rows:
-        if row.target_id in hidden:
-            make_transient(row)  # what is left out here is never left out of the record
+        if row.target_id not in hidden:
+            continue
+        make_transient(row)  # what is left out here is never left out of the record
+        if row.target_id in made:
+            row.after = {key: each for key, each in (row.after or {}).items() if key != "image"}
+        else:
             row.target_name, row.before, row.after = "", None, None
             row.refused = row.refused and "It is private to somebody else."
     return rows

@@ -1,10 +1,11 @@
 """The record as people read it: of a project, and of the whole cloud."""
 
+import pytest
 from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import Activity, Image, Outcome
-from portal.services import activities, consoles, instances
+from portal.services import activities, consoles, images, instances
 
 
 def test_a_change_is_in_the_record_with_who_and_from_where(alice, red, cloud):
@@ -59,8 +60,9 @@ def test_a_screen_that_is_opened_again_by_itself_is_one_entry(alice, red, cloud)
     assert page.count("Opened the screen of instance <b>web</b>") == 3
 
 
-def test_what_was_done_to_a_private_image_is_its_owners_news_alone(alice, sign_in, ada, red, cloud):
-    """Seen: its name and its sum stood in the activity of everybody in the project."""
+@pytest.fixture
+def secret(cloud) -> Image:
+    """An image that is private to Alice."""
     owner = cloud.actor("alice")
     with transaction():
         image = Image(
@@ -71,6 +73,14 @@ def test_what_was_done_to_a_private_image_is_its_owners_news_alone(alice, sign_i
         session.add(image)
         session.flush()
         activities.record(owner, "images:create", image, after={"sha256": image.sha256})
+    return image
+
+
+def test_what_was_done_to_a_private_image_is_its_owners_news_alone(
+    alice, sign_in, ada, red, secret
+):
+    """Seen: its name and its sum stood in the activity of everybody in the project."""
+    image = secret
     place = f"{red}/images/{image.id}"
     ada.send(f"{place}/protect", page=place)
     ada.send(f"{place}/delete", {"confirm": "Secret of Alice"}, page=place)
@@ -91,6 +101,32 @@ def test_what_was_done_to_a_private_image_is_its_owners_news_alone(alice, sign_i
     session.rollback()
     names = session.scalars(select(Activity.target_name).where(Activity.target_id == image.id))
     assert "Secret of Alice" in set(names)
+
+
+def test_what_was_started_from_a_private_image_does_not_name_it_to_others(
+    alice, sign_in, ada, auditor, red, secret, cloud
+):
+    """Seen: the entry of the instance, and its page, named the image to the whole project."""
+    web = cloud.running("web", image_id=secret.id)
+    instances.rename(cloud.actor("alice"), web.project_id, web.id, "shop")
+    place = f"{red}/instances/{web.id}"
+    pages = (f"{red}/activity", f"{red}/", f"{place}/activity", place)
+    for deleted in (False, True):
+        for name in ("bob", "rita"):
+            person = sign_in(name)
+            for page in pages:
+                assert "Secret" not in person.open(page).text
+            entries = person.open(f"{place}/activity").text
+            assert "Created instance <b>web</b>" in entries
+            assert "Demo" not in entries
+            assert "small" in entries
+            assert "Renamed" in entries
+            assert "Private to somebody else" in person.open(place).text
+        for person in (alice, ada, auditor):
+            for page in (f"{red}/activity", f"{place}/activity", place):
+                assert "Secret of Alice" in person.open(page).text
+        if not deleted:
+            images.delete(cloud.actor("alice"), web.project_id, secret.id)
 
 
 def test_the_record_is_read_a_page_at_a_time(alice, red, cloud):

@@ -7,7 +7,13 @@ from sqlalchemy.orm import joinedload
 
 from portal.db import session
 from portal.models import Image, Instance, Power, Visibility
-from portal.policies import Actor, authorize, concealed_images, offered_images
+from portal.policies import (
+    Actor,
+    authorize,
+    concealed_images,
+    offered_images,
+    visible_images,
+)
 from portal.services import finding
 from portal.services.images import store
 from portal.services.listing import Query, like, page
@@ -59,6 +65,14 @@ def may(actor: Actor, verb: str, image: Image) -> bool:
 def require(actor: Actor, verb: str, image: Image) -> None:
     """Return when the actor may. Raises Forbidden."""
     authorize(actor, *_needed(verb, image))
+
+
+def knows(actor: Actor, image: Image) -> bool:
+    """Whether the actor may know of the image, deleted ones too."""
+    if image.visibility is Visibility.PUBLIC:
+        return True
+    found = visible_images(actor, select(Image.id).where(Image.id == image.id))
+    return session.scalar(found) is not None
 
 
 def used_by(image: Image) -> int:
