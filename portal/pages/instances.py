@@ -51,8 +51,8 @@ ACTIONS = {  # what the buttons say, and what a page without scripts asks before
     "cancel": (
         "Cancel",
         "x",
-        "What is under way ends, and the instance shall be as it was before. A guest that has "
-        "shut down meanwhile is not asked back.",
+        "What is under way ends, and the instance shall be as it was before. A guest that shuts "
+        "down all the same is started again.",
     ),
 }
 

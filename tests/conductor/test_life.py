@@ -216,6 +216,58 @@ def test_a_guest_that_shut_itself_down_stays_off(cloud):
     assert host.get("guest", guest_id)["power"] == "stopped"
 
 
+@pytest.mark.parametrize("ask", [instances.stop, instances.reboot])
+@pytest.mark.parametrize("when", ["before the cancel is heard", "after it was carried out"])
+def test_a_guest_that_shuts_down_after_its_stop_was_cancelled_is_started_again(cloud, ask, when):
+    """Seen: one that was on its way down stayed off, after it had been said that what was wanted
+    before is wanted again."""
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    host.put("guest", guest_id, host.get("guest", guest_id) | {"deaf": True})
+    ask(alice, *place)
+    for _ in range(3):
+        cloud.turn()
+    instances.cancel(alice, *place)
+    if when == "after it was carried out":
+        cloud.settle()
+        assert cloud.see(instance).settled
+    off = {"power": "stopped", "reason": "shutdown", "deaf": False}
+    host.put("guest", guest_id, host.get("guest", guest_id) | off)
+    cloud.look()
+    cloud.settle()
+    cloud.clock.forward(minutes=2)
+    cloud.settle()
+    assert cloud.see(instance).desired is Power.RUNNING
+    assert host.get("guest", guest_id)["power"] == "running"
+    cloud.clock.forward(minutes=10)
+    host.put("guest", guest_id, host.get("guest", guest_id) | off)
+    cloud.look()
+    cloud.clock.forward(minutes=2)
+    cloud.settle()
+    assert cloud.see(instance).desired is Power.STOPPED, "that was its own decision"
+
+
+def test_what_was_cancelled_again_and_again_does_not_make_a_repair_wait(cloud):
+    """Seen: after three cancels a guest that crashed stayed off for eight minutes."""
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    host.put("guest", guest_id, host.get("guest", guest_id) | {"deaf": True})
+    for _ in range(4):
+        instances.stop(alice, *place)
+        cloud.turn()
+        instances.cancel(alice, *place)
+        cloud.settle()
+    assert cloud.see(instance).repairs == 1
+    off = {"power": "stopped", "reason": "crashed"}
+    host.put("guest", guest_id, host.get("guest", guest_id) | off)
+    cloud.look()
+    cloud.clock.forward(seconds=40)
+    cloud.settle()
+    assert cloud.see(instance).status is Status.RUNNING
+
+
 def test_a_destroyed_guest_is_started_again_with_growing_pauses(cloud):
     instance = cloud.running()
     host, guest_id = cloud.hosts["kvm-1"], str(instance.id)

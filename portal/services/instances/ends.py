@@ -12,6 +12,8 @@ from portal.models.port import port_groups
 from portal.services.instances import boot_logs
 
 STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
+HEEDS_LATE = timedelta(minutes=5)  # a guest that was asked to shut down, and is no longer
+ASK_DOWN = ("stop", "reboot")  # by the power button
 
 
 def ended(changes: Iterable[tuple[Instance, Operation]]) -> None:
@@ -36,7 +38,8 @@ def went_down(instances: Collection[Instance]) -> None:
 
 
 def shut_itself_down(instance: Instance) -> bool:
-    """Whether the guest went down by its own decision, as far as can be known."""
+    """Whether the guest went down by its own decision, as far as can be known: not because it was
+    asked to by a change that was taken back while it was on its way."""
     return (
         instance.desired is Power.RUNNING
         and instance.observed is Power.STOPPED
@@ -44,6 +47,7 @@ def shut_itself_down(instance: Instance) -> bool:
         and instance.observed_boots >= instance.boots
         and instance.observed_reason == "shutdown"
         and instance.observed_boot_id == instance.host.boot_id
+        and not _heeds_what_was_taken_back(instance)
     )
 
 
@@ -59,12 +63,13 @@ def stopped_itself(instance: Instance) -> None:
 
 
 def take_back(instance: Instance, operation: Operation) -> None:
-    """What the operation replaced is wanted again, and due at once."""
+    """What the operation replaced is wanted again, and due at once. What that takes is no repair
+    of something that fails again and again."""
     instance.desired = Power(operation.before["desired"])
     instance.grace_seconds = operation.before["grace_seconds"]
     instance.boots = operation.before["boots"]
     instance.generation += 1
-    instance.repair_at = now()
+    instance.repairs, instance.repair_at = 0, now()
 
 
 def bury(instance: Instance) -> None:
@@ -76,6 +81,23 @@ def bury(instance: Instance) -> None:
     session.execute(delete(Port).where(Port.owner_id == instance.id))
     session.execute(delete(Claim).where(Claim.holder_id == instance.id))
     boot_logs.forget(instance.id)
+
+
+def _heeds_what_was_taken_back(instance: Instance) -> bool:
+    """Whether a stop or reboot ended early, or failed, just before the guest went down, and nobody
+    has asked for anything since."""
+    last = session.scalar(
+        select(Operation)
+        .where(Operation.target_id == instance.id, Operation.action != "repair")
+        .order_by(Operation.created_at.desc())
+        .limit(1)
+    )
+    return (
+        last is not None
+        and last.action in ASK_DOWN
+        and last.outcome in (Outcome.SUPERSEDED, Outcome.FAILED)
+        and timedelta() <= instance.observed_at - last.finished_at < HEEDS_LATE
+    )
 
 
 def _failed(instance: Instance, operation: Operation) -> None:
