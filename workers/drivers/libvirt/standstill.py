@@ -5,6 +5,7 @@ goes on where it stood, and the write with it, when it is resumed. See the state
 https://libvirt.org/html/libvirt-libvirt-domain.html#virDomainPausedReason.
 """
 
+import contextlib
 import logging
 import time
 
@@ -56,14 +57,18 @@ def resume(domain: libvirt.virDomain) -> None:
 
 
 def let_go_on(connection: libvirt.virConnect, config: HostConfig) -> None:
-    """Guests of ours that stood still for want of space go on, where there is enough by now."""
+    """Guests of ours that stood still for want of space go on, where there is enough by now. One
+    that does not answer is left for the next time, and holds up no other."""
     for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED):
-        with content_when(libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_METADATA):
-            domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)  # it is one of ours
-            state, detail = domain.state()
-            paused = state == libvirt.VIR_DOMAIN_PAUSED
-            if not paused or reason(domain, detail) != NO_SPACE:
-                continue
-            if room.enough_again(config, domain.UUIDString()):
-                log.info("there is space again: %s goes on", domain.name())
-                resume(domain)
+        with contextlib.suppress(libvirt.libvirtError, OSError):
+            _let_one_go_on(domain, config)
+
+
+def _let_one_go_on(domain: libvirt.virDomain, config: HostConfig) -> None:
+    domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)  # it is one of ours, or raises
+    state, detail = domain.state()
+    if state != libvirt.VIR_DOMAIN_PAUSED or reason(domain, detail) != NO_SPACE:
+        return
+    if room.enough_again(config, domain.UUIDString()):
+        log.info("there is space again: %s goes on", domain.name())
+        resume(domain)
