@@ -2,11 +2,15 @@
 
 import dataclasses
 import subprocess
+import threading
+from collections.abc import Callable
 
+import libvirt
 import pytest
 
 from tests.workers.conftest import Machine, wait_until
 from workers import specs
+from workers.config import HostConfig
 from workers.drivers import privacy
 from workers.drivers.disks import room
 from workers.drivers.libvirt import events, standstill
@@ -67,22 +71,38 @@ def small_disk(machine, libvirt_host, writer):
 
 
 def why(machine: Machine, spec: specs.InstanceSpec) -> str:
-    return machine.hypervisor.observe_guest(spec.id).reason
+    guest = machine.hypervisor.observe_guest(spec.id)
+    return guest.reason if guest else ""
 
 
-def test_it_stands_still_and_goes_on_by_itself_when_there_is_room(machine, writer, small_disk):
+@pytest.fixture
+def watched():
+    """Has events noted and guests let go on, for as long as the test goes: the watch itself lives
+    as long as this process."""
+    goes_on = threading.Event()
+    goes_on.set()
+
+    def watch(config: HostConfig, changed: Callable[[], None]) -> None:
+        def tend(connection: libvirt.virConnect) -> None:
+            if goes_on.is_set():
+                standstill.let_go_on(connection, config)
+
+        events.watch(config.libvirt_uri, changed, tend)
+
+    yield watch
+    goes_on.clear()
+
+
+def test_it_stands_still_and_goes_on_by_itself_when_there_is_room(
+    machine, writer, small_disk, watched
+):
     config = dataclasses.replace(machine.config, resume_free_mib=128)
-    happened: list[str] = []
-    events.watch(
-        config.libvirt_uri,
-        lambda: happened.append("changed"),
-        lambda connection: standstill.let_go_on(connection, config),
-    )
+    seen: list[str] = []  # by whoever looks at each event
+    watched(config, lambda: seen.append(why(machine, writer)))
+    wait_until(lambda: seen, seconds=10)  # there is a connection
     machine.apply(writer)
-    machine.wait_for_boot_log(writer, "writing")
-    before = len(happened)
     wait_until(lambda: why(machine, writer) == NO_SPACE)
-    wait_until(lambda: len(happened) > before, seconds=10)
+    wait_until(lambda: NO_SPACE in seen, seconds=10)
     told = dict(room.shortages(config, [writer.id]))
     [cause] = [each for each in told if "stands still" in each]
     assert str(small_disk.folder) in cause
