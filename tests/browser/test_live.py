@@ -154,14 +154,14 @@ def test_a_boot_log_comes_by_itself_when_its_tab_is_opened(site, window):
     page.goto(f"/projects/{instance.project_id}/instances/{instance.id}/log")
     log = page.locator(f"#boot-log-{instance.id}")
     expect(log).to_contain_text("Asking its host", timeout=SEEN_WITHIN_MS)
-    site.cloud.observe()
-    site.cloud.observe()
-    expect(log).to_contain_text("booted 1 times", timeout=SEEN_WITHIN_MS)
-    host = site.cloud.hosts["kvm-1"]
-    guest = host.get("guest", str(instance.id)) | {"says": "login: "}
-    host.put("guest", str(instance.id), guest)
-    with page.expect_response(lambda answer: answer.request.method == "POST", timeout=10_000):
-        pass  # it has asked again, since the guest boots
+    with page.expect_response(lambda answer: answer.request.method == "POST", timeout=30_000):
+        site.cloud.observe()
+        site.cloud.observe()
+        expect(log).to_contain_text("booted 1 times", timeout=SEEN_WITHIN_MS)
+        host = site.cloud.hosts["kvm-1"]
+        guest = host.get("guest", str(instance.id)) | {"says": "login: "}
+        host.put("guest", str(instance.id), guest)
+    # it has asked again, since the guest boots
     site.cloud.observe()
     site.cloud.observe()
     expect(log).to_contain_text("login:", timeout=SEEN_WITHIN_MS)
