@@ -29,16 +29,6 @@ NO_DISKS = {  # how a file begins → what it is
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
 }
-DISKS = {  # where a file bears which mark → whose disk it is, and what can be done
-    (0, b"QED\0"): ("a QED disk", CONVERT),
-    (0, b"KDMV"): ("a VMDK disk of VMware", CONVERT),
-    (0, b"# Disk DescriptorFile"): ("a VMDK disk of VMware", CONVERT),
-    (0, b"vhdxfile"): ("a VHDX disk", CONVERT),
-    (0, VHD_FOOTER): ("a VHD disk", CONVERT),
-    (64, b"\x7f\x10\xda\xbe"): ("a VDI disk of VirtualBox", CONVERT),
-    (0, b"LUKS\xba\xbe"): ("an encrypted disk (LUKS)", "Send it decrypted."),
-    (32_769, b"CD001"): ("a CD or DVD", "Send the disk that was installed from it."),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +37,27 @@ class Foreign:
 
     words: str
     way_out: str
+
+
+DISKS = {  # by the name that oslo.utils has for each format
+    "iso": Foreign("a CD or DVD", "Send the disk that was installed from it."),
+    "luks": Foreign("an encrypted disk (LUKS)", "Send it decrypted."),
+    "qed": Foreign("a QED disk", CONVERT),
+    "vdi": Foreign("a VDI disk of VirtualBox", CONVERT),
+    "vhd": Foreign("a VHD disk", CONVERT),
+    "vhdx": Foreign("a VHDX disk", CONVERT),
+    "vmdk": Foreign("a VMDK disk of VMware", CONVERT),
+}
+MARKS = {  # where a file bears which mark → which of DISKS it is
+    (0, b"QED\0"): "qed",
+    (0, b"KDMV"): "vmdk",
+    (0, b"# Disk DescriptorFile"): "vmdk",
+    (0, b"vhdxfile"): "vhdx",
+    (0, VHD_FOOTER): "vhd",
+    (64, b"\x7f\x10\xda\xbe"): "vdi",
+    (0, b"LUKS\xba\xbe"): "luks",
+    (32_769, b"CD001"): "iso",
+}
 
 
 def no_disk(head: bytes) -> Foreign | None:
@@ -61,9 +72,9 @@ def no_disk(head: bytes) -> Foreign | None:
 
 def other_disk(head: bytes) -> Foreign | None:
     """Whose disk a file is that begins so; None of any other."""
-    for (place, mark), (words, way_out) in DISKS.items():
+    for (place, mark), name in MARKS.items():
         if head[place : place + len(mark)] == mark:
-            return Foreign(words, way_out)
+            return DISKS[name]
     return None
 
 

@@ -22,17 +22,6 @@ HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
 RAW_SMALLEST = 2**20  # bytes
 BOOTABLE = b"\x55\xaa"  # at the end of the first sector, by BIOS and by UEFI
 
-FOREIGN = {  # what oslo.utils calls it → what people call it
-    "iso": "a CD or DVD",
-    "luks": "an encrypted disk (LUKS)",
-    "qed": "a QED disk",
-    "vdi": "a VDI disk of VirtualBox",
-    "vhd": "a VHD disk",
-    "vhdx": "a VHDX disk",
-    "vmdk": "a VMDK disk of VMware",
-}
-CONVERTIBLE = {"qed", "vdi", "vhd", "vhdx", "vmdk"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Disk:
@@ -103,15 +92,9 @@ class Judge:
     def _refuse_foreign(self) -> dict:
         """What oslo.utils finds that the file may be. Raises Refused for what is not taken."""
         found = {str(each): each for each in self._wrapper.formats or ()}
-        for name in found.keys() & FOREIGN.keys():
-            way_out = (
-                "Convert it: qemu-img convert -O qcow2 OLD NEW"
-                if name in CONVERTIBLE
-                else "Send the disk that was installed from it."
-                if name == "iso"
-                else "Send it decrypted."
-            )
-            raise _refused(f"This is {FOREIGN[name]}; qcow2 and raw disks are taken. {way_out}")
+        for name in found.keys() & foreign.DISKS.keys():
+            other = foreign.DISKS[name]
+            raise _refused(f"This is {other.words}; qcow2 and raw disks are taken. {other.way_out}")
         return found
 
     def _ask_oslo(self) -> None:
