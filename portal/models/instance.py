@@ -14,7 +14,7 @@ from portal.models.image import Image
 from portal.models.machine import Machine
 from portal.models.operation import Operation
 from portal.models.port import Port
-from portal.models.status import ACTIONS, STANDSTILLS, Power, Status, status
+from portal.models.status import ACTIONS, STANDSTILLS, Power, Standstill, Status, status
 
 UNSETTLED = (  # what `Instance.settled` denies, for a partial index; the two are tested together
     "deleted_at IS NULL AND (observed <> desired OR observed_generation <> generation"
@@ -121,7 +121,7 @@ class Instance(Machine, Detailed, Base):
         return self.open_operation and self.open_operation.action
 
     @property
-    def standstill(self) -> tuple[str, str] | None:
+    def standstill(self) -> Standstill | None:
         """Why the guest, which runs, stands still, and whose move it is; None while it does not."""
         running = self.observed is Power.RUNNING and not self.deleted_at
         return STANDSTILLS.get(self.observed_reason) if running else None

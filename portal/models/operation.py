@@ -72,7 +72,7 @@ class Operation(Base):
         ForeignKey("users.id")
     )  # None: the cloud itself
     request_id: Mapped[str] = mapped_column(String(64), default="")
-    before: Mapped[dict | None]  # what it ends: an intent, restored if it fails, or strangers
+    before: Mapped[dict | None]  # an intent, restored if it fails; strangers; or names of what goes
     tables: Mapped[list] = mapped_column(default=list, server_default="[]")  # [scope, revision]
     stage: Mapped[int] = mapped_column(default=1)
     deadline: Mapped[datetime]

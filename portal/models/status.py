@@ -4,6 +4,7 @@ No status is stored, so none can go stale.
 """
 
 import enum
+from typing import NamedTuple
 
 from workers import specs
 
@@ -116,26 +117,33 @@ ACTIONS = {  # what a person may ask for, and in which states
 }
 
 
-STANDSTILLS = {  # why a guest stands still → the cause in words, and whose move it is
-    specs.NO_SPACE: (
+class Standstill(NamedTuple):
+    """Why a guest that runs stands still."""
+
+    cause: str  # as the end of a sentence
+    move: str  # whose it is, and what can be done
+
+
+STANDSTILLS = {  # by the reason that its host gives
+    specs.NO_SPACE: Standstill(
         "its host has no space left",
         "Nothing is lost: it goes on by itself, where it stood, as soon as whoever runs this cloud "
         "has made room.",
     ),
-    specs.DISK_ERROR: (
+    specs.DISK_ERROR: Standstill(
         "its host cannot write its disk",
         "Nothing is lost: once whoever runs this cloud has mended the disk, resume it and it goes "
         "on where it stood.",
     ),
-    specs.PAUSED: (
+    specs.PAUSED: Standstill(
         "it was suspended on its host",
         "Whoever runs this cloud did that. Resume it, and it goes on where it stood.",
     ),
-    specs.WATCHDOG: (
+    specs.WATCHDOG: Standstill(
         "its watchdog has stopped it",
         "Its operating system did not answer for too long. Resume it, or reboot it.",
     ),
-    specs.PANIC: ("it crashed", "Look at its console, and reboot it."),
+    specs.PANIC: Standstill("it crashed", "Look at its console, and reboot it."),
 }
 
 

@@ -193,7 +193,7 @@ def _fulfilled(task: Task) -> str:
         absent = instance.observed is Power.ABSENT
         return "" if absent else "the host still reports the guest"
     if task.operation.action == "resume" and instance.standstill:
-        return f"it stands still again: {instance.standstill[0]}"
+        return f"it stands still again: {instance.standstill.cause}"
     if instance.settled:
         return ""
     if any(_needs(task)):
