@@ -23,7 +23,6 @@ PATIENT = "Portico goes on by itself."
 PROMISED = {  # what happens to a guest whose patience is over
     "stop": "it is switched off",
     "reboot": "it is switched off, and boots again",
-    "delete": "it is switched off, and removed",
 }
 
 
