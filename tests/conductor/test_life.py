@@ -268,6 +268,24 @@ def test_what_was_cancelled_again_and_again_does_not_make_a_repair_wait(cloud):
     assert cloud.see(instance).status is Status.RUNNING
 
 
+def test_a_reboot_after_one_that_was_cancelled_and_yet_happened_is_not_lost(cloud):
+    """Seen: the guest counted a boot that nobody wanted any more, and the next was taken for it."""
+    instance = cloud.running()
+    host, guest_id = cloud.hosts["kvm-1"], str(instance.id)
+    alice, place = cloud.actor("alice"), (instance.project_id, instance.id)
+    before = host.get("guest", guest_id)["boots"]
+    instances.reboot(alice, *place)
+    cloud.beat()
+    tick.tick(cloud.wire)
+    cloud.work()  # and is cancelled before that is heard
+    instances.cancel(alice, *place)
+    cloud.settle()
+    assert host.get("guest", guest_id)["boots"] == before + 1
+    instances.reboot(alice, *place)
+    cloud.settle()
+    assert host.get("guest", guest_id)["boots"] == before + 2
+
+
 def test_a_destroyed_guest_is_started_again_with_growing_pauses(cloud):
     instance = cloud.running()
     host, guest_id = cloud.hosts["kvm-1"], str(instance.id)

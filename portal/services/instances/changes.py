@@ -168,7 +168,8 @@ def _ask(
         instance = _change(actor, action, project_id, instance_id)
         before = instance.intent
         instance.desired = desired
-        instance.boots += boots_more
+        if boots_more:  # a host may have done what was taken back, and counted it
+            instance.boots = max(instance.boots, instance.observed_boots) + boots_more
         instance.generation += 1
         if grace_seconds is not None:
             instance.grace_seconds = grace_seconds
