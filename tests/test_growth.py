@@ -116,7 +116,7 @@ def of_process(cloud: Cloud) -> dict[str, int]:
                 found[f"{type(each).__name__}.{name}"] = len(value)
     for each in gc.get_objects():
         if isinstance(each, functools._lru_cache_wrapper):
-            name = f"{getattr(each, '__module__', '')}.{each.__qualname__}"
+            name = f"{getattr(each, '__module__', '')}.{getattr(each, '__qualname__', '')}"
             if name.startswith(("portal.", "workers.")) and not name.startswith(BY_CLASS):
                 found[name] += each.cache_info().currsize
     return found

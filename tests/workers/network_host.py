@@ -270,6 +270,11 @@ class Guest:
         """Whether somebody takes a TCP connection from here."""
         return connects(self.namespace, address, port, seconds=seconds)
 
+    def reaches(self, address: str, port: int) -> bool:
+        """Whether somebody takes a TCP connection, also where its first packet is lost and sent
+        again after a second, as on a busy machine."""
+        return self.connects(address, port, seconds=4)
+
     def pings(self, address: str, *, source: str = "") -> bool:
         """Whether one of two pings is answered. The first answer is waited for, not the rest."""
         words = ["busybox", "ping", "-c", "2", "-i", "0.2", "-W", "1"]

@@ -81,7 +81,7 @@ def test_a_guest_reaches_the_world_by_the_address_of_its_host(shop):
     web.ask_dhcp()
     server, peer = taken_from(WORLD)
     with server:
-        assert web.connects(WORLD_ADDRESS, 7000)
+        assert web.reaches(WORLD_ADDRESS, 7000)
         assert peer() == HOST_ADDRESS
 
 
@@ -121,11 +121,11 @@ def test_equal_addresses_on_two_networks_never_meet(host):
         for client, neighbour in (host.guests[:2], host.guests[2:]):
             with neighbour.listen(80) as theirs:
                 others = [each for each in host.guests if each not in (client, neighbour)]
-                assert client.connects("10.0.0.12", 80)
+                assert client.reaches("10.0.0.12", 80)
                 assert theirs.accept()[1][0] == "10.0.0.11"
                 assert not others[0].connects("10.0.0.12", 80)
         for client in (host.guests[0], host.guests[2]):
-            assert client.connects(WORLD_ADDRESS, 7000)
+            assert client.reaches(WORLD_ADDRESS, 7000)
             assert peer() == HOST_ADDRESS
 
 
@@ -142,7 +142,7 @@ def test_a_guest_reaches_neither_other_gateways_nor_the_host(host, shop):
         assert not db.pings(HOST_ADDRESS)
         assert db.pings(own.host), "a way to see that the first hop works"
         nft.run("delete table ip portico_outside")
-        assert all(db.connects(target, 7001) for target in targets)
+        assert all(db.reaches(target, 7001) for target in targets)
         assert db.pings(foreign.router)
 
 

@@ -50,14 +50,14 @@ def test_members_of_a_group_reach_each_other_and_others_do_not_reach_them(host, 
         group("out", OUT),
     )
     with db.listen(80), other.listen(80):
-        assert web.connects(db.address, 80)
+        assert web.reaches(db.address, 80)
         assert web.pings(db.address)
         assert not other.connects(db.address, 80)
         assert not other.pings(db.address)
         assert not web.connects(other.address, 80), "nothing comes in that no rule names"
         with host.without_filter():
-            assert other.connects(db.address, 80)
-            assert web.connects(other.address, 80)
+            assert other.reaches(db.address, 80)
+            assert web.reaches(other.address, 80)
 
 
 def test_a_group_opens_one_port_and_answers_find_their_way(host, pair):
@@ -69,7 +69,7 @@ def test_a_group_opens_one_port_and_answers_find_their_way(host, pair):
         group("out", OUT),
     )
     with web.listen(22), web.listen(80):
-        assert other.connects(web.address, 22)
+        assert other.reaches(web.address, 22)
         assert not other.connects(web.address, 80)
         assert not web.connects("10.0.0.1", 80, seconds=0.3)
         assert not web.pings("10.0.0.1"), "it may answer, not begin"
@@ -86,7 +86,7 @@ def test_what_goes_out_is_what_the_rules_name(host, pair):
         group("open", OUT, opening("")),
     )
     with db.listen(81), db.listen(82):
-        assert web.connects(db.address, 81)
+        assert web.reaches(db.address, 81)
         assert not web.connects(db.address, 82)
         assert not web.pings(db.address)
 
@@ -290,8 +290,8 @@ def test_one_bad_row_lets_nothing_pass_and_keeps_no_other_from_passing(host, pai
         "a rule of group 'odd': its first port 90 is above its last, 1",
     )
     with web.listen(80), db.listen(80), other.listen(80):
-        assert web.connects(db.address, 80)
-        assert db.connects(web.address, 80)
+        assert web.reaches(db.address, 80)
+        assert db.reaches(web.address, 80)
         assert not other.connects(web.address, 80)
         assert not other.pings(db.address)
         assert not web.connects(other.address, 80)
@@ -301,7 +301,7 @@ def test_one_bad_row_lets_nothing_pass_and_keeps_no_other_from_passing(host, pai
     )
     other.run("ip", "neigh", "flush", "all")  # whom it has asked for in vain
     with web.listen(80):
-        assert other.connects(web.address, 80), "it passes once its row makes sense"
+        assert other.reaches(web.address, 80), "it passes once its row makes sense"
     assert host.firewall.observe_firewall()[0].unreadable == ()
 
 
@@ -349,11 +349,11 @@ def test_an_address_is_a_members_on_its_own_network_alone(host, pair):
     groups = default(web, db, web2), group("out", OUT)
     with web.listen(80), web2.listen(80):
         host.apply(ports, *groups)
-        assert db.connects(web.address, 80)
+        assert db.reaches(web.address, 80)
         assert not imposter.connects(web2.address, 80), "its address is a member's of the other"
         assert not imposter.pings(web2.address)
         host.apply(ports, default(web, db, web2, imposter), group("out", OUT))
-        assert imposter.connects(web2.address, 80), "which it is once it belongs to the group"
+        assert imposter.reaches(web2.address, 80), "which it is once it belongs to the group"
     host.network.remove_network(twin.id)
 
 

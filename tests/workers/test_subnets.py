@@ -216,12 +216,12 @@ def test_each_guest_reaches_its_gateway_and_the_world_by_nat(host, shop):
 def test_guests_of_two_subnets_meet_by_way_of_the_gateway_as_their_groups_allow(host, shop):
     _, web, db = shop
     with web.listen(80), db.listen(80):
-        assert web.connects(db.address, 80)
-        assert db.connects(web.address, 80)
+        assert web.reaches(db.address, 80)
+        assert db.reaches(web.address, 80)
         assert web.pings(db.address)
         host.apply([web.port(1, "out"), db.port(2, "default")], group("out", OUT), default(web, db))
         assert not db.connects(web.address, 80), "no rule names it"
-        assert web.connects(db.address, 80)
+        assert web.reaches(db.address, 80)
 
 
 @pytest.mark.real
