@@ -1,21 +1,76 @@
 """What a service may answer instead of doing it.
 
-Each is one sentence for the person at the screen, with the name of their thing in it and what
-they can do. The edges translate: pages into a form or an error page, the API into a fault.
+A refusal is data: its kind, a sentence for the person at the screen with the name of their thing
+in it and what they can do, and the field of the form that it is about. Each front door words it:
+pages make a form or an error page of it, the API a fault.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from portal.sentences import Sentence
+
+SOON_SECONDS = 10  # when what does not answer at this moment is asked again
 
 
 class Refused(Exception):
-    """What was wanted was not done, and nothing was changed."""
+    """What was wanted was not done, and nothing was changed.
 
-    status = 422
+        raise Conflict("{name} is busy: {action:verb} has not finished.", name=…, action=…)
 
-    def __init__(self, sentence: str, *, field: str | None = None):
-        super().__init__(sentence)
+    The sentence stands where it is raised, whole, with `{name}` for each argument
+    (`portal/sentences.py`). `str` of a refusal is its sentence in English.
+    """
+
+    status = 422  # of HTTP, on every front door
+    retry_after: int | None = None  # seconds, where waiting helps by itself
+
+    def __init__(
+        self,
+        sentence: str,
+        /,
+        *,
+        field: str | None = None,
+        retry_after: int | None = None,
+        **arguments,
+    ):
+        self._say(Sentence(sentence, **arguments), field, retry_after)
+
+    @classmethod
+    def saying(
+        cls, sentence: Sentence, /, *, field: str | None = None, retry_after: int | None = None
+    ) -> Self:
+        """A refusal with a sentence that was made elsewhere."""
+        if not isinstance(sentence, Sentence):
+            raise TypeError(f"not a Sentence: {sentence!r}")
+        refused = cls.__new__(cls)
+        refused._say(sentence, field, retry_after)
+        return refused
+
+    def _say(self, sentence: Sentence, field: str | None, retry_after: int | None) -> None:
+        self._sentence = sentence
         self.field = field  # the form field that the sentence is about
         self.others: tuple[Refused, ...] = ()  # what is wrong besides, where it was looked for
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self._sentence)
+
+    @property
+    def sentence(self) -> str:
+        """The template, `{name}` and all."""
+        return self._sentence.template
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """The values that belong into the sentence, by name."""
+        return self._sentence.arguments
+
+    @property
+    def mistakes(self) -> "list[Refused]":
+        """Everything that is wrong, this first, each with its own field."""
+        return [self, *self.others]
 
 
 class NotFound(Refused):
@@ -73,9 +128,8 @@ class TooMany(Refused):
 
     status = 429
 
-    def __init__(self, sentence: str, *, retry_after: int):
-        super().__init__(sentence)
-        self.retry_after = retry_after
+    def __init__(self, sentence: str, /, *, retry_after: int, **arguments):
+        super().__init__(sentence, retry_after=retry_after, **arguments)
 
 
 class Busy(TooMany):
@@ -92,7 +146,7 @@ def all_of(*checks: Callable) -> list:
         try:
             found.append(check())
         except Refused as error:
-            refused += [error, *error.others]
+            refused += error.mistakes
     if refused:
         refused[0].others = tuple(refused[1:])
         raise refused[0]

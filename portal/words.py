@@ -1,9 +1,12 @@
-"""How sizes, durations and moments are said: the same everywhere, by one function each.
+"""How sizes, durations and moments are said: the same everywhere, by one function each; and
+sentences that hold them.
 
 Whatever a person reads takes its unit from here, so that 8 GiB of memory stand beside 80 GiB of
 disk, and eleven minutes are not 654.5 s.
 """
 
+import string
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from portal.db import now
@@ -71,6 +74,43 @@ def moment(at: datetime) -> str:
     """When, on the day that it is: "12:03:05 UTC"; on another with its date."""
     day = "" if at.date() == now().date() else "%Y-%m-%d "
     return at.strftime(f"{day}%H:%M:%S UTC")
+
+
+def worded(template: str, arguments: Mapping[str, object]) -> str:
+    """The sentence in English: every `{name}` is the argument of that name as it is, and every
+    `{name:spec}` as SPECS has it. Without arguments the template is said as it stands."""
+    return _WORDING.vformat(template, (), arguments) if arguments else template
+
+
+SPECS = {  # how a value is worded, by what stands behind its name
+    "": str,
+    "count": "{:,}".format,
+    "size": size,
+    "memory": memory,
+    "disk": disk,
+    "duration": duration,
+    "since": since,
+    "until": until,
+    "moment": moment,
+    "state": lambda status: status.word.lower(),
+    "verb": lambda action: action.replace("_", " "),
+    "list": lambda many: ", ".join(map(str, many)),
+    "all": lambda many: " and ".join(map(str, many)),
+    "parts": lambda many: "; ".join(map(str, many)),
+}
+
+
+class _Wording(string.Formatter):
+    """Asks nothing of a value but its words: no attribute, no item."""
+
+    def get_field(self, field_name, args, kwargs):
+        return kwargs[field_name], field_name
+
+    def format_field(self, value, format_spec):
+        return SPECS[format_spec](value)
+
+
+_WORDING = _Wording()
 
 
 def _plain(amount: float, decimals: int) -> str:
