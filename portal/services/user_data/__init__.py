@@ -13,11 +13,11 @@ https://docs.cloud-init.io/en/latest/explanation/format.html
 import json
 import re
 
-from portal.errors import Refused
+from portal.sentences import Sentence
 from portal.services.user_data import characters, multipart, packed
-from portal.services.user_data.cloud_config import Kind, Reading
 from portal.services.user_data.cloud_config import read as read_yaml
-from portal.services.user_data.wrong import Wrong
+from portal.services.user_data.nodes import Kind, Reading
+from portal.services.user_data.wrong import wrong
 
 LARGEST = 65_535  # bytes, as OpenStack's servers API has it
 DEEPEST = 3  # parts within parts that are looked into
@@ -43,25 +43,26 @@ def checked(text: str, *, as_it_is: bool = False) -> str:
     cloud-init would ignore."""
     if len(text) > LARGEST or len(text.encode("utf-8", "surrogatepass")) > LARGEST:
         size = len(text.encode("utf-8", "surrogatepass"))
-        raise _refused(f"User data has at most {LARGEST:,} bytes; this has {size:,}.")
+        raise wrong(
+            "User data has at most {largest:count} bytes; this has {size:count}.",
+            largest=LARGEST,
+            size=size,
+        )
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         return ""
-    try:
-        characters.check(text)
-        packed.check(text, KNOWN)
-        doubts = _doubts(text, line=1, depth=1)
-    except Wrong as wrong:
-        raise _refused(str(wrong)) from None
+    characters.check(text)
+    packed.check(text, KNOWN)
+    doubts = _doubts(text, line=1, depth=1)
     doubts += characters.doubts(text)
     if doubts and not as_it_is:
-        raise _refused(f"{doubts[0]} Mend it, or tick “Use it as it is”.")
+        raise wrong("{doubt} Mend it, or tick “Use it as it is”.", doubt=doubts[0])
     return text
 
 
-def _doubts(text: str, *, line: int, depth: int) -> list[str]:
+def _doubts(text: str, *, line: int, depth: int) -> list[Sentence]:
     """What makes it likely that cloud-init ignores the text, or a part of it. `line`: in which it
-    begins. Raises Wrong."""
+    begins. Raises Refused."""
     beginning = text.lstrip()
     lowered, first = beginning[:100].lower(), line
     line += text[: len(text) - len(beginning)].count("\n")
@@ -83,49 +84,57 @@ def _doubts(text: str, *, line: int, depth: int) -> list[str]:
     return [_unknown(beginning, line)]
 
 
-def _unknown(beginning: str, line: int) -> str:
+def _unknown(beginning: str, line: int) -> Sentence:
     first = beginning.partition("\n")[0].rstrip()
     shown = first if len(first) <= 40 else f"{first[:40]}…"
     lowered = first.lower()
     if lowered.startswith(("content-type: multipart", "content-type:multipart")):
-        return (
+        return Sentence(
             "cloud-init reads a message of several parts only when its headers hold the line "
             "MIME-Version: 1.0."
         )
-    hint = "A script begins with #!, a configuration with #cloud-config."
+    hint = Sentence("A script begins with #!, a configuration with #cloud-config.")
     if re.match(r"#\s+cloud-config", lowered):
-        hint = "It wants #cloud-config without a blank."
+        hint = Sentence("It wants #cloud-config without a blank.")
     elif first.startswith("---") or re.match(r"[\w-]+:(\s|$)", first):
-        hint = "It reads YAML only when the first line is #cloud-config."
+        hint = Sentence("It reads YAML only when the first line is #cloud-config.")
     elif lowered.startswith(("##template", "## template")):
-        hint = f"It wants exactly {JINJA}."
-    return f"Line {line} begins with “{shown}”, which cloud-init knows nothing by. {hint}"
+        hint = Sentence("It wants exactly {beginning}.", beginning=JINJA)
+    return Sentence(
+        "Line {line} begins with “{shown}”, which cloud-init knows nothing by. {hint}",
+        line=line,
+        shown=shown,
+        hint=hint,
+    )
 
 
-def _doubts_of_script(text: str, line: int) -> list[str]:
+def _doubts_of_script(text: str, line: int) -> list[Sentence]:
     if text.startswith(SCRIPT):
         return []
     return [
-        f"The script begins in line {line}, behind something empty: it can only be run when #! "
-        "are its very first characters."
+        Sentence(
+            "The script begins in line {line}, behind something empty: it can only be run when #! "
+            "are its very first characters.",
+            line=line,
+        )
     ]
 
 
-def _doubts_of_yaml(text: str, known: str, line: int, depth: int) -> list[str]:
+def _doubts_of_yaml(text: str, known: str, line: int, depth: int) -> list[Sentence]:
     reading = read_yaml(text, root=Kind.LIST if known == ARCHIVE else Kind.MAPPING, line=line)
     if known != ARCHIVE or depth >= DEEPEST:
         return reading.doubts
     return reading.doubts + _doubts_of_parts(reading, depth)
 
 
-def _doubts_of_parts(reading: Reading, depth: int) -> list[str]:
+def _doubts_of_parts(reading: Reading, depth: int) -> list[Sentence]:
     doubts = []
     for each in reading.parts:
         doubts += _doubts_of_part(each.type, each.text, each.line, depth)
     return doubts
 
 
-def _doubts_of_part(kind: str, text: str, line: int, depth: int) -> list[str]:
+def _doubts_of_part(kind: str, text: str, line: int, depth: int) -> list[Sentence]:
     """A part of a larger whole: what it says it is counts, or else how it begins."""
     beginning = KINDS.get(kind)
     if beginning in (CONFIG, ARCHIVE) and not text.lstrip().lower().startswith(CONFIG):
@@ -135,26 +144,37 @@ def _doubts_of_part(kind: str, text: str, line: int, depth: int) -> list[str]:
     return _doubts(text, line=line, depth=depth + 1) if text.strip() else []
 
 
-def _doubts_of_patch(text: str, line: int) -> list[str]:
+def _doubts_of_patch(text: str, line: int) -> list[Sentence]:
     try:
         patch = json.loads(text.partition("\n")[2] or "null")
     except (ValueError, RecursionError) as error:
-        where = f" in line {line + error.lineno}" if hasattr(error, "lineno") else ""
-        raise Wrong(f"This {PATCH} is not valid JSON{where}.") from None
+        raise wrong(
+            "This {patch} is not valid JSON in line {line}."
+            if hasattr(error, "lineno")
+            else "This {patch} is not valid JSON.",
+            patch=PATCH,
+            line=line + getattr(error, "lineno", 0),
+        ) from None
     if not isinstance(patch, list):
-        raise Wrong(f"A {PATCH} is a list of operations, as in RFC 6902.")
+        raise wrong("A {patch} is a list of operations, as in RFC 6902.", patch=PATCH)
     return []
 
 
-def _doubts_of_template(text: str, line: int) -> list[str]:
+def _doubts_of_template(text: str, line: int) -> list[Sentence]:
     """What a template comes to is known in the guest alone; not how it begins."""
     rest = text.partition("\n")[2]
     if rest.lstrip().lower().startswith(KNOWN) or rest.lstrip().startswith("{"):
         return []
-    return [f"Behind {JINJA} in line {line} comes nothing that cloud-init knows."]
+    return [
+        Sentence(
+            "Behind {beginning} in line {line} comes nothing that cloud-init knows.",
+            beginning=JINJA,
+            line=line,
+        )
+    ]
 
 
-def _doubts_of_message(text: str, line: int, depth: int) -> list[str]:
+def _doubts_of_message(text: str, line: int, depth: int) -> list[Sentence]:
     parts, doubts = multipart.parts(text, line)
     if depth < DEEPEST:
         for each in parts:
@@ -168,10 +188,6 @@ def _is_ignition(text: str) -> bool:
         return "ignition" in json.loads(text)
     except (ValueError, RecursionError, TypeError):
         return False
-
-
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, field="user_data")
 
 
 __all__ = ["LARGEST", "checked"]

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-from portal.services.user_data.wrong import Wrong
+from portal.sentences import Sentence
+from portal.services.user_data.wrong import wrong
 
 # What looks like a blank, or like nothing, and is neither to YAML nor to a shell.
 UNSEEN = "\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
@@ -13,42 +14,53 @@ NAMES = {"\ufeff": "byte order mark"}  # what people call it, where Unicode does
 
 
 def check(text: str) -> None:
-    """Raises Wrong for what no text holds."""
+    """Raises Refused for what no text holds."""
     if (at := text.find("\0")) >= 0:
-        raise Wrong(f"User data is text; this holds a NUL byte in line {line_of(text, at)}.")
+        raise wrong(
+            "User data is text; this holds a NUL byte in line {line}.", line=line_of(text, at)
+        )
     if text.startswith("\x1f"):
-        raise Wrong("This is compressed by gzip. Paste the text that was compressed.")
+        raise wrong("This is compressed by gzip. Paste the text that was compressed.")
     if found := re.search("[\ud800-\udfff]", text):
-        where = line_of(text, found.start())
-        raise Wrong(f"Line {where} holds half a character ({code(found[0])}), which is no text.")
+        raise wrong(
+            "Line {line} holds half a character ({code}), which is no text.",
+            line=line_of(text, found.start()),
+            code=code(found[0]),
+        )
 
 
-def doubts(text: str) -> list[str]:
+def doubts(text: str) -> list[Sentence]:
     """What was lost on the way here."""
     at = text.find("\ufffd")
     if at < 0:
         return []
     return [
-        f"Line {line_of(text, at)} holds {code(chr(0xFFFD))}, which stands for what could not be "
-        "read: this was no text in UTF-8."
+        Sentence(
+            "Line {line} holds {code}, which stands for what could not be read: this was no text "
+            "in UTF-8.",
+            line=line_of(text, at),
+            code=code("\ufffd"),
+        )
     ]
 
 
-def hint(text: str, *, line: int) -> str:
-    """A sentence on the first such character where it does harm; "" if there is none."""
+def hint(text: str, *, line: int) -> Sentence | None:
+    """On the first such character where it does harm; None if there is none."""
     found = LOOKALIKE.search(text)
     if not found:
-        return ""
+        return None
     where = line + line_of(text, found.start()) - 1
-    return f" {unseen(found[0], where)}"
+    return unseen(found[0], where)
 
 
-def unseen(text: str, line: int) -> str:
+def unseen(text: str, line: int) -> Sentence:
     """What is said of the first unseen character of `text`."""
     [character] = ONE_UNSEEN.search(text)[0]
-    return (
-        f"Line {line} holds {named(character)}, which looks like a blank or like nothing, and is "
-        "part of a word to YAML."
+    return Sentence(
+        "Line {line} holds {character}, which looks like a blank or like nothing, and is part of "
+        "a word to YAML.",
+        line=line,
+        character=named(character),
     )
 
 

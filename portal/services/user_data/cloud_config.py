@@ -11,10 +11,8 @@ tokens; libyaml does, so they are looked for by themselves.
 """
 
 import bisect
-import enum
 import re
 import time
-from typing import NamedTuple
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -29,8 +27,11 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from portal.services.user_data import characters, keys
-from portal.services.user_data.wrong import Wrong
+from portal.errors import Refused
+from portal.sentences import Sentence
+from portal.services.user_data import characters, faults, keys
+from portal.services.user_data.nodes import NO_KEY, Kind, Known, Open, Part, Reading
+from portal.services.user_data.wrong import wrong
 
 DEEPEST = 100  # collections in one another; cloud-init gives up at some 300
 MOST_VALUES = 20_000  # of a text
@@ -49,75 +50,33 @@ SCALARS = {f"{TAG}{name}" for name in ("str", "null", "bool", "python/unicode")}
 CALCULATED = {f"{TAG}{name}" for name in ("int", "float", "timestamp", "binary")}
 WORDS = {f"{TAG}int": "a number", f"{TAG}float": "a number", f"{TAG}timestamp": "a date"}
 QUOTED = ("'", '"', "|", ">")  # styles of a scalar that holds what plain ones cannot
-NO_KEY = object()  # a mapping wants a key next
-
-
-class Kind(enum.Enum):
-    """What a node is; the value is what people call it."""
-
-    MAPPING = "a mapping of keys to values"
-    LIST = "a list"
-    VALUE = "one value"
-
-
-class Part(NamedTuple):
-    """A text of a #cloud-config-archive."""
-
-    type: str  # what it says it is; "" if it says nothing
-    text: str
-    line: int
-
-
-class Reading(NamedTuple):
-    """What there is to say of a text that is sound."""
-
-    doubts: list[str]
-    parts: list[Part]
-
-
-class Known(NamedTuple):
-    """What an alias stands for."""
-
-    kind: Kind
-    size: int  # values, itself among them, all aliases unfolded
-    only_mappings: bool  # whether it is a list of nothing else
-
-
-class Open:
-    """A collection whose end has not been read."""
-
-    __slots__ = ("anchor", "key", "keys", "kind", "line", "only_mappings", "size")
-
-    def __init__(self, kind: Kind, anchor: str | None, line: int):
-        self.kind, self.anchor, self.line = kind, anchor, line
-        self.key = NO_KEY
-        self.keys: dict = {}
-        self.size, self.only_mappings = 1, True
 
 
 def read(text: str, *, root: Kind, line: int = 1) -> Reading:
     """What is doubtful about a text whose top is `root` and that begins in `line` of what was
-    sent. Raises Wrong for what cloud-init would not take."""
+    sent. Raises Refused for what cloud-init would not take."""
     if found := NOT_YAML.search(text):
         where = line + characters.line_of(text, found.start()) - 1
-        raise Wrong(
-            f"This #cloud-config is not valid YAML in line {where}: it holds "
-            f"{characters.named(found[0])}, which YAML does not take."
+        raise wrong(
+            "This #cloud-config is not valid YAML in line {line}: it holds {character}, which YAML "
+            "does not take.",
+            line=where,
+            character=characters.named(found[0]),
         )
     walk = _Walk(root, line)
     try:
         walk.through(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {line + mark.line}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is malformed"
-        hint = characters.hint(text, line=line)
-        raise Wrong(f"This #cloud-config is not valid YAML{where}: {problem}.{hint}") from None
+        fault = faults.with_hint(faults.of_yaml(error, line), text, line)
+        raise Refused.saying(fault, field="user_data") from None
     if walk.root not in (root, None):
-        raise Wrong(
-            f"{'A #cloud-config' if root is Kind.MAPPING else 'A #cloud-config-archive'} is "
-            f"{root.value}; this is {walk.root.value}.{characters.hint(text, line=line)}"
+        fault = Sentence(
+            "A {beginning} is {wanted}; this is {found}.",
+            beginning="#cloud-config" if root is Kind.MAPPING else "#cloud-config-archive",
+            wanted=root.value,
+            found=walk.root.value,
         )
+        raise Refused.saying(faults.with_hint(fault, text, line), field="user_data")
     return Reading(walk.doubts, walk.parts)
 
 
@@ -127,7 +86,7 @@ class _Walk:
     def __init__(self, root: Kind, line: int):
         self.wanted, self.line = root, line
         self.root: Kind | None = None
-        self.doubts: list[str] = []
+        self.doubts: list[Sentence] = []
         self.parts: list[Part] = []
         self._open: list[Open] = []
         self._known: dict[str, Known | None] = {}
@@ -135,13 +94,13 @@ class _Walk:
         self._part: dict[str, tuple[str, int]] = {}
 
     def through(self, text: str) -> None:
-        """Reads all of it. Raises Wrong, YAMLError."""
+        """Reads all of it. Raises Refused, YAMLError."""
         parser, began, count, documents = CParser(text), time.thread_time(), 0, 0
         tabs = "\t" in text
         while (event := parser.get_event()) is not None:
             count += 1
             if count % LOOK_EVERY == 0 and time.thread_time() - began > CPU_SECONDS:
-                raise Wrong("This #cloud-config takes too long to read. Make it simpler.")
+                raise wrong("This #cloud-config takes too long to read. Make it simpler.")
             kind = type(event)
             if kind is ScalarEvent:
                 if tabs and event.style in QUOTED:
@@ -156,10 +115,13 @@ class _Walk:
             elif kind is DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    raise self._wrong(event, "a second document begins here, and cloud-init "
-                                             "takes one alone")  # fmt: skip
+                    raise self._wrong(event, Sentence("a second document begins here, and "
+                                                      "cloud-init takes one alone"))  # fmt: skip
             if count > 2 * MOST_VALUES:
-                raise Wrong(f"This #cloud-config has more than {MOST_VALUES:,} values.")
+                raise wrong(
+                    "This #cloud-config has more than {most:count} values.",
+                    most=MOST_VALUES,
+                )
         if tabs:
             self._check_tabs(text)
 
@@ -180,17 +142,26 @@ class _Walk:
     def _begin(self, event, kind: Kind) -> None:
         top = self._open[-1] if self._open else None
         if len(self._open) >= DEEPEST:
-            raise self._wrong(event, f"more than {DEEPEST} collections are in one another")
+            raise self._wrong(
+                event, Sentence("more than {most} collections are in one another", most=DEEPEST)
+            )
         if top and top.kind is Kind.MAPPING and top.key is NO_KEY:
-            hint = ""
+            as_key = Sentence("{kind} is used as a key", kind=kind.value)
             if kind is Kind.MAPPING:
-                hint = "; for {{ … }} to be filled in, the first line is ## template: jinja"
-            raise self._wrong(event, f"{kind.value} is used as a key{hint}")
+                as_key = Sentence(
+                    "{kind} is used as a key; for {{{{ … }}}} to be filled in, the first line is "
+                    "## template: jinja",
+                    kind=kind.value,
+                )
+            raise self._wrong(event, as_key)
         allowed = {f"{TAG}map"} if kind is Kind.MAPPING else {f"{TAG}seq"}
         if top and kind is Kind.MAPPING:
             allowed.add(f"{TAG}set")
         if event.tag not in {None, "!", *allowed}:
-            raise self._wrong(event, f"cloud-init has no use for the tag {_shown(event.tag)} here")
+            raise self._wrong(
+                event,
+                Sentence("cloud-init has no use for the tag {tag} here", tag=_shown(event.tag)),
+            )
         self._learn(event.anchor, event, None)
         self._open.append(Open(kind, event.anchor, event.start_mark.line))
 
@@ -205,14 +176,18 @@ class _Walk:
 
     def _alias(self, event: AliasEvent) -> None:
         if event.anchor not in self._known:
-            raise self._wrong(event, f"nothing is named &{_shown(event.anchor)}")
+            raise self._wrong(
+                event, Sentence("nothing is named &{anchor}", anchor=_shown(event.anchor))
+            )
         known = self._known[event.anchor]
         if known is None:
-            raise self._wrong(event, f"&{_shown(event.anchor)} holds itself")
+            raise self._wrong(
+                event, Sentence("&{anchor} holds itself", anchor=_shown(event.anchor))
+            )
         top = self._open[-1] if self._open else None
         as_key = top is not None and top.kind is Kind.MAPPING and top.key is NO_KEY
         if as_key and known.kind is not Kind.VALUE:
-            raise self._wrong(event, f"{known.kind.value} is used as a key")
+            raise self._wrong(event, Sentence("{kind} is used as a key", kind=known.kind.value))
         self._add(event, known, f"*{event.anchor}")
 
     def _add(self, place, known: Known, key: str | None) -> None:
@@ -223,15 +198,17 @@ class _Walk:
         top = self._open[-1]
         top.size += known.size
         if top.size > MOST_UNFOLDED:
-            raise self._wrong(place, f"what is named by & and repeated by * unfolds to more than "
-                                     f"{MOST_UNFOLDED:,} values")  # fmt: skip
+            raise self._wrong(place, Sentence(
+                "what is named by & and repeated by * unfolds to more than {most:count} values",
+                most=MOST_UNFOLDED,
+            ))  # fmt: skip
         if top.kind is Kind.LIST:
             top.only_mappings &= known.kind is Kind.MAPPING
         elif top.key is NO_KEY:
             self._add_key(place, top, key)
         else:
             if top.key == MERGE and not (known.kind is Kind.MAPPING or known.only_mappings):
-                raise self._wrong(place, "<<: takes a mapping, or a list of mappings")
+                raise self._wrong(place, Sentence("<<: takes a mapping, or a list of mappings"))
             if len(self._open) == 1 and self.wanted is Kind.MAPPING:
                 self._check_top(top.key, known.kind, place)
             top.key = NO_KEY
@@ -241,8 +218,13 @@ class _Walk:
         top.key = key
         if key in top.keys and key != MERGE:
             self._doubt(
-                f"“{_shown(key)}” stands in line {top.keys[key]} and again in line {line}: "
-                "cloud-init takes the last one alone."
+                Sentence(
+                    "“{key}” stands in line {first} and again in line {line}: cloud-init takes the "
+                    "last one alone.",
+                    key=_shown(key),
+                    first=top.keys[key],
+                    line=line,
+                )
             )
         top.keys[key] = line
 
@@ -252,14 +234,17 @@ class _Walk:
             return
         line = self._open[-1].keys[key]
         if key not in keys.EVERY:
-            near = keys.like(key)
-            meant = f" Was {near} meant?" if near else ""
-            self._doubt(f"cloud-init has no key “{_shown(key)}” (line {line}).{meant}")
+            self._doubt(faults.no_key(_shown(key), line, keys.like(key)))
         wanted = keys.EVERY.get(key)
         if wanted and kind is not Kind[wanted.upper()] and not self._is_null(place):
             self._doubt(
-                f"“{key}” in line {line} is {kind.value}; cloud-init wants "
-                f"{Kind[wanted.upper()].value} there."
+                Sentence(
+                    "“{key}” in line {line} is {kind}; cloud-init wants {wanted} there.",
+                    key=key,
+                    line=line,
+                    kind=kind.value,
+                    wanted=Kind[wanted.upper()].value,
+                )
             )
 
     def _is_null(self, place) -> bool:
@@ -283,10 +268,16 @@ class _Walk:
         what = _shown(event.value)
         if tag not in CALCULATED:
             said = _shown(event.tag) if event.tag else what
-            raise self._wrong(event, f"cloud-init has no use for {said}; put it between quotes")
+            raise self._wrong(
+                event,
+                Sentence("cloud-init has no use for {said}; put it between quotes", said=said),
+            )
         words = WORDS.get(tag, "base64")
         if len(event.value) > NUMBER_LONGEST and tag != f"{TAG}binary":
-            raise self._wrong(event, f"{what} looks like {words}; put it between quotes")
+            raise self._wrong(
+                event,
+                Sentence("{what} looks like {kind}; put it between quotes", what=what, kind=words),
+            )
         try:
             node = yaml.ScalarNode(tag, event.value)
             SafeConstructor.yaml_constructors[tag](SafeConstructor(), node)
@@ -299,7 +290,12 @@ class _Walk:
             yaml.YAMLError,
         ):
             raise self._wrong(
-                event, f"{what} looks like {words} and is none; put it between quotes"
+                event,
+                Sentence(
+                    "{what} looks like {kind} and is none; put it between quotes",
+                    what=what,
+                    kind=words,
+                ),
             ) from None
 
     def _check_seen(self, value: str, line: int, as_key: bool) -> None:
@@ -310,16 +306,17 @@ class _Walk:
             self._doubt(characters.unseen(value, line))
 
     def _check_tabs(self, text: str) -> None:
-        """Raises Wrong for a tab between tokens."""
+        """Raises Refused for a tab between tokens."""
         for number, line in enumerate(BREAK.split(text)):
             if "\t" not in line:
                 continue
             remark = self._remark(number, line)
             for column in (found.start() for found in re.finditer("\t", line[:remark])):
                 if not self._is_quoted((number, column)):
-                    raise Wrong(
-                        f"This #cloud-config is not valid YAML in line {self.line + number}: it "
-                        "holds a tab where YAML takes blanks alone."
+                    raise wrong(
+                        "This #cloud-config is not valid YAML in line {line}: it holds a tab where "
+                        "YAML takes blanks alone.",
+                        line=self.line + number,
                     )
 
     def _remark(self, number: int, line: str) -> int:
@@ -352,16 +349,16 @@ class _Walk:
         if anchor is None:
             return
         if anchor in self._known:
-            raise self._wrong(event, f"&{_shown(anchor)} is named twice")
+            raise self._wrong(event, Sentence("&{anchor} is named twice", anchor=_shown(anchor)))
         self._known[anchor] = known
 
-    def _doubt(self, sentence: str) -> None:
+    def _doubt(self, sentence: Sentence) -> None:
         if not self.doubts:
             self.doubts.append(sentence)
 
-    def _wrong(self, place, problem: str) -> Wrong:
-        line = self.line + _line(place)
-        return Wrong(f"This #cloud-config is not valid YAML in line {line}: {problem}.")
+    def _wrong(self, place, problem: Sentence) -> Refused:
+        fault = faults.in_line(self.line + _line(place), problem)
+        return Refused.saying(fault, field="user_data")
 
 
 def _line(place) -> int:

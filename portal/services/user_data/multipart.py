@@ -10,6 +10,8 @@ import itertools
 import re
 from typing import NamedTuple
 
+from portal.sentences import Sentence
+
 LOOKED_AT = 4096  # bytes in which cloud-init looks for the header that makes it a message
 BOUNDARY = re.compile(r'boundary="?([^"\s;]{1,200})"?', re.IGNORECASE)
 TYPE = re.compile(r"content-type:\s*([^\s;]{1,100})", re.IGNORECASE)
@@ -29,18 +31,23 @@ def is_message(text: str) -> bool:
     return b"mime-version:" in text.encode()[:LOOKED_AT].lower()
 
 
-def parts(text: str, line: int) -> tuple[list[Part], list[str]]:
+def parts(text: str, line: int) -> tuple[list[Part], list[Sentence]]:
     """The parts of a message, but for those in an encoding that is read in the guest alone, and
     what is doubtful about the whole."""
     lines = text.split("\n")
     end = next((at for at, each in enumerate(lines) if not each.strip() and at), len(lines))
     found = BOUNDARY.search("\n".join(lines[:end]))
     if not found:
-        return [], ["The headers of this message name no boundary, so it has no parts."]
+        return [], [Sentence("The headers of this message name no boundary, so it has no parts.")]
     opening, closing = f"--{found[1]}", f"--{found[1]}--"
     marks = [at for at, each in enumerate(lines) if each.rstrip() in (opening, closing)]
     if not marks:
-        return [], [f"No line of this message is its boundary {opening}, so it has no parts."]
+        return [], [
+            Sentence(
+                "No line of this message is its boundary {opening}, so it has no parts.",
+                opening=opening,
+            )
+        ]
     pieces = [
         _part(lines[start + 1 : stop], line + start + 1)
         for start, stop in itertools.pairwise([*marks, len(lines)])

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from portal.services.user_data.wrong import Wrong
+from portal.services.user_data.wrong import wrong
 
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 SHORTEST = 16  # characters; a shorter text is a word
@@ -12,7 +12,7 @@ GZIP = b"\x1f\x8b"
 
 
 def check(text: str, known: tuple[str, ...]) -> None:
-    """Raises Wrong for what is base64 of something that cloud-init would know."""
+    """Raises Refused for what is base64 of something that cloud-init would know."""
     if not BASE64.fullmatch(text):
         return
     compact = "".join(text.split())
@@ -23,10 +23,10 @@ def check(text: str, known: tuple[str, ...]) -> None:
     except binascii.Error:
         return
     if inside.startswith(GZIP):
-        raise Wrong(
+        raise wrong(
             "This is base64 of something that gzip compressed. Paste what it was made from; "
             "Terraform's cloudinit_config has gzip = false and base64_encode = false for it."
         )
     beginning = inside[:4096].decode("utf-8", "replace").removeprefix("\ufeff").lstrip().lower()
     if beginning.startswith(known) or "mime-version:" in beginning:
-        raise Wrong("This is base64: paste what it was made from.")
+        raise wrong("This is base64: paste what it was made from.")

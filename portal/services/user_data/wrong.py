@@ -1,5 +1,7 @@
-"""Why a text cannot be right."""
+"""Why a text cannot be right: a refusal of the field `user_data`, with the line."""
 
+import functools
 
-class Wrong(ValueError):
-    """One sentence for whoever wrote it, with the line."""
+from portal.errors import Refused
+
+wrong = functools.partial(Refused, field="user_data")
