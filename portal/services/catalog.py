@@ -97,7 +97,7 @@ def _left(usage: Usage, each: int) -> str:
     """How little the quota has left, where one takes so much."""
     resource = usage.resource
     if resource.unit:
-        said = resource.said
+        said = resource.so_much
         return f"the quota has {said(usage.left)} of {resource.words} left, each takes {said(each)}"
     takes = f", each takes {each}" if each > 1 else ""
     return f"the quota has {usage.left} {resource.words} left{takes}"

@@ -92,7 +92,7 @@ def _of(host: Host, pace: Pace) -> Condition:
 
 
 def _of_unfit(host: Host, refusal: placement.No) -> Condition:
-    word, sentence = refusal.kind.capitalize(), f"{refusal.sentence}."
+    word, sentence = str(refusal.kind).capitalize(), f"{refusal.sentence}."
     if not host.enabled:
         return Condition(word, Tone.WARN, sentence)
     if refusal.kind == placement.NEARLY_FULL:

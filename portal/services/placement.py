@@ -14,11 +14,14 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Float, Integer, bindparam, case, func, select
 from sqlalchemy.orm import load_only
 
-from portal import config, db, words
+from portal import config, db
 from portal.db import Base, now, session
 from portal.errors import NoRoom
 from portal.models import Claim, Flavor, Host, Resource
 from portal.models.host import PLACED_UNTIL
+from portal.sentences import Sentence
+from portal.services import no_room
+from portal.services.no_room import No, Room
 
 JUDGED = (  # by what it is decided whether a host can take something
     Host.name,
@@ -33,32 +36,6 @@ JUDGED = (  # by what it is decided whether a host can take something
     Host.images,
 )
 NEARLY_FULL = "nearly full"
-AMOUNTS = {  # so much of it, for people, and what it is so much of
-    Resource.VCPU: (str, "vCPUs"),
-    Resource.MEMORY: (words.memory, "of memory"),
-    Resource.DISK: (words.disk, "of disk"),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Room:
-    """How a host stands with one resource."""
-
-    capacity: int
-    claimed: int
-
-    @property
-    def free(self) -> int:
-        return max(0, self.capacity - self.claimed)
-
-
-@dataclasses.dataclass(frozen=True)
-class No:
-    """Why one host cannot take an instance."""
-
-    host: str
-    kind: str  # what hosts that fail alike share: "short of 1 GiB of memory"
-    sentence: str
 
 
 class Held(Exception):
@@ -159,35 +136,43 @@ def capacity(host: Host) -> dict[Resource, int]:
 def unfit(host: Host, room: dict[Resource, Room], wanted: dict[Resource, int]) -> No | None:
     """Why `host` cannot take `wanted`, or None when it can."""
     if not host.enabled:
-        why = f" ({host.disabled_reason})" if host.disabled_reason else ""
-        return No(host.name, "in maintenance", f"{host.name} is in maintenance{why}")
+        return No(host.name, "in maintenance", _in_maintenance(host))
     if host.heard_at is None:
-        return No(host.name, "not heard from yet", f"{host.name} has never been heard from")
+        never = Sentence("{host} has never been heard from", host=host.name)
+        return No(host.name, "not heard from yet", never)
     if host.observed_at is None:
-        return No(host.name, "not known yet", f"{host.name} has not said yet what it has")
+        silent = Sentence("{host} has not said yet what it has", host=host.name)
+        return No(host.name, "not known yet", silent)
     if not host.placeable:
-        return No(
-            host.name, "not answering", f"{host.name} was last heard {words.since(host.heard_at)}"
+        last = Sentence(
+            "{host} was last heard {heard_at:since}", host=host.name, heard_at=host.heard_at
         )
+        return No(host.name, "not answering", last)
     least = config.current().least_free_gib
     if host.disk_free_gib < least:
         return No(
             host.name,
             NEARLY_FULL,
-            f"{host.name} has {words.disk(host.disk_free_gib)} free on its disk, and gets nothing "
-            f"new with less than {words.disk(least)}",
+            Sentence(
+                "{host} has {free:disk} free on its disk, and gets nothing new with less than "
+                "{least:disk}",
+                host=host.name,
+                free=host.disk_free_gib,
+                least=least,
+            ),
         )
     for resource, amount in wanted.items():
-        free = room[resource].free
-        if amount > free:
-            said, what = AMOUNTS[resource]
-            return No(
-                host.name,
-                f"short of {said(amount - free)} {what}",
-                f"{host.name} has {said(free)} {what} left of {said(room[resource].capacity)}, "
-                f"{said(amount)} were asked for",
-            )
+        if amount > room[resource].free:
+            return no_room.short(host, resource, room[resource], amount)
     return None
+
+
+def _in_maintenance(host: Host) -> Sentence:
+    if not host.disabled_reason:
+        return Sentence("{host} is in maintenance", host=host.name)
+    return Sentence(
+        "{host} is in maintenance ({reason})", host=host.name, reason=host.disabled_reason
+    )
 
 
 def _hosts():
@@ -276,10 +261,13 @@ def _share_out(
         return chosen
     ordered = sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free)
     reasons = [
-        unfit(host, rooms[host.id], wanted) or _full(host, rooms[host.id], left[host.id], wanted)
+        unfit(host, rooms[host.id], wanted)
+        or no_room.full(host, rooms[host.id], left[host.id], wanted)
         for host in ordered
     ]
-    raise NoRoom(_sentence(reasons, fitting=len(chosen), count=count, see_hosts=see_hosts))
+    raise NoRoom.saying(
+        no_room.sentence(reasons, fitting=len(chosen), count=count, see_hosts=see_hosts)
+    )
 
 
 def _spread(
@@ -299,35 +287,3 @@ def _spread(
         if unfit(host, left[host.id], wanted):
             fit.remove(host)
     return chosen, left
-
-
-def _full(host: Host, room: dict, left: dict, wanted: dict[Resource, int]) -> No:
-    """Why a host that has room for one, or for several, has none for one more."""
-    short = next(each for each, amount in wanted.items() if amount > left[each].free)
-    said, what = AMOUNTS[short]
-    return No(
-        host.name,
-        f"full with them: not {said(wanted[short])} {what} for one more",
-        f"{host.name} has {said(room[short].free)} of {said(room[short].capacity)} {what} left, "
-        f"and each takes {said(wanted[short])}",
-    )
-
-
-def _sentence(reasons: list[No], *, fitting: int, count: int, see_hosts: bool) -> str:
-    if not reasons:
-        return "There is no host yet. An administrator adds one with `flask add-host`."
-    no_room = "No host has room"
-    if fitting:
-        no_room = f"{fits(fitting, count)}, then no host has room"
-    if see_hosts:
-        return f"{no_room}: {'; '.join(no.sentence for no in reasons)}."
-    kinds = dict.fromkeys(no.kind for no in reasons)
-    counted = [(sum(no.kind == kind for no in reasons), kind) for kind in kinds]
-    parts = [f"{n} of {len(reasons)} hosts {'is' if n == 1 else 'are'} {k}" for n, k in counted]
-    if len(reasons) == 1:
-        parts = [f"the only host is {reasons[0].kind}"]
-    fewer = f"Ask for {fitting}, choose" if fitting else "Choose"
-    return (
-        f"{no_room}: {'; '.join(parts)}. "
-        f"{fewer} a smaller flavor, delete something, or try again later."
-    )

@@ -6,11 +6,12 @@ import uuid
 
 from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
 
-from portal import config, db, words
+from portal import config, db
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, OverQuota, Refused
 from portal.models import Image, Instance, Network, Power, Project, Quota
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities
 
 GIB = 2**30
@@ -29,9 +30,14 @@ class Resource:
         """The words of the resource, as a heading."""
         return self.words if self.words.startswith("v") else self.words.capitalize()
 
-    def said(self, amount: int) -> str:
+    def so_much(self, amount: int) -> Sentence:
         """So much of it, for people."""
-        return {"MiB": words.memory, "GiB": words.disk}.get(self.unit, str)(amount)
+        match self.unit:
+            case "MiB":
+                return Sentence("{amount:memory}", amount=amount)
+            case "GiB":
+                return Sentence("{amount:disk}", amount=amount)
+        return Sentence("{amount}", amount=amount)
 
 
 RESOURCES = {
@@ -95,16 +101,24 @@ def check(project_id: uuid.UUID, **amounts: int) -> None:
     parallel requests exactly as many pass as fit, and none comes after the end."""
     rows = _rows(project_id)
     if rows[0].deletion_asked_at:
-        raise Conflict(f"{rows[0].project_name} is being deleted: nothing new can be made in it.")
+        raise Conflict(
+            "{project} is being deleted: nothing new can be made in it.",
+            project=rows[0].project_name,
+        )
     standing = _usage(rows)
     for name, amount in amounts.items():
         now = standing[name]
         if amount > now.left:
-            said = now.resource.said
+            so_much = now.resource.so_much
             raise OverQuota(
-                f"The quota for {now.resource.words} does not allow it: {said(now.used)} of "
-                f"{said(now.limit)} are used, {said(amount)} more were asked for, "
-                f"{said(now.left)} are left. Delete something, or ask an administrator for more."
+                "The quota for {resource} does not allow it: {used} of {limit} are used, {wanted} "
+                "more were asked for, {left} are left. Delete something, or ask an administrator "
+                "for more.",
+                resource=now.resource.words,
+                used=so_much(now.used),
+                limit=so_much(now.limit),
+                wanted=so_much(amount),
+                left=so_much(now.left),
             )
 
 
@@ -126,7 +140,7 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
     """The project has these limits from now on, whatever it uses already."""
     authorize(actor, "quotas:change")
     if unknown := limits.keys() - RESOURCES.keys():
-        raise Refused(f"There is no quota for {', '.join(sorted(unknown))}.")
+        raise Refused("There is no quota for {unknown:list}.", unknown=sorted(unknown))
     for name, limit in limits.items():
         if not 0 <= limit <= 10**9:
             raise Refused("A limit is a number from 0 to 1,000,000,000.", field=name)
