@@ -11,6 +11,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, OverQuota, Refused
 from portal.models import Image, Quota, Visibility
 from portal.policies import COMMAND_LINE
+from portal.sentences import Sentence
 from portal.services import images
 from portal.services.images import NewImage, store
 from tests.services.image_files import MIB, bootable, qcow2
@@ -57,7 +58,7 @@ def test_what_is_refused_half_way_leaves_nothing_and_is_not_read_further(cloud):
             yield bytes(MIB)
 
     with pytest.raises(Refused, match="larger than this"):
-        with store.receive(endless(), most_bytes=5 * MIB, too_large="larger than this"):
+        with store.receive(endless(), most_bytes=5 * MIB, too_large=Sentence("larger than this")):
             raise AssertionError("it came in")
     assert read == 5
     assert files(cloud) == set()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from portal import config, words
+from portal import config
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden, Refused, all_of
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities, idempotency, names, quotas
 from portal.services.details import Details, checked
 from portal.services.images import store
@@ -86,7 +87,7 @@ def check(
             raise Refused("Choose the file of a disk.", field="file")
         most, too_large = _room(project_id)
         if size_bytes > most:
-            raise Refused(too_large, field="file")
+            raise Refused.saying(too_large, field="file")
         if head:
             most_virtual = config.current().image_max_virtual_gib * GIB
             check_beginning(head, size_bytes, most_virtual_bytes=most_virtual)
@@ -146,7 +147,9 @@ def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewIma
         fields = _checked(actor, new)
         if image.project_id is None and new.visibility is not Visibility.PUBLIC:
             raise Refused(
-                f"{image.name} belongs to no project, so it stays public.", field="visibility"
+                "{image} belongs to no project, so it stays public.",
+                image=image.name,
+                field="visibility",
             )
         activities.alter(actor, "images:change", image, fields)
     return image
@@ -186,7 +189,8 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
             image = _found(actor, "delete", project_id, image_id)
             if image.protected:
                 raise Conflict(
-                    f"{image.name} is protected from deletion. End its protection first."
+                    "{image} is protected from deletion. End its protection first.",
+                    image=image.name,
                 )
             waiting = session.scalars(
                 select(Instance.name).where(
@@ -197,10 +201,13 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
             ).all()
             if waiting:
                 raise Conflict(
-                    f"{waiting[0]} is being built from {image.name}. Wait for it, or delete it."
+                    "{instance} is being built from {image}. Wait for it, or delete it."
                     if len(waiting) == 1
-                    else f"{len(waiting)} instances are being built from {image.name}. Wait for "
-                    "them, or delete them."
+                    else "{count} instances are being built from {image}. Wait for them, or "
+                    "delete them.",
+                    instance=waiting[0],
+                    count=len(waiting),
+                    image=image.name,
                 )
             image.deleted_at = now()
             operation = None
@@ -294,7 +301,7 @@ def _record_new(actor: Actor, image: Image) -> None:
     )
 
 
-def _room(project_id: uuid.UUID) -> tuple[int, str]:
+def _room(project_id: uuid.UUID) -> tuple[int, Sentence]:
     """How many bytes may come in, and what is said about one more. Raises OverQuota when there
     is no room for any."""
     most, too_large = _largest()
@@ -303,16 +310,17 @@ def _room(project_id: uuid.UUID) -> tuple[int, str]:
         quotas.check_image(project_id, 1)
         left = quotas.image_bytes_left(project_id)
     if left < most:
-        return left, (
-            f"The quota for the image store has {words.size(left)} left, and this is larger. "
-            "Delete an image, or ask an administrator for more."
+        return left, Sentence(
+            "The quota for the image store has {left:size} left, and this is larger. Delete an "
+            "image, or ask an administrator for more.",
+            left=left,
         )
     return most, too_large
 
 
-def _largest() -> tuple[int, str]:
+def _largest() -> tuple[int, Sentence]:
     most = config.current().image_max_gib
-    return most * GIB, f"This is larger than the {words.disk(most)} that are taken."
+    return most * GIB, Sentence("This is larger than the {most:disk} that are taken.", most=most)
 
 
 def _chunks(file) -> Iterator[bytes]:
@@ -322,7 +330,7 @@ def _chunks(file) -> Iterator[bytes]:
 
 def _judged(
     actor: Actor, project_id: uuid.UUID, new: NewImage, key: str
-) -> tuple[dict, tuple[int, str]]:
+) -> tuple[dict, tuple[int, Sentence]]:
     """Columns and room of an image that is about to come in. Raises Refused with all that is
     wrong."""
     authorize(actor, "images:create", project_id)
@@ -365,5 +373,5 @@ def _login_user(name: str) -> str:
 
 def _number(number: int | None, most: int, field: str) -> int:
     if number is None or not 0 <= number <= most:
-        raise Refused(f"A whole number from 0 to {most:,}.", field=field)
+        raise Refused("A whole number from 0 to {most:count}.", most=most, field=field)
     return number

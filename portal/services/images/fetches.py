@@ -87,7 +87,11 @@ def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation
         image = find(actor, project_id, image_id)
         session.refresh(image, with_for_update={"of": Image})
         if image.status is not ImageStatus.ERROR:
-            raise Conflict(f"{image.name} is {image.status.word.lower()}: it has not failed.")
+            raise Conflict(
+                "{image} is {status:state}: it has not failed.",
+                image=image.name,
+                status=image.status,
+            )
         publishers.find(image.published_as)
         image.generation += 1
         image.fault = ""
@@ -116,13 +120,15 @@ def _fetcher(image: Image) -> Host:
     hosts = [host for host in session.scalars(select(Host).order_by(Host.name)) if host.placeable]
     if not hosts:
         raise Unavailable(
-            f"No host answers, so none can fetch {image.name}. Start one: its worker and its "
-            "agent. `flask doctor` says which are known."
+            "No host answers, so none can fetch {image}. Start one: its worker and its "
+            "agent. `flask doctor` says which are known.",
+            image=image.name,
         )
     if not any(host.enabled for host in hosts):
         raise Unavailable(
-            f"Every host that answers is in maintenance, so none can fetch {image.name}. Take one "
-            "out of maintenance on its page."
+            "Every host that answers is in maintenance, so none can fetch {image}. Take one "
+            "out of maintenance on its page.",
+            image=image.name,
         )
     return min((host for host in hosts if host.enabled), key=lambda host: told.get(host.id, 0))
 
@@ -143,9 +149,16 @@ def _refuse_second(wanted: Published) -> None:
     )
     if there is None:
         return
-    way_out = {
-        ImageStatus.READY: "is there already. To fetch it anew, delete that one first.",
-        ImageStatus.FETCHING: "is on its way already.",
-        ImageStatus.ERROR: "could not be fetched before. Try that one again, or delete it.",
-    }
-    raise Conflict(f"{wanted.title} {way_out[there.status]}")
+    match there.status:
+        case ImageStatus.READY:
+            raise Conflict(
+                "{image} is there already. To fetch it anew, delete that one first.",
+                image=wanted.title,
+            )
+        case ImageStatus.FETCHING:
+            raise Conflict("{image} is on its way already.", image=wanted.title)
+        case ImageStatus.ERROR:
+            raise Conflict(
+                "{image} could not be fetched before. Try that one again, or delete it.",
+                image=wanted.title,
+            )

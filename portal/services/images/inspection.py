@@ -6,6 +6,7 @@ which knows the foreign formats and files that are several formats at once.
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -21,6 +22,8 @@ from workers import foreign, qcow2
 HEAD_LARGEST = 2**21  # bytes: the largest cluster of a qcow2 file
 RAW_SMALLEST = 2**20  # bytes
 BOOTABLE = b"\x55\xaa"  # at the end of the first sector, by BIOS and by UEFI
+
+_refused = functools.partial(Refused, field="file")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +79,9 @@ class Judge:
             return
         self._judged = True
         if found := foreign.no_disk(head):
-            raise _refused(f"This is {found.words}, not a disk. {found.way_out}")
+            raise _refused(
+                "This is {found}, not a disk. {way_out}", found=found.words, way_out=found.way_out
+            )
         if head.startswith(qcow2.MAGIC):
             with _translated(self._most_virtual_bytes):
                 self._header = qcow2.parse(head, most_virtual_bytes=self._most_virtual_bytes)
@@ -94,7 +99,11 @@ class Judge:
         found = {str(each): each for each in self._wrapper.formats or ()}
         for name in found.keys() & foreign.DISKS.keys():
             other = foreign.DISKS[name]
-            raise _refused(f"This is {other.words}; qcow2 and raw disks are taken. {other.way_out}")
+            raise _refused(
+                "This is {found}; qcow2 and raw disks are taken. {way_out}",
+                found=other.words,
+                way_out=other.way_out,
+            )
         return found
 
     def _ask_oslo(self) -> None:
@@ -106,29 +115,36 @@ class Judge:
                 found["qcow2"].safety_check()
             except (SafetyCheckFailed, ImageFormatError):
                 raise _refused(
-                    f"This qcow2 file is not harmless by itself. {qcow2.CONVERT}"
+                    "This qcow2 file is not harmless by itself. {way_out}", way_out=qcow2.CONVERT
                 ) from None
 
     def _check_raw(self, file: BinaryIO) -> None:
         file.seek(max(0, self._size - foreign.TAIL_BYTES))
         if found := foreign.fixed_vhd(file.read(foreign.TAIL_BYTES)):
-            raise _refused(f"This is {found.words}. qcow2 and raw disks are taken. {found.way_out}")
+            raise _refused(
+                "This is {found}. qcow2 and raw disks are taken. {way_out}",
+                found=found.words,
+                way_out=found.way_out,
+            )
         self._check_raw_as_it_begins(self._size)
 
     def _check_raw_as_it_begins(self, size: int) -> None:
         if size < RAW_SMALLEST:
             raise _refused(
-                f"This file has {size:,} bytes: too few for a disk that starts a machine."
+                "This file has {size:count} bytes: too few for a disk that starts a machine.",
+                size=size,
             )
         if size % foreign.SECTOR:
             raise _refused(
-                f"This is no disk, or it is cut short: its {size:,} bytes are no multiple "
-                f"of {foreign.SECTOR}."
+                "This is no disk, or it is cut short: its {size:count} bytes are no multiple of "
+                "{sector}.",
+                size=size,
+                sector=foreign.SECTOR,
             )
         if size > self._most_virtual_bytes:
             raise _refused(
-                f"This disk is larger than the {self._most_virtual_bytes // 2**30:,} GiB that "
-                "are taken."
+                "This disk is larger than the {most_gib:count} GiB that are taken.",
+                most_gib=self._most_virtual_bytes // 2**30,
             )
         if self._head[foreign.SECTOR - 2 : foreign.SECTOR] != BOOTABLE:
             raise _refused(
@@ -155,17 +171,19 @@ def _translated(most_virtual_bytes: int) -> Iterator[None]:
         if wrong.size_bytes < 1:
             raise _refused("This qcow2 file holds an empty disk.") from None
         raise _refused(
-            f"This disk is {_gib(wrong.size_bytes)} GiB large when unpacked; "
-            f"{_gib(most_virtual_bytes)} GiB is the largest that is taken."
+            "This disk is {gib:count} GiB large when unpacked; {most_gib:count} GiB is the largest "
+            "that is taken.",
+            gib=_gib(wrong.size_bytes),
+            most_gib=_gib(most_virtual_bytes),
         ) from None
     except qcow2.Harmful as harmful:
         reason = harmful.of("this qcow2 file")
-        raise _refused(f"{reason[0].upper()}{reason[1:]}. {harmful.way_out}") from None
+        raise _refused(
+            "{reason}. {way_out}",
+            reason=f"{reason[0].upper()}{reason[1:]}",
+            way_out=harmful.way_out,
+        ) from None
 
 
-def _gib(size: int) -> str:
-    return f"{-(-size // 2**30):,}"
-
-
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, field="file")
+def _gib(size: int) -> int:
+    return -(-size // 2**30)

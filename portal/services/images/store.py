@@ -25,6 +25,7 @@ from pathlib import Path
 
 from portal import config
 from portal.errors import Refused, Unavailable
+from portal.sentences import Sentence
 from portal.services.images.inspection import Disk, Judge
 
 RESERVE_BYTES = 2**29  # of the file system, which may hold the database too
@@ -63,7 +64,7 @@ def place(sha256: str) -> Path:
 
 
 @contextlib.contextmanager
-def receive(chunks: Iterable[bytes], *, most_bytes: int, too_large: str) -> Iterator[Received]:
+def receive(chunks: Iterable[bytes], *, most_bytes: int, too_large: Sentence) -> Iterator[Received]:
     """The file that these chunks make, judged, summed and on the disk. On leaving, whatever was
     not kept is gone. Raises Refused, with `too_large` for more than `most_bytes`."""
     with _unfinished() as (path, file):
@@ -153,13 +154,15 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _write(judge: Judge, path: Path, file, *, most_bytes: int, too_large: str) -> tuple[str, int]:
+def _write(
+    judge: Judge, path: Path, file, *, most_bytes: int, too_large: Sentence
+) -> tuple[str, int]:
     """The SHA-256 and the size of what was written, on the disk, readable by everybody."""
     digest, size, looked = hashlib.sha256(), 0, 0
     for chunk in judge:
         size += len(chunk)
         if size > most_bytes:
-            raise Refused(too_large, field="file")
+            raise Refused.saying(too_large, field="file")
         if size - looked >= LOOK_EVERY_BYTES:
             _check_room(path)
             looked = size
