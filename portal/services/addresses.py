@@ -84,8 +84,10 @@ def free(
         if len(found) == count:
             return found, borne
     raise Conflict(
-        f"Every address of {' and '.join(each.cidr for each in network.subnets)} on the network "
-        f"{network.name} is taken. Choose another network, or delete an instance there."
+        "Every address of {ranges:all} on the network {network} is taken. Choose another network, "
+        "or delete an instance there.",
+        ranges=[each.cidr for each in network.subnets],
+        network=network.name,
     )
 
 
@@ -100,12 +102,16 @@ def place(subnet: Subnet, address: str, mac: str) -> Place:
     block = ipaddress.IPv4Network(subnet.cidr)
     if not is_host(address, block):
         raise Refused(
-            f"{address} is no address for an instance in {block}. Choose one from it.",
+            "{address} is no address for an instance in {block}. Choose one from it.",
+            address=address,
+            block=block,
             field="address",
         )
     if not is_mac(mac):
         raise Refused(
-            f"{mac} is no MAC address of one device. Write it like fa:16:3e:00:00:01.", field="mac"
+            "{mac} is no MAC address of one device. Write it like fa:16:3e:00:00:01.",
+            mac=mac,
+            field="mac",
         )
     return Place(subnet, _number(subnet, address), address, mac)
 

@@ -85,9 +85,13 @@ def _openable(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> In
     instance = instances.find_whole(actor, project_id, instance_id)
     authorize(actor, "instances:console", project_id)
     if not instance.may("console"):
-        raise Conflict(f"{instance.name} is {instance.status.word.lower()}: it has no screen now.")
+        raise Conflict(
+            "{instance} is {status:state}: it has no screen now.",
+            instance=instance.name,
+            status=instance.status,
+        )
     if instance.host is None:
-        raise Conflict(f"{instance.name} is on no host: it has no screen now.")
+        raise Conflict("{instance} is on no host: it has no screen now.", instance=instance.name)
     return instance
 
 

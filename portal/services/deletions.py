@@ -35,6 +35,7 @@ from portal.models import (
     User,
 )
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities, finding, images, scopes
 from portal.services.images import store
 from portal.services.instances import ends
@@ -75,7 +76,7 @@ class Obstacle:
     """Something of a project that stands against its end."""
 
     thing: Instance | Image
-    why: str  # it does, and what can be done, in one sentence
+    why: Sentence  # it does, and what can be done
 
 
 def belongings(actor: Actor, project_id: uuid.UUID) -> Belongings:
@@ -109,18 +110,24 @@ def obstacles(actor: Actor, project_id: uuid.UUID) -> list[Obstacle]:
     )
     found = [
         *(
-            Obstacle(each, f"{each.name} is locked. Unlock it in its settings.")
+            Obstacle(each, Sentence("{name} is locked. Unlock it in its settings.", name=each.name))
             for each in _first(locked, Instance)
         ),
         *(
-            Obstacle(each, f"{each.name} is protected from deletion. End its protection.")
+            Obstacle(
+                each,
+                Sentence("{name} is protected from deletion. End its protection.", name=each.name),
+            )
             for each in _first(select(Image).where(*own, Image.protected), Image)
         ),
         *(
             Obstacle(
                 each,
-                f"Instances of other projects were made from {each.name}. Delete this image by "
-                "itself: those that have started go on without it.",
+                Sentence(
+                    "Instances of other projects were made from {name}. Delete this image by "
+                    "itself: those that have started go on without it.",
+                    name=each.name,
+                ),
             )
             for each in _first(select(Image).where(*own, elsewhere), Image)
         ),
@@ -137,10 +144,10 @@ def delete(actor: Actor, project_id: uuid.UUID) -> Operation:
         with transaction():
             project = _lock(actor, project_id)
             if project.going:
-                raise Conflict(f"{project.name} is being deleted already.")
+                raise Conflict("{project} is being deleted already.", project=project.name)
             kept, _ = _lock_images(project.id), _lock_instances(project)
             if found := obstacles(actor, project_id):
-                raise Conflict(f"This stands against it: {found[0].why}{_more(found)}")
+                _refuse(found)
             had = _names(project, kept)
             project.deletion_asked_at = now()
             for image in kept:
@@ -152,6 +159,24 @@ def delete(actor: Actor, project_id: uuid.UUID) -> Operation:
     return operation
 
 
+def _refuse(found: list[Obstacle]) -> None:
+    """Raises Conflict, with how many stand against it as far as they were looked for."""
+    why, others = found[0].why, len(found) - 1
+    if not others:
+        raise Conflict("This stands against it: {why}", why=why)
+    if len(found) == SHOWN:
+        raise Conflict(
+            "This stands against it: {why} So do at least {others} more.", why=why, others=others
+        )
+    raise Conflict(
+        "This stands against it: {why} So does 1 more."
+        if others == 1
+        else "This stands against it: {why} So do {others} more.",
+        why=why,
+        others=others,
+    )
+
+
 def retry(actor: Actor, project_id: uuid.UUID) -> Operation:
     """What is left of the project is told to its hosts once more, with the deadline anew. Raises
     Conflict while that is under way, and for a project that is not to go."""
@@ -159,7 +184,7 @@ def retry(actor: Actor, project_id: uuid.UUID) -> Operation:
     with transaction():
         project = _lock(actor, project_id)
         if not project.going:
-            raise Conflict(f"{project.name} is not being deleted.")
+            raise Conflict("{project} is not being deleted.", project=project.name)
         operation = _open(actor, project)
         activities.record(actor, "projects:retry", project, operation=operation)
     return operation
@@ -190,15 +215,6 @@ def _bury(project: Project) -> None:
     # an image that others' instances were made from keeps its row, like any that was deleted
     session.execute(delete_rows(Image).where(_of(Image, project), ~used))
     project.deleted_at = now()
-
-
-def _more(found: list[Obstacle]) -> str:
-    """How many stand against it beside the first, as far as they were looked for."""
-    others = len(found) - 1
-    if not others:
-        return ""
-    least = "at least " if len(found) == SHOWN else ""
-    return f" So {'does' if others == 1 and not least else 'do'} {least}{others} more."
 
 
 def _open(actor: Actor, project: Project) -> Operation:

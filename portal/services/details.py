@@ -33,8 +33,9 @@ def checked(details: Details) -> dict:
 def _description(text: str) -> str:
     if len(text) > DESCRIPTION_LONGEST:
         raise Refused(
-            f"A description has at most {DESCRIPTION_LONGEST} characters; this one has "
-            f"{len(text)}.",
+            "A description has at most {most} characters; this one has {length}.",
+            most=DESCRIPTION_LONGEST,
+            length=len(text),
             field="description",
         )
     return text
@@ -43,7 +44,9 @@ def _description(text: str) -> str:
 def _properties(properties: Mapping[str, str]) -> dict[str, str]:
     if len(properties) > MOST_PROPERTIES:
         raise Refused(
-            f"At most {MOST_PROPERTIES} properties; these are {len(properties)}.",
+            "At most {most} properties; these are {count}.",
+            most=MOST_PROPERTIES,
+            count=len(properties),
             field="properties",
         )
     for key, value in properties.items():
@@ -51,8 +54,8 @@ def _properties(properties: Mapping[str, str]) -> dict[str, str]:
             raise Refused("A property is a text by a name.", field="properties")
         if not 1 <= len(key) <= PROPERTY_LONGEST or len(value) > PROPERTY_LONGEST:
             raise Refused(
-                f"The name of a property has 1 to {PROPERTY_LONGEST} characters, its text at "
-                f"most {PROPERTY_LONGEST}.",
+                "The name of a property has 1 to {most} characters, its text at most {most}.",
+                most=PROPERTY_LONGEST,
                 field="properties",
             )
     return dict(properties)
@@ -62,10 +65,15 @@ def _tags(tags: Sequence[str]) -> list[str]:
     """The tags, each once, in their order."""
     found = list(dict.fromkeys(tags))
     if len(found) > MOST_TAGS:
-        raise Refused(f"At most {MOST_TAGS} tags; these are {len(found)}.", field="tags")
+        raise Refused(
+            "At most {most} tags; these are {count}.",
+            most=MOST_TAGS,
+            count=len(found),
+            field="tags",
+        )
     for tag in found:
         if not isinstance(tag, str) or not 1 <= len(tag) <= TAG_LONGEST:
-            raise Refused(f"A tag has 1 to {TAG_LONGEST} characters.", field="tags")
+            raise Refused("A tag has 1 to {most} characters.", most=TAG_LONGEST, field="tags")
         if any(each in tag for each in NOT_IN_TAGS):
             raise Refused("A tag contains no slash and no comma.", field="tags")
     return found

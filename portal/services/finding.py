@@ -25,6 +25,7 @@ from portal.models import (
     User,
 )
 from portal.policies import Actor, authorize, offered_images
+from portal.sentences import Sentence
 from portal.services import names
 
 Thing = TypeVar("Thing")
@@ -38,33 +39,39 @@ class Kind:
 
     plural: str
     permission: str  # that it takes to look for any; "" where each is judged by itself
-    missing: str  # what is said where there is none
+    missing: Sentence  # what is said where there is none
 
 
 KINDS = {
     Instance: Kind(
         "instances",
         "instances:read",
-        "There is no such instance in this project. It may have been deleted.",
+        Sentence("There is no such instance in this project. It may have been deleted."),
     ),
     Image: Kind(
         "images",
         "images:read",
-        "There is no such image in this project. It may have been deleted.",
+        Sentence("There is no such image in this project. It may have been deleted."),
     ),
     Network: Kind(
         "networks",
         "networks:read",
-        "There is no such network in this project. It may have been deleted.",
+        Sentence("There is no such network in this project. It may have been deleted."),
     ),
-    Operation: Kind("operations", "operations:read", "There is no such operation in this project."),
+    Operation: Kind(
+        "operations", "operations:read", Sentence("There is no such operation in this project.")
+    ),
     KeyPair: Kind(
-        "keys", "key_pairs:change", "There is no such key among yours. It may have been deleted."
+        "keys",
+        "key_pairs:change",
+        Sentence("There is no such key among yours. It may have been deleted."),
     ),
-    Flavor: Kind("flavors", "cloud:read", "There is no such flavor. It may have been deleted."),
-    Host: Kind("hosts", "hosts:read", "There is no such host."),
-    User: Kind("users", "users:read", "There is no such user."),
-    Project: Kind("projects", "", "There is no such project, or you have no part in it."),
+    Flavor: Kind(
+        "flavors", "cloud:read", Sentence("There is no such flavor. It may have been deleted.")
+    ),
+    Host: Kind("hosts", "hosts:read", Sentence("There is no such host.")),
+    User: Kind("users", "users:read", Sentence("There is no such user.")),
+    Project: Kind("projects", "", Sentence("There is no such project, or you have no part in it.")),
 }
 
 
@@ -93,7 +100,7 @@ def find(
     if found is None and isinstance(name_or_id, str):
         found = _named(rows, model, name_or_id)
     if found is None:
-        raise NotFound(kind.missing)
+        raise NotFound.saying(kind.missing)
     return found
 
 
@@ -127,11 +134,14 @@ def _named(rows: Select, model, text: str):
     query = rows.where(model.name == name).order_by(model.created_at, model.id)
     found = session.scalars(query.limit(SHOWN + 1)).unique().all()
     if len(found) > 1:
-        ids = ", ".join(str(each.id)[:8] for each in found[:SHOWN])
-        others = " and others" if len(found) > SHOWN else ""
         raise Ambiguous(
-            f"Several {KINDS[model].plural} are named {name}: {ids}{others}. Say by its id which "
-            "one is meant."
+            "Several {things} are named {name}: {ids:list}. Say by its id which one is meant."
+            if len(found) <= SHOWN
+            else "Several {things} are named {name}: {ids:list} and others. Say by its id which "
+            "one is meant.",
+            things=KINDS[model].plural,
+            name=name,
+            ids=[str(each.id)[:8] for each in found[:SHOWN]],
         )
     return found[0] if found else None
 

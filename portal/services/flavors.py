@@ -71,7 +71,7 @@ def create(actor: Actor, new: NewFlavor) -> Flavor:
     with transaction():
         held = session.scalar(select(Flavor.name).where(Flavor.reads_as == reads_as(label)))
         if held is not None:
-            raise Conflict(names.taken("flavor", label, held), field="name")
+            raise Conflict.saying(names.taken("flavor", label, held), field="name")
         flavor = Flavor(name=label, **numbers)
         session.add(flavor)
         session.flush()
@@ -112,5 +112,7 @@ def delete(actor: Actor, flavor_id: uuid.UUID) -> None:
 def _number(name: str, number: int | None) -> int:
     least, most = LIMITS[name]
     if number is None or not least <= number <= most:
-        raise Refused(f"A whole number from {least} to {most:,}.", field=name)
+        raise Refused(
+            "A whole number from {least} to {most:count}.", least=least, most=most, field=name
+        )
     return number

@@ -43,7 +43,7 @@ def add(actor: Actor, name: str, *, driver: str = "libvirt") -> str:
     key, sealed = keys.new_host_key()
     with transaction():
         if session.scalar(select(Host.id).where(Host.name == name)):
-            raise Conflict(f"There is a host named {name} already.")
+            raise Conflict("There is a host named {name} already.", name=name)
         host = Host(name=name, driver=driver, sealed_key=sealed)
         session.add(host)
         session.flush()

@@ -37,8 +37,9 @@ def check(key: str) -> None:
     LONGEST_KEY."""
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused(
-            f"The key of this form is none: it has at most {LONGEST_KEY} characters that can be "
-            "seen. Open the form anew."
+            "The key of this form is none: it has at most {most} characters that can "
+            "be seen. Open the form anew.",
+            most=LONGEST_KEY,
         )
 
 

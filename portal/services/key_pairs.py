@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import re
 import unicodedata
@@ -17,6 +18,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, Refused
 from portal.models import KeyPair, User
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities, finding, names
 
 KINDS = {  # what sshd(8) takes by default, and what people call it
@@ -39,6 +41,7 @@ OPTION = re.compile(  # sshd(8), AUTHORIZED_KEYS FILE FORMAT
     r"|cert-authority|restrict\b|(?:no-)?touch-required|verify-required)",
     re.IGNORECASE,
 )
+_refused = functools.partial(Refused, field="public_key")
 PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|PuTTY-User-Key-File", re.IGNORECASE)
 
 
@@ -119,15 +122,21 @@ def parse(text: str) -> PublicKey:
     it is mended. Raises Refused and says what it is instead."""
     words = _words(text)
     if words[0] not in KINDS:
-        raise _refused(_what_else(words))
+        raise Refused.saying(_what_else(words), field="public_key")
     kind, blob, comment = _fields(words)
     if len(comment) > COMMENT_LONGEST:
-        raise _refused(f"The comment behind the key has more than {COMMENT_LONGEST} characters.")
+        raise _refused(
+            "The comment behind the key has more than {most} characters.",
+            most=COMMENT_LONGEST,
+        )
     key = _load(kind, blob)
     if isinstance(key, RSAPublicKey) and not RSA_LEAST <= key.key_size <= RSA_MOST:
         raise _refused(
-            f"An RSA key has from {RSA_LEAST} to {RSA_MOST} bits; this one has {key.key_size}. "
-            "Make another one: ssh-keygen -t ed25519"
+            "An RSA key has from {least} to {most} bits; this one has {bits}. "
+            "Make another one: ssh-keygen -t ed25519",
+            least=RSA_LEAST,
+            most=RSA_MOST,
+            bits=key.key_size,
         )
     return PublicKey(kind, blob, comment)
 
@@ -145,12 +154,12 @@ def _add(actor: Actor, key: PublicKey, label: str) -> KeyPair:
     session.execute(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
     own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
     if session.scalar(own.where(KeyPair.name == label)):
-        raise Conflict(f"You have a key named {label} already.", field="name")
+        raise Conflict("You have a key named {name} already.", name=label, field="name")
     same = session.scalar(own.where(KeyPair.fingerprint == key.fingerprint))
     if same:
-        raise Conflict(f"You have added this key already, as {same}.", field="public_key")
+        raise Conflict("You have added this key already, as {name}.", name=same, field="public_key")
     if session.scalar(select(func.count()).select_from(own.subquery())) >= MOST:
-        raise Refused(f"You have {MOST} keys, more are not kept. Delete one first.")
+        raise Refused("You have {most} keys, more are not kept. Delete one first.", most=MOST)
     key_pair = KeyPair(
         user_id=actor.user_id, name=label, public_key=key.line, fingerprint=key.fingerprint
     )
@@ -180,7 +189,7 @@ def _words(text: str) -> list[str]:
     if not lines:
         raise _refused("Paste a public key: the line in ~/.ssh/id_ed25519.pub, for example.")
     if sum(line.partition(" ")[0] in KINDS for line in lines) > 1:
-        raise _refused(f"One key at a time: this has {len(lines)} lines.")
+        raise _refused("One key at a time: this has {count} lines.", count=len(lines))
     return " ".join(lines).split()
 
 
@@ -204,30 +213,31 @@ def _load(kind: str, blob: bytes):
     return load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
 
 
-def _what_else(words: list[str]) -> str:
+def _what_else(words: list[str]) -> Sentence:
     """Why a text that begins with these words is no key for us."""
     first = words[0]
     if any(word in KINDS for word in words):
         if OPTION.match(first):
-            return (
+            return Sentence(
                 "There are options before the key. Leave them out: the line begins with the key's "
                 "kind, such as ssh-ed25519."
             )
-        return (
-            f"There is “{first[:40]}” before the key. In known_hosts stand the keys of machines; "
-            "yours is in a file that ends in .pub, and begins with its kind, such as ssh-ed25519."
+        return Sentence(
+            "There is “{first}” before the key. In known_hosts stand the keys of machines; yours "
+            "is in a file that ends in .pub, and begins with its kind, such as ssh-ed25519.",
+            first=first[:40],
         )
     if any(word.startswith(("SHA256:", "MD5:")) for word in words[:2]):
-        return "This is the fingerprint of a key. Paste the key itself, from a file in .pub."
+        return Sentence(
+            "This is the fingerprint of a key. Paste the key itself, from a file in .pub."
+        )
     if first == "ssh-dss":
-        return "DSA keys are no longer accepted by SSH. Make another one: ssh-keygen -t ed25519"
+        return Sentence(
+            "DSA keys are no longer accepted by SSH. Make another one: ssh-keygen -t ed25519"
+        )
     if "-cert-v01@openssh.com" in first:
-        return "This is a certificate. Paste the key that it was made for."
-    return (
+        return Sentence("This is a certificate. Paste the key that it was made for.")
+    return Sentence(
         "This is no public key in OpenSSH's format: a line that begins with ssh-ed25519, "
         "ecdsa-sha2-nistp256 or ssh-rsa."
     )
-
-
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, field="public_key")

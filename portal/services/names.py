@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Collection, Sequence
 
 from portal.errors import Refused
+from portal.sentences import Sentence
 
 LONGEST = 255
 HOSTNAME_LONGEST = 63  # RFC 1123, a label
@@ -43,16 +44,23 @@ def label(text: str, *, field: str = "name") -> str:
         raise Refused("Give it a name.", field=field)
     if len(name) > LONGEST:
         raise Refused(
-            f"A name has at most {LONGEST} characters; this one has {len(name)}.", field=field
+            "A name has at most {longest} characters; this one has {length}.",
+            longest=LONGEST,
+            length=len(name),
+            field=field,
         )
     if any(unicodedata.category(character) in REFUSED for character in name):
         raise Refused("A name is one line without control characters.", field=field)
     if found := UNSEEN.search(name):
-        before = f"behind “{name[: found.start()][-20:]}”" if found.start() else "at its beginning"
-        called = unicodedata.name(found[0], "an unnamed character").lower()
         raise Refused(
-            f"{before[0].upper()}{before[1:]} this name holds what cannot be seen: {called} "
-            f"(U+{ord(found[0]):04X}). Type it anew.",
+            "Behind “{before}” this name holds what cannot be seen: {called} ({code}). Type it "
+            "anew."
+            if found.start()
+            else "At its beginning this name holds what cannot be seen: {called} ({code}). Type it "
+            "anew.",
+            before=name[: found.start()][-20:],
+            called=unicodedata.name(found[0], "an unnamed character").lower(),
+            code=f"U+{ord(found[0]):04X}",
             field=field,
         )
     return name
@@ -65,24 +73,32 @@ def distinct(text: str, *, field: str = "name") -> str:
     for word in re.findall(r"[^\W\d_]+", name):
         scripts = {unicodedata.name(each, "").partition(" ")[0] for each in word} & WHOLE_SCRIPTS
         if len(scripts) > 1:
-            mixed = " and ".join(sorted(each.capitalize() for each in scripts))
             raise Refused(
-                f"“{word}” mixes {mixed} letters, which look alike. Write it in one alphabet.",
+                "“{word}” mixes {scripts:all} letters, which look alike. Write it in one alphabet.",
+                word=word,
+                scripts=sorted(each.capitalize() for each in scripts),
                 field=field,
             )
     return name
 
 
-def taken(noun: str, name: str, held: str) -> str:
+def taken(noun: str, name: str, held: str) -> Sentence:
     """What is said when another `noun` has this name, or one that reads like it."""
     if name == held:
-        return f"There is a {noun} named {name} already."
-    return f"There is a {noun} named {held} already, and {name} reads like it."
+        return Sentence("There is a {noun} named {name} already.", noun=noun, name=name)
+    return Sentence(
+        "There is a {noun} named {held} already, and {name} reads like it.",
+        noun=noun,
+        held=held,
+        name=name,
+    )
 
 
 def shown(text):
-    """Text for a page: without what would turn its direction or hide in it. Anything else than
-    plain text is passed on as it is."""
+    """Text for a page: without what would turn its direction or hide in it. Sentences are worded;
+    anything else than plain text is passed on as it is."""
+    if isinstance(text, Sentence):
+        text = str(text)
     if type(text) is not str or text.isascii():
         return text
     return MISLEADING.sub("", text)

@@ -43,8 +43,11 @@ def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bo
         ):
             if block.overlaps(ipaddress.ip_network(other.cidr)):
                 raise Refused(
-                    f"{block} overlaps {other.cidr}, which the network "
-                    f"{other.network.name} of this project has. Choose another range.",
+                    "{block} overlaps {cidr}, which the network {network} of this project has. "
+                    "Choose another range.",
+                    block=block,
+                    cidr=other.cidr,
+                    network=other.network.name,
                     field="cidr",
                 )
         network = add(project_id, name=label, cidr=str(block), nat=nat)
@@ -176,9 +179,11 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
         network = find(actor, project_id, network_id)
         if used := ports_on(network.id):
             raise Conflict(
-                f"{used} instances are on the network {network.name}. Delete them first."
+                "{used} instances are on the network {network}. Delete them first."
                 if used > 1
-                else f"One instance is on the network {network.name}. Delete it first."
+                else "One instance is on the network {network}. Delete it first.",
+                used=used,
+                network=network.name,
             )
         network.deleted_at = now()
         carried = scopes.at([], (Scope.kind == NETWORK_TABLE) & (Scope.target_id == network.id))
@@ -207,28 +212,40 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network:
         block = ipaddress.IPv4Network(text.strip())
     except ipaddress.NetmaskValueError:
         raise Refused(
-            f"That is no prefix length: a network here has one from {LARGEST} to {SMALLEST}, as in "
-            "10.0.0.0/24.",
+            "That is no prefix length: a network here has one from {largest} to {smallest},"
+            " as in 10.0.0.0/24.",
+            largest=LARGEST,
+            smallest=SMALLEST,
             field="cidr",
         ) from None
     except ValueError as error:
         if "host bits" in str(error):
             right = ipaddress.IPv4Network(text.strip(), strict=False)
-            raise Refused(f"The range that holds it is {right}.", field="cidr") from None
+            raise Refused(
+                "The range that holds it is {right}.", right=right, field="cidr"
+            ) from None
         raise Refused("That is no IPv4 range. Write it as 10.0.0.0/24.", field="cidr") from None
     if not any(block.subnet_of(private) for private in PRIVATE):
         raise Refused(
-            f"{block} is not private. Choose a part of 10.0.0.0/8, 172.16.0.0/12 or "
+            "{block} is not private. Choose a part of 10.0.0.0/8, 172.16.0.0/12 or "
             "192.168.0.0/16 (RFC 1918).",
+            block=block,
             field="cidr",
         )
     if block.prefixlen > SMALLEST:
         raise Refused(
-            f"{block} is too small: the smallest is a /{SMALLEST}, with 5 addresses for instances.",
+            "{block} is too small: the smallest is a /{smallest}, with 5 addresses for instances.",
+            block=block,
+            smallest=SMALLEST,
             field="cidr",
         )
     if block.prefixlen < LARGEST:
-        raise Refused(f"{block} is too large: the largest is a /{LARGEST}.", field="cidr")
+        raise Refused(
+            "{block} is too large: the largest is a /{largest}.",
+            block=block,
+            largest=LARGEST,
+            field="cidr",
+        )
     return block
 
 

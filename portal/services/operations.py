@@ -263,13 +263,12 @@ def _make_way(target, action: str) -> None:
         supersede(under_way, f"{action.replace('_', ' ')} was asked for")
         return
     delete = CHANGES.get((noun, "delete"))
-    way_out = (
-        "Wait for it, or delete it."
-        if delete and under_way.action in delete.supersedes
-        else "Wait for it."
-    )
     raise Conflict(
-        f"{target.name} is busy: {under_way.action.replace('_', ' ')} has not finished. {way_out}"
+        "{target} is busy: {action:verb} has not finished. Wait for it, or delete it."
+        if delete and under_way.action in delete.supersedes
+        else "{target} is busy: {action:verb} has not finished. Wait for it.",
+        target=target.name,
+        action=under_way.action,
     )
 
 

@@ -32,7 +32,7 @@ def create(actor: Actor, name: str) -> Project:
         same = (Project.reads_as == reads_as(label), Project.deleted_at.is_(None))
         held = session.scalar(select(Project.name).where(*same))
         if held is not None:
-            raise Conflict(names.taken("project", label, held), field="name")
+            raise Conflict.saying(names.taken("project", label, held), field="name")
         project = add(label)
         activities.record(actor, "projects:create", project, after={"name": label})
     return project
@@ -188,7 +188,9 @@ def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | N
 
 def _refuse_going(project: Project) -> None:
     if project.deletion_asked_at:
-        raise Conflict(f"{project.name} is being deleted: it cannot be changed any more.")
+        raise Conflict(
+            "{project} is being deleted: it cannot be changed any more.", project=project.name
+        )
 
 
 def _keep_an_admin(project: Project, leaving: User) -> None:
@@ -203,5 +205,7 @@ def _keep_an_admin(project: Project, leaving: User) -> None:
     )
     if not others:
         raise Refused(
-            f"{leaving.name} is the last admin of {project.name}. Make somebody else admin first."
+            "{leaving} is the last admin of {project}. Make somebody else admin first.",
+            leaving=leaving.name,
+            project=project.name,
         )

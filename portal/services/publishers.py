@@ -107,5 +107,9 @@ PUBLISHED = {
 def find(name: str) -> Published:
     """The published image of this name. Raises NotFound and says which there are."""
     if name not in PUBLISHED:
-        raise NotFound(f"There is no published image {name}. There are: {', '.join(PUBLISHED)}.")
+        raise NotFound(
+            "There is no published image {name}. There are: {known:list}.",
+            name=name,
+            known=list(PUBLISHED),
+        )
     return PUBLISHED[name]

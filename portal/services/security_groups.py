@@ -41,7 +41,9 @@ def check_rule(rule: SecurityGroupRule) -> None:
     """Return when every host can filter by the rule. Raises Refused. For use before it is
     written."""
     if problem := rule_spec(rule).problem:
-        raise Refused(f"No host can filter by this rule: {problem}. Correct it and try again.")
+        raise Refused(
+            "No host can filter by this rule: {problem}. Correct it and try again.", problem=problem
+        )
 
 
 def rule_spec(rule: SecurityGroupRule) -> RuleSpec:

@@ -77,9 +77,11 @@ def remove(actor: Actor, host_id: uuid.UUID, shown: Iterable[Stranger]) -> Opera
     with transaction():
         host = session.get_one(Host, host_id)
         if not shown:
-            raise Refused(f"There is nothing on {host.name} that may be removed.")
+            raise Refused("There is nothing on {host} that may be removed.", host=host.name)
         if host.dark:
-            raise Conflict(f"{host.name} does not answer. Start its worker and agent first.")
+            raise Conflict(
+                "{host} does not answer. Start its worker and agent first.", host=host.name
+            )
         named = [specs.dump(each) for each in shown]
         operation = open_operation(
             actor,

@@ -230,7 +230,12 @@ def check_password(password: str, user_name: str) -> None:
     from zxcvbn import zxcvbn  # 12 MiB of words, for the rare moment in which they are needed
 
     if not SHORTEST <= len(password) <= LONGEST:
-        raise Refused(f"A password has from {SHORTEST} to {LONGEST} characters.", field="new")
+        raise Refused(
+            "A password has from {shortest} to {longest} characters.",
+            shortest=SHORTEST,
+            longest=LONGEST,
+            field="new",
+        )
     if zxcvbn(_judged(password), user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
         raise Refused(
             "This password would soon be guessed. Take a few words that do not belong together.",
@@ -257,7 +262,7 @@ def _check_free(name: str) -> None:
     same = (User.reads_as == reads_as(name), User.deleted_at.is_(None))
     held = session.scalar(select(User.name).where(*same))
     if held is not None:
-        raise Conflict(names.taken("user", name, held), field="name")
+        raise Conflict.saying(names.taken("user", name, held), field="name")
 
 
 def cloud_roles() -> dict[uuid.UUID, RoleAssignment]:
@@ -275,8 +280,9 @@ def keep_an_administrator(
     inside a change, with all roles in the cloud locked."""
     if mine and mine.role is Role.ADMIN and not _admins(others):
         raise Refused(
-            f"{user.name} is the last administrator of the cloud who may sign in. "
-            "Make somebody else administrator first.",
+            "{user} is the last administrator of the cloud who may sign in. Make somebody "
+            "else administrator first.",
+            user=user.name,
             field="role",
         )
 

@@ -203,15 +203,21 @@ def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.
     """The instance, its row locked, when `actor` may do `action` to it as it is now."""
     instance = _locked_row(actor, action, project_id, instance_id)
     if not instance.may(action):
-        busy = "" if instance.open_operation is None else " Wait for it, or delete it."
         raise Conflict(
-            f"{instance.name} is {instance.status.word.lower()}: "
-            f"it cannot {action.replace('_', ' ')} now.{busy}"
+            "{instance} is {status:state}: it cannot {action:verb} now."
+            if instance.open_operation is None
+            else "{instance} is {status:state}: it cannot {action:verb} now. Wait for it, or "
+            "delete it.",
+            instance=instance.name,
+            status=instance.status,
+            action=action,
         )
     if instance.host_id is None and action in NEED_A_HOST:
         raise Conflict(
-            f"{instance.name} is on no host yet: it cannot {action.replace('_', ' ')} now. "
-            "Delete it, or wait until it has one."
+            "{instance} is on no host yet: it cannot {action:verb} now. Delete it, or wait "
+            "until it has one.",
+            instance=instance.name,
+            action=action,
         )
     return instance
 
@@ -226,7 +232,8 @@ def _locked_row(
     session.refresh(instance, with_for_update={"of": Instance})
     if instance.locked and not actor.may("instances:lock", project_id):
         raise Conflict(
-            f"{instance.name} is locked: only administrators of the project change it. "
-            "Ask one of them to unlock it."
+            "{instance} is locked: only administrators of the project change it. Ask one of "
+            "them to unlock it.",
+            instance=instance.name,
         )
     return instance

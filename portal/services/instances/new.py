@@ -8,7 +8,6 @@ import uuid
 from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import contains_eager, lazyload, make_transient_to_detached
 
-from portal import words
 from portal.db import session, together, transaction, write
 from portal.errors import Refused, all_of
 from portal.models import (
@@ -25,6 +24,7 @@ from portal.models import (
     Visibility,
 )
 from portal.policies import Actor, authorize, visible_images
+from portal.sentences import Sentence
 from portal.services import (
     activities,
     addresses,
@@ -102,19 +102,35 @@ def check(actor: Actor, new: NewInstance) -> tuple[str, str]:
     return name, text
 
 
-def misfit(flavor: Flavor, image: Image) -> str:
-    """Why an instance of this size cannot start from the image; empty if it can."""
+def misfit(flavor: Flavor, image: Image) -> Sentence | None:
+    """Why an instance of this size cannot start from the image; None if it can."""
+    named = {"image": image.name, "flavor": flavor.name}
     if flavor.disk_gib < image.disk_gib:
-        return (
-            f"{image.name} needs a disk of {words.disk(image.disk_gib)}, {flavor.name} has "
-            f"{words.disk(flavor.disk_gib)}{_by_how_little(flavor, image)}. Choose a larger flavor."
+        sizes = {"needed": image.disk_gib, "has": flavor.disk_gib}
+        over = image.virtual_size_bytes - flavor.disk_gib * GIB
+        if 0 < over < GIB:  # a disk needs a whole GiB more, and is larger by less than that
+            return Sentence(
+                "{image} needs a disk of {needed:disk}, {flavor} has {has:disk}: it is {over:size} "
+                "larger. Choose a larger flavor.",
+                **named,
+                **sizes,
+                over=over,
+            )
+        return Sentence(
+            "{image} needs a disk of {needed:disk}, {flavor} has {has:disk}. Choose a larger "
+            "flavor.",
+            **named,
+            **sizes,
         )
     if flavor.memory_mib < image.min_memory_mib:
-        return (
-            f"{image.name} needs {words.memory(image.min_memory_mib)} of memory, {flavor.name} has "
-            f"{words.memory(flavor.memory_mib)}. Choose a larger flavor."
+        return Sentence(
+            "{image} needs {needed:memory} of memory, {flavor} has {has:memory}. Choose a larger "
+            "flavor.",
+            **named,
+            needed=image.min_memory_mib,
+            has=flavor.memory_mib,
         )
-    return ""
+    return None
 
 
 def _create(
@@ -129,7 +145,7 @@ def _create(
             return [session.get_one(Instance, each) for each in made]
         parts = _find_parts(actor, new)
         if sentence := misfit(parts.flavor, parts.image):
-            raise Refused(sentence, field="flavor_id")
+            raise Refused.saying(sentence, field="flavor_id")
         quotas.check(
             new.project_id,
             instances=new.count,
@@ -187,10 +203,11 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
     if not image.ready:
         raise Refused(
-            f"{image.name} is not there yet: it is {image.status.word.lower()}. Wait for it, or "
-            "choose another."
+            "{image} is not there yet: it is {status:state}. Wait for it, or choose another."
             if image.busy
-            else f"{image.name} could not be fetched, so nothing starts from it. Choose another.",
+            else "{image} could not be fetched, so nothing starts from it. Choose another.",
+            image=image.name,
+            status=image.status,
             field="image_id",
         )
     if not network:
@@ -257,15 +274,7 @@ PARTS = _statement_of_the_parts()
 
 def _check_count(count: int) -> None:
     if not 1 <= count <= MOST_AT_ONCE:
-        raise Refused(f"From 1 to {MOST_AT_ONCE} at once.", field="count")
-
-
-def _by_how_little(flavor: Flavor, image: Image) -> str:
-    """What makes a disk need a whole GiB more, where it is less than that."""
-    over = image.virtual_size_bytes - flavor.disk_gib * GIB
-    if not 0 < over < GIB:
-        return ""
-    return f": it is {words.size(over)} larger"
+        raise Refused("From 1 to {most} at once.", most=MOST_AT_ONCE, field="count")
 
 
 def _columns(
