@@ -33,8 +33,8 @@ def open_screen(instance: Instance) -> socket.socket:
         return stream
     stream.close()
     if said == NO_SCREEN:
-        raise Unavailable(f"{instance.name} has no screen at this moment.")
-    raise Unavailable(f"The host of {instance.name} does not show its screen.")
+        raise Unavailable("{instance} has no screen at this moment.", instance=instance.name)
+    raise Unavailable("The host of {instance} does not show its screen.", instance=instance.name)
 
 
 def _reach(host: Host) -> socket.socket:
@@ -47,7 +47,9 @@ def _reach(host: Host) -> socket.socket:
         stream.connect(path)
     except OSError as error:
         stream.close()
-        raise Unavailable(f"The host's agent cannot be reached: {error.strerror}.") from None
+        raise Unavailable(
+            "The host's agent cannot be reached: {problem}.", problem=error.strerror
+        ) from None
     return stream
 
 

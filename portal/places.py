@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from portal.errors import Busy
+from portal.sentences import Sentence
 
 LEAST = 2  # a person's share, however few there are
 
@@ -16,7 +17,7 @@ class Places:
     """So many places. `full` is said when all are taken; `each` is what one is for, in the
     plural."""
 
-    def __init__(self, number: int, *, full: str, each: str, retry_after: int):
+    def __init__(self, number: int, *, full: Sentence, each: str, retry_after: int):
         self._full, self._each, self._retry_after = full, each, retry_after
         self._most = {
             "all": number,
@@ -34,7 +35,7 @@ class Places:
         with self._lock:
             for share, key in keys:
                 if self._taken[share, key] >= self._most[share]:
-                    raise Busy(self._refusal(share), retry_after=self._retry_after)
+                    raise Busy.saying(self._refusal(share), retry_after=self._retry_after)
             self._taken.update(keys)
         try:
             yield
@@ -45,11 +46,15 @@ class Places:
                     if not self._taken[key]:
                         del self._taken[key]
 
-    def _refusal(self, share: str) -> str:
-        most = self._most[share]
+    def _refusal(self, share: str) -> Sentence:
+        known = {"most": self._most[share], "each": self._each}
         match share:
             case "person":
-                return f"You have {most} {self._each}, as many as one person may at a time."
+                return Sentence(
+                    "You have {most} {each}, as many as one person may at a time.", **known
+                )
             case "project":
-                return f"This project has {most} {self._each}, as many as one may at a time."
+                return Sentence(
+                    "This project has {most} {each}, as many as one may at a time.", **known
+                )
         return self._full

@@ -102,14 +102,13 @@ def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None
     if permission in PROJECT and actor.role(project_id) is None:
         raise NotFound("There is no such project, or you have no part in it.")
     needed = PROJECT.get(permission) or SYSTEM[permission]
-    where, whom = (
-        ("in this project", "an administrator of the project")
-        if permission in PROJECT
-        else ("of the cloud", "an administrator of the cloud")
-    )
     raise Forbidden(
-        f"This needs the role “{needed}” {where}, which you do not have. Ask {whom} to do it, or "
-        "to give you that role."
+        "This needs the role “{role}” in this project, which you do not have. Ask an administrator "
+        "of the project to do it, or to give you that role."
+        if permission in PROJECT
+        else "This needs the role “{role}” of the cloud, which you do not have. Ask an "
+        "administrator of the cloud to do it, or to give you that role.",
+        role=needed,
     )
 
 

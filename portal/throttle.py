@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from portal import config
 from portal.db import steady
-from portal.errors import TooMany, Unavailable
+from portal.errors import SOON_SECONDS, TooMany, Unavailable
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 class OutOfReach(Unavailable):
     """It cannot be counted, so it is not allowed."""
+
+    retry_after = SOON_SECONDS
 
 
 class Try:
@@ -75,7 +77,11 @@ class Try:
         window = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key, self._epoch)
         reset = window.reset_time
         seconds = max(1, round(reset - time.time()))
-        return TooMany(f"Too many wrong passwords. Wait {seconds} seconds.", retry_after=seconds)
+        return TooMany(
+            "Too many wrong passwords. Wait {seconds} seconds.",
+            seconds=seconds,
+            retry_after=seconds,
+        )
 
 
 def check(what: str, who: str, *, per_minute: int) -> None:
@@ -90,7 +96,8 @@ def check(what: str, who: str, *, per_minute: int) -> None:
         log.warning("%s are not counted: %s", what, error)
         return
     raise TooMany(
-        f"That was asked for more than {per_minute} times within a minute.",
+        "That was asked for more than {per_minute} times within a minute.",
+        per_minute=per_minute,
         retry_after=max(1, round(reset - time.time())),
     )
 
@@ -111,7 +118,10 @@ def check_pace(what: str, who: str, *, per_minute: int) -> None:
     reset = _here().get_window_stats(_limit(per_minute), what, who, _epoch())
     seconds = max(1, round(reset.reset_time - time.time()))
     raise TooMany(
-        f"More than {per_minute} {what} within a minute. Wait {seconds} seconds.",
+        "More than {per_minute} {what} within a minute. Wait {seconds} seconds.",
+        per_minute=per_minute,
+        what=what,
+        seconds=seconds,
         retry_after=seconds,
     )
 

@@ -16,7 +16,7 @@ import redis
 
 from portal import config
 from portal.db import boot, steady
-from portal.errors import Unavailable
+from portal.errors import SOON_SECONDS, Unavailable
 
 LASTS_SECONDS = 30
 PREFIX = "portico:ticket:"
@@ -30,7 +30,8 @@ def mint(grant: dict[str, str]) -> str:
         _connection(config.current().redis).set(_key(ticket), kept, ex=LASTS_SECONDS)
     except redis.RedisError:
         raise Unavailable(
-            "No ticket can be given out while the message store (Redis) is out of reach."
+            "No ticket can be given out while the message store (Redis) is out of reach.",
+            retry_after=SOON_SECONDS,
         ) from None
     return ticket
 
@@ -42,7 +43,8 @@ def redeem(ticket: str) -> dict[str, str] | None:
         kept = _connection(config.current().redis).getdel(_key(ticket))
     except redis.RedisError:
         raise Unavailable(
-            "No ticket can be checked while the message store (Redis) is out of reach."
+            "No ticket can be checked while the message store (Redis) is out of reach.",
+            retry_after=SOON_SECONDS,
         ) from None
     if kept is None:
         return None

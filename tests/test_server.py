@@ -14,6 +14,7 @@ import requests
 
 from portal.errors import Busy
 from portal.places import Places
+from portal.sentences import Sentence
 from portal.server.arrivals import Arrival, State
 from tests.web import WebServer
 
@@ -281,7 +282,7 @@ def test_one_persons_uploads_leave_places_for_others(serve, cloud):
 
 
 def test_places_are_shared_out_per_person_and_project():
-    places = Places(8, full="All taken.", each="consoles open", retry_after=30)
+    places = Places(8, full=Sentence("All taken."), each="consoles open", retry_after=30)
     alice, bob, red, blue = (uuid.uuid4() for _ in range(4))
     with contextlib.ExitStack() as taken:
         take = lambda user, project: taken.enter_context(places.one(user, project))  # noqa: E731

@@ -22,7 +22,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import config, doors, throttle, words
 from portal.auth.browser import SAFE_METHODS
-from portal.errors import Conflict, Refused, TooMany
+from portal.errors import Conflict, Refused
 from portal.pages import deeds, navigation, reasons
 from portal.services import names
 from portal.services.activities import record_refusal
@@ -97,7 +97,7 @@ def partial() -> bool:
 def remember_refusal(refused: Refused) -> None:
     """What was refused is in the record too: who, what, why. Whoever shall wait is told so in a
     header (RFC 9110, 10.2.3), on whichever page it is said."""
-    if isinstance(refused, TooMany):
+    if refused.retry_after:
         g.retry_after = refused.retry_after
     if current_user.is_authenticated and request.method not in SAFE_METHODS:
         arguments = request.view_args or {}
@@ -150,7 +150,10 @@ def _find_project() -> None:
     if project.going:
         g.going_project = project.id
     if project.going and request.method not in SAFE_METHODS:
-        raise Conflict(f"{project.name} is being deleted: nothing in it can be changed any more.")
+        raise Conflict(
+            "{project} is being deleted: nothing in it can be changed any more.",
+            project=project.name,
+        )
 
 
 def _shell() -> dict:

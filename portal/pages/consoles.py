@@ -17,6 +17,7 @@ from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
 from portal.places import Places
 from portal.policies import authorize
 from portal.relay import OVER, Browser, Relay
+from portal.sentences import Sentence
 from portal.services import consoles, instances
 
 TICKET = "ticket."  # begins the subprotocol that carries it
@@ -66,8 +67,8 @@ def ticket(project_id, instance_id):
             )
     except Refused as refused:
         remember_refusal(refused)
-        if after := getattr(refused, "retry_after", None):
-            headers["Retry-After"] = str(after)
+        if refused.retry_after:
+            headers["Retry-After"] = str(refused.retry_after)
         return str(refused), refused.status, headers
     return minted, headers
 
@@ -138,7 +139,7 @@ def _room(project_id) -> contextlib.AbstractContextManager:
 def _places(consoles_at_once: int) -> Places:
     return Places(
         consoles_at_once,
-        full="As many consoles are open as may be at a time.",
+        full=Sentence("As many consoles are open as may be at a time."),
         each="consoles open",
         retry_after=FULL_SECONDS,
     )

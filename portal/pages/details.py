@@ -48,11 +48,11 @@ def _read(written: str) -> dict[str, str]:
         name, equals, text = (part.strip() for part in line.partition("="))
         if not equals or not name:
             raise Refused(
-                f"Write each property on a line of its own, as name = text. This one is not: "
-                f"{line.strip()[:80]}",
+                "Write each property on a line of its own, as name = text. This one is not: {line}",
+                line=line.strip()[:80],
                 field="properties",
             )
         if name in properties:
-            raise Refused(f"{name[:80]} is there twice.", field="properties")
+            raise Refused("{name} is there twice.", name=name[:80], field="properties")
         properties[name] = text
     return properties

@@ -75,7 +75,7 @@ class Form(FlaskForm):
             return False
         remember_refusal(error)
         self.status = error.status
-        for each in (error, *error.others):
+        for each in error.mistakes:
             field = self._fields.get(each.field or "")
             if field is not None and field.errors:
                 continue  # what it says of it is known by a word of the form itself

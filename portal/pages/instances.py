@@ -360,5 +360,5 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
         "usage": menu.usage,
         "wish": wish,
         "fit": catalog.fit(menu, flavor, count) if flavor and count else None,
-        "misfit": instances.misfit(flavor, image) if flavor and image else "",
+        "misfit": instances.misfit(flavor, image) if flavor and image else None,
     }

@@ -20,6 +20,7 @@ from wtforms import ValidationError
 from portal import config
 from portal.places import Places
 from portal.policies import Actor
+from portal.sentences import Sentence
 
 CHUNK = 2**18  # bytes
 FIELDS_LARGEST = 2**16  # bytes of all fields but the file
@@ -101,7 +102,7 @@ def _content(events: Iterator[Event]) -> Iterator[bytes]:
 def _places(number: int) -> Places:
     return Places(
         number,
-        full="As many files are being uploaded as can be.",
+        full=Sentence("As many files are being uploaded as can be."),
         each="uploads under way",
         retry_after=RETRY_SECONDS,
     )

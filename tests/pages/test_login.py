@@ -121,6 +121,7 @@ def test_without_redis_work_goes_on_and_what_was_asked_for_is_done_later(
     answer = Browser(app).send("/login", {"name": "bob", "password": PASSWORD})
     assert answer.status_code == 503
     assert "Redis" in answer.text
+    assert answer.headers["Retry-After"] == "10", "it may be back by then"
     assert alice.open(place).status_code == 200
     made = alice.send(place, alice.fields(f"{place}/new"), page=f"{place}/new")
     assert made.status_code == 303
