@@ -2,12 +2,14 @@
 
 import ast
 import dataclasses
+import string
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from portal import words
 from portal.changes import CHANGES
 from portal.config import Settings
 from workers.config import HostConfig
@@ -35,6 +37,8 @@ SHARED = {  # what portal and workers both import
     "workers.qcow2",  # what a disk image must be, whichever side takes it in
 }
 SHELL = {"base.html", "_running.html", "errors/error.html"}  # templates that belong to no noun
+MAKES_SENTENCES = {"portal/errors.py", "portal/sentences.py"}  # of what it is given
+PARSE = string.Formatter().parse
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 
 
@@ -197,6 +201,98 @@ def test_no_xml_is_built_from_strings():
             if isinstance(node, ast.JoinedStr):
                 text = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
                 assert "<domain" not in text, name(path)
+
+
+def kinds_of_refusals(trees: dict[Path, ast.Module]) -> set[str]:
+    """What makes a sentence that is worded later: a Sentence, and every subclass of Refused."""
+    kinds, found = {"Sentence"}, {"Refused"}
+    while found:
+        kinds |= found
+        found = {
+            node.name
+            for tree in trees.values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+            if kinds & {getattr(base, "id", "") or getattr(base, "attr", "") for base in node.bases}
+        } - kinds
+    return kinds
+
+
+def partials(trees: dict[Path, ast.Module], kinds: set[str]) -> set[str]:
+    """Names that stand for such a kind with its field: `wrong = functools.partial(Refused, …)`."""
+    return {
+        node.targets[0].id
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        if ast.unparse(node.value.func) == "functools.partial"
+        if getattr(node.value.args[0], "id", "") in kinds
+    }
+
+
+def templates_of(node: ast.expr) -> list[str]:
+    """The sentences that stand here word for word, of which one is taken; [] for anything else."""
+    if isinstance(node, ast.IfExp):
+        each = templates_of(node.body), templates_of(node.orelse)
+        return [*each[0], *each[1]] if all(each) else []
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def faults_of_sentence(call: ast.Call) -> str:
+    """What is wrong with the sentence of a refusal; "" if it is whole and has what it names."""
+    templates = templates_of(call.args[0]) if len(call.args) == 1 else []
+    if not templates:
+        return "the sentence stands here word for word, and its values are arguments"
+    parsed = [(field, spec) for each in templates for _, field, spec, _ in PARSE(each)]
+    named = {field for field, _ in parsed if field is not None}
+    if unknown := {spec for field, spec in parsed if field} - words.SPECS.keys():
+        return f"{unknown} is no way of wording a value"
+    given = {each.arg for each in call.keywords} - {"field", "retry_after"}
+    if not given:
+        return f"{named} is not given" if any(map(str.isidentifier, named)) else ""
+    if None in given:  # **more
+        return "" if given - {None} <= named else f"{given - named} is not in the sentence"
+    return "" if given == named else f"{given ^ named} is given or named, and not both"
+
+
+def test_the_sentence_of_a_refusal_is_a_template_with_named_arguments():
+    trees = {path: ast.parse(path.read_text()) for path in sources("portal")}
+    kinds = kinds_of_refusals(trees)
+    callable_as = kinds | partials(trees, kinds)
+    calls = [
+        (path, node)
+        for path, tree in trees.items()
+        if name(path) not in MAKES_SENTENCES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        if (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in callable_as
+        if node.args or node.keywords  # a kind with one sentence has it already
+    ]
+    assert len(calls) > 200
+    wrong = [
+        f"{name(path)}:{call.lineno}: {fault}"
+        for path, call in calls
+        if (fault := faults_of_sentence(call))
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Refused(f"{name} is busy.")',
+        'Refused("%s is busy." % name)',
+        'Refused("{} is busy.".format(name))',
+        'Refused(name + " is busy.")',
+        "Refused(sentence)",
+        'Refused("It is busy." if short else f"{name} is busy.")',
+        'Refused("{name} is busy.")',
+        'Refused("{name} is busy.", name=name, action=action)',
+        'Refused("{size:megabytes} are too many.", size=size)',
+    ],
+)
+def test_what_is_no_template_is_noticed(written):
+    assert faults_of_sentence(ast.parse(written, mode="eval").body)
 
 
 def test_no_user_text_is_marked_safe():
