@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from portal import words
 from portal.models import Activity
+from portal.services import quotas
 
 NOUNS = {"key_pairs": "SSH key"}  # where it is not the table's name in the singular
 VERBS = {  # when it was done, and when it was refused
@@ -204,6 +205,8 @@ def _said(name: str, value) -> str:
         return ", ".join(f"{each} = {text}" for each, text in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if name in quotas.RESOURCES and value == quotas.NO_LIMIT:
+        return "no limit"
     if name.endswith("_mib"):
         return words.memory(value)
     if name.endswith("_gib"):

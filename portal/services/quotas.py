@@ -17,6 +17,11 @@ from portal.services import activities
 GIB = 2**30
 
 
+NO_LIMIT = -1  # in place of a limit, as in OpenStack's quota sets
+LARGEST = 10**9  # that a limit can be
+BOUNDLESS = 2**62  # of anything, is left where there is no limit
+
+
 @dataclasses.dataclass(frozen=True)
 class Resource:
     """Something that is counted: what it is called, and in which unit."""
@@ -60,11 +65,12 @@ class Usage:
 
     resource: Resource
     used: int
-    limit: int
+    limit: int | None  # None: as much as there is
 
     @property
     def left(self) -> int:
-        return max(0, self.limit - self.used)
+        """How much more it may have; BOUNDLESS without a limit."""
+        return BOUNDLESS if self.limit is None else max(0, self.limit - self.used)
 
 
 def usage(project_id: uuid.UUID) -> dict[str, Usage]:
@@ -77,7 +83,7 @@ def _rows(project_id: uuid.UUID) -> list[Row]:
 
 
 def _usage(rows: list[Row]) -> dict[str, Usage]:
-    limits = {row.resource: row.limit for row in rows}
+    limits = {row.resource: None if row.limit == NO_LIMIT else row.limit for row in rows}
     used = {name: int(amount) for name, amount in rows[0]._mapping.items() if name in COUNTED}
     used["image_gib"] = -(-used["image_bytes"] // GIB)
     settings = config.current()
@@ -125,7 +131,7 @@ def check(project_id: uuid.UUID, **amounts: int) -> None:
 def image_bytes_left(project_id: uuid.UUID) -> int:
     """How large one more image of the project may be."""
     limit = usage(project_id)["image_gib"].limit
-    return max(0, limit * GIB - _image_bytes(project_id))
+    return BOUNDLESS if limit is None else max(0, limit * GIB - _image_bytes(project_id))
 
 
 def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
@@ -137,13 +143,17 @@ def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
 
 
 def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
-    """The project has these limits from now on, whatever it uses already."""
+    """The project has these limits from now on, whatever it uses already; NO_LIMIT is none."""
     authorize(actor, "quotas:change")
     if unknown := limits.keys() - RESOURCES.keys():
         raise Refused("There is no quota for {unknown:list}.", unknown=sorted(unknown))
     for name, limit in limits.items():
-        if not 0 <= limit <= 10**9:
-            raise Refused("A limit is a number from 0 to 1,000,000,000.", field=name)
+        if limit != NO_LIMIT and not 0 <= limit <= LARGEST:
+            raise Refused(
+                "A limit is a number from 0 to {most:count}, or -1 for none.",
+                most=LARGEST,
+                field=name,
+            )
     with transaction():
         project = session.get(Project, project_id)
         if project is None or project.deletion_asked_at:

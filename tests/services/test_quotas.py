@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from portal import config
 from portal.db import session
+from portal.errors import OverQuota, Refused
 from portal.models import Claim, FixedIp, Host, Instance, Resource
-from portal.services import instances, placement
+from portal.services import instances, placement, quotas
 from tests.crowd import at_once
 
 CROWD, ROOM = 50, 10
@@ -56,6 +57,23 @@ def test_a_quota_of_ten_lets_ten_of_fifty_pass_each_with_an_address_of_its_own(o
     there = select(func.count()).select_from(Instance).where(Instance.deleted_at.is_(None))
     assert session.scalar(there) == ROOM
     assert len(set(session.scalars(select(FixedIp.address)))) == ROOM
+
+
+def test_minus_one_is_no_limit_and_another_number_is_one_again(cloud):
+    project_id = cloud.project().id
+    everything = dict.fromkeys(quotas.RESOURCES, quotas.NO_LIMIT)
+    quotas.change(cloud.actor("ada"), project_id, everything)
+    standing = quotas.usage(project_id)
+    assert {each.limit for each in standing.values()} == {None}
+    quotas.check(project_id, **dict.fromkeys(quotas.RESOURCES, 10**12))
+    assert quotas.image_bytes_left(project_id) > 10**18
+    quotas.change(cloud.actor("ada"), project_id, {"vcpus": 2})
+    with pytest.raises(OverQuota, match="0 of 2 are used, 3 more"):
+        quotas.check(project_id, vcpus=3)
+    for limit in (-2, 10**9 + 1):
+        with pytest.raises(Refused, match="or -1 for none") as refused:
+            quotas.change(cloud.actor("ada"), project_id, {"vcpus": limit})
+        assert refused.value.field == "vcpus"
 
 
 def test_hosts_with_room_for_ten_take_ten_of_fifty_from_two_projects(open_cloud):

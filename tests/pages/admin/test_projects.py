@@ -41,7 +41,16 @@ def test_a_quota_holds_from_the_next_request_on(ada, alice, place, red):
     assert "0 of 0 are used, 1 more were asked for" in answer.text
 
 
-@pytest.mark.parametrize("limit", ["-1", "1000000001", "many"])
+def test_minus_one_is_no_limit(ada, alice, place, red):
+    assert ada.send(f"{place}/quotas", {"instances": "-1"}, page=place).status_code == 303
+    assert "no limit" in ada.open(place).text
+    assert ada.fields(place)["instances"] == ["-1"]
+    assert "no limit" in alice.open(f"{red}/").text
+    form = f"{red}/instances/new"
+    assert alice.send(f"{red}/instances", alice.fields(form), page=form).status_code == 303
+
+
+@pytest.mark.parametrize("limit", ["-2", "1000000001", "many"])
 def test_a_limit_that_makes_no_sense_is_refused_beside_its_field(ada, place, limit):
     answer = ada.send(f"{place}/quotas", {"vcpus": limit}, page=place)
     assert answer.status_code == 422
