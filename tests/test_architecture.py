@@ -266,6 +266,7 @@ def test_the_sentence_of_a_refusal_is_a_template_with_named_arguments():
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         if (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in callable_as
+        if f"werkzeug.exceptions.{getattr(node.func, 'id', '')}" not in imports(path)
         if node.args or node.keywords  # a kind with one sentence has it already
     ]
     assert len(calls) > 200

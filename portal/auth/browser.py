@@ -19,7 +19,6 @@ from werkzeug.exceptions import BadRequest, Forbidden
 from portal import doors
 from portal.models import Session, User
 from portal.policies import Actor
-from portal.sentences import Sentence
 from portal.services import sessions, users
 
 OPEN = {"login.show", "login.create", "static", "health.show", "health.hosts"}
@@ -147,7 +146,7 @@ def _refuse_other_sites() -> None:
         return
     if same or _a_proxy_drops_something(origin, ours):
         log.warning("refused: Origin %r, Host %r, scheme %s", origin, request.host, request.scheme)
-        raise Forbidden.saying(_what_to_change(origin, ours))
+        raise Forbidden(_what_to_change(origin, ours))
     raise Forbidden("This form was sent from another site.")
 
 
@@ -159,35 +158,23 @@ def _a_proxy_drops_something(origin: str, ours: str) -> bool:
         return False
 
 
-def _what_to_change(origin: str, ours: str) -> Sentence:
+def _what_to_change(origin: str, ours: str) -> str:
     """For whoever set up the proxy: what arrived, and the line that would have made it agree."""
+    sentence = f"This form was sent from another site: its Origin is {origin}, and this is {ours}."
     if not _a_proxy_drops_something(origin, ours):
-        return Sentence(
-            "This form was sent from another site: its Origin is {origin}, and this is {ours}.",
-            origin=origin,
-            ours=ours,
-        )
+        return sentence
     sent, here = urlsplit(origin), urlsplit(ours)
     if sent.netloc != here.netloc:
-        cause = Sentence(
-            "passes on the Host as {host}: it has to be {wanted} (nginx: proxy_set_header Host "
-            "$http_host;)",
-            host=here.netloc,
-            wanted=sent.netloc,
+        cause = (
+            f"passes on the Host as {here.netloc}: it has to be {sent.netloc} "
+            "(nginx: proxy_set_header Host $http_host;)"
         )
     else:
-        cause = Sentence(
-            "does not say that it was by {scheme} (nginx: proxy_set_header X-Forwarded-Proto "
-            "$scheme;), or the portal does not listen to it (PORTICO_PROXIES=1)",
-            scheme=sent.scheme,
+        cause = (
+            f"does not say that it was by {sent.scheme} (nginx: proxy_set_header "
+            "X-Forwarded-Proto $scheme;), or the portal does not listen to it (PORTICO_PROXIES=1)"
         )
-    return Sentence(
-        "This form was sent from another site: its Origin is {origin}, and this is {ours}. If you "
-        "opened this page at {origin}, the proxy before the portal {cause}.",
-        origin=origin,
-        ours=ours,
-        cause=cause,
-    )
+    return f"{sentence} If you opened this page at {origin}, the proxy before the portal {cause}."
 
 
 def _let_nobody_else_in():
