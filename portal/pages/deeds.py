@@ -180,8 +180,10 @@ def deed(entry: Activity) -> Deed:
 def changes(entry: Activity) -> Iterator[Change]:
     """What the entry altered, field by field: what is new, and what was."""
     before, after = entry.before or {}, entry.after or {}
+    if entry.action.startswith("members:"):
+        yield from _roles(before, after)
+        return
     left_out = UNSAID | TOLD.get(entry.action.partition(":")[2], set())
-    people = entry.action.startswith("members:")  # fields are people's names, values their roles
     for name in [*after, *(each for each in before if each not in after)]:
         new, old = after.get(name), before.get(name)
         if name in left_out or new == old:
@@ -189,10 +191,17 @@ def changes(entry: Activity) -> Iterator[Change]:
         if name not in before and new in (None, "", []):
             continue
         yield Change(
-            name if people else FIELDS.get(name) or name.replace("_", " ").capitalize(),
-            _said(name, old) if name in before and not (people and old is None) else None,
-            _said(name, new) if name in after and not (people and new is None) else None,
+            FIELDS.get(name) or name.replace("_", " ").capitalize(),
+            _said(name, old) if name in before else None,
+            _said(name, new) if name in after else None,
         )
+
+
+def _roles(before: Mapping, after: Mapping) -> Iterator[Change]:
+    """Who is in a project as what: people may be called like any field."""
+    for name in [*after, *(each for each in before if each not in after)]:
+        if after.get(name) != before.get(name):
+            yield Change(name, before.get(name), after.get(name))
 
 
 def _said(name: str, value) -> str:
