@@ -26,6 +26,7 @@ UNSEEN = re.compile(  # what takes no room, or looks like a blank and is a lette
     "\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+NO_XML = "\ufffe\uffff"  # no characters, which no XML may hold (XML 1.0, 2.2)
 MISLEADING = re.compile(f"[{DIRECTIONS}\u00ad\u200b\u2060-\u2064\ufeff]")
 WHOLE_SCRIPTS = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"}
 
@@ -49,7 +50,7 @@ def label(text: str, *, field: str = "name") -> str:
             length=len(name),
             field=field,
         )
-    if any(unicodedata.category(character) in REFUSED for character in name):
+    if any(unicodedata.category(each) in REFUSED or each in NO_XML for each in name):
         raise Refused("A name is one line without control characters.", field=field)
     if found := UNSEEN.search(name):
         raise Refused(

@@ -83,7 +83,20 @@ def test_what_is_written_in_letters_is_kept_as_it_is_seen(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "a\nb", "a\0b", "a\tb", "\x1b[31m", "a\x7f", "a\u2028b", "\ud800", "x" * 256],
+    [
+        "",
+        "   ",
+        "a\nb",
+        "a\0b",
+        "a\tb",
+        "\x1b[31m",
+        "a\x7f",
+        "a\u2028b",
+        "\ud800",
+        "a\ufffe",
+        "\uffff",
+        "x" * 256,
+    ],
 )
 def test_what_is_no_label_is_refused(text):
     with pytest.raises(Refused):
