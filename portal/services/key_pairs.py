@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from sqlalchemy import func, select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, Refused
+from portal.errors import Conflict, NotFound, Refused
 from portal.models import KeyPair, User
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
@@ -151,7 +151,9 @@ def _label(key: PublicKey, name: str) -> str:
 
 
 def _add(actor: Actor, key: PublicKey, label: str) -> KeyPair:
-    session.execute(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
+    owner = select(User.id).where(User.id == actor.user_id, User.deleted_at.is_(None))
+    if session.scalar(owner.with_for_update(key_share=True)) is None:
+        raise NotFound("You were deleted meanwhile, so this key is not kept.")
     own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
     if session.scalar(own.where(KeyPair.name == label)):
         raise Conflict("You have a key named {name} already.", name=label, field="name")

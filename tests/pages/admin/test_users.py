@@ -7,10 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import session, transaction
-from portal.errors import Refused
+from portal.errors import NotFound, Refused
 from portal.models import Activity, Role, RoleAssignment, Session, User
 from portal.policies import COMMAND_LINE
-from portal.services import departures, projects
+from portal.services import departures, key_pairs, projects
+from tests.services.test_key_pairs import ED25519
 
 PEOPLE = "/admin/users"
 CHOSEN = "violet anchor 27 maple"
@@ -156,6 +157,15 @@ def test_a_person_is_deleted_by_their_name_and_is_out_at_once(ada, sign_in, visi
     row = person("bob")
     assert (row.assignments, row.key_pairs, row.password_hash) == ([], [], "")
     assert session.scalar(select(Session).where(Session.user_id == row.id)) is None
+
+
+def test_no_key_is_kept_for_somebody_who_was_deleted_while_they_sent_it(cloud):
+    bob = cloud.actor("bob")
+    departures.delete(COMMAND_LINE, bob.user_id)
+    for take in (key_pairs.create, key_pairs.keep):
+        with pytest.raises(NotFound):
+            take(bob, "late", ED25519)
+    assert person("bob").key_pairs == []
 
 
 def test_what_somebody_made_stays_and_says_that_they_are_gone(ada, alice, sign_in, place, cloud):
