@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, OverQuota, Refused
-from portal.models import Image, Quota, Visibility
+from portal.errors import Conflict, Forbidden, NotFound, OverQuota, Refused
+from portal.models import Image, Quota, Role, Visibility
 from portal.policies import COMMAND_LINE
 from portal.sentences import Sentence
-from portal.services import images
+from portal.services import departures, images, projects, users
 from portal.services.images import NewImage, store
 from tests.services.image_files import MIB, bootable, qcow2
 
@@ -62,6 +62,41 @@ def test_what_is_refused_half_way_leaves_nothing_and_is_not_read_further(cloud):
             raise AssertionError("it came in")
     assert read == 5
     assert files(cloud) == set()
+
+
+@pytest.mark.parametrize("how", ["removed", "deleted", "disabled"])
+def test_whoever_loses_their_part_while_the_bytes_come_in_leaves_none(cloud, how):
+    bob, project = cloud.actor("bob"), cloud.project()
+
+    def slow():
+        yield bootable(b"")
+        match how:
+            case "removed":
+                projects.remove_member(COMMAND_LINE, project.id, bob.user_id)
+            case "deleted":
+                departures.delete(COMMAND_LINE, bob.user_id)
+            case "disabled":
+                users.enable(COMMAND_LINE, bob.user_id, enabled=False)
+        yield bytes(MIB)
+
+    with pytest.raises(NotFound):
+        upload(cloud, by="bob", chunks=slow())
+    assert session.scalar(select(Image).where(Image.name == "disk")) is None
+    assert files(cloud) == set()
+
+
+def test_whoever_loses_the_cloud_while_the_bytes_come_in_publishes_nothing(cloud):
+    alice = cloud.actor("alice")
+    users.set_cloud_role(COMMAND_LINE, alice.user_id, Role.ADMIN)
+
+    def slow():
+        yield bootable(b"")
+        users.set_cloud_role(COMMAND_LINE, alice.user_id, None)
+        yield bytes(MIB)
+
+    with pytest.raises(Forbidden):
+        upload(cloud, chunks=slow(), visibility=Visibility.PUBLIC)
+    assert session.scalar(select(Image).where(Image.name == "disk")) is None
 
 
 def test_the_quota_counts_images_and_their_bytes_together(cloud):

@@ -16,7 +16,7 @@ from portal.errors import Conflict, Forbidden, Refused, all_of
 from portal.models import Image, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
-from portal.services import activities, idempotency, names, quotas
+from portal.services import activities, idempotency, names, quotas, users
 from portal.services.details import Details, checked
 from portal.services.images import store
 from portal.services.images.fetches import stop_fetching
@@ -60,6 +60,9 @@ def create(
         body = idempotency.body_hash(_Sent(new, received.sha256))
         with _kept(received), transaction():
             quotas.lock(project_id)
+            sender = users.as_now(actor)  # who may have lost a role while the bytes came in
+            authorize(sender, "images:create", project_id)
+            _visibility(sender, new.visibility)
             if key and (made := idempotency.earlier(project_id, key, "images:create", body)):
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)
