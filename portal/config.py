@@ -65,6 +65,9 @@ class Settings:
         "Password hashes computed at the same time; more wait their turn.", 2, least=1
     )
 
+    region: str = setting("What programs are told this cloud's region is called.", "RegionOne")
+    token_hours: int = setting("Programs sign in anew after so long, 12 at most.", 12, least=1)
+
     vcpu_overcommit: float = setting("vCPUs promised per CPU thread of a host.", 4.0, least=0.1)
     memory_overcommit: float = setting("MiB promised per MiB of a host's memory.", 1.0, least=0.1)
     disk_overcommit: float = setting("GiB promised per GiB of a host's disk.", 2.0, least=0.1)

@@ -57,17 +57,23 @@ SYSTEM = {
     "cloud:read": Role.READER,
 }
 
-ACCOUNT = {  # everybody's own
-    "account:read",
-    "key_pairs:change",
-    "sessions:revoke",
-    "password:change",
+ACCOUNT = {  # everybody's own; the role that a credential of theirs needs for it, None: they alone
+    "account:read": Role.READER,
+    "key_pairs:change": Role.MEMBER,
+    "sessions:revoke": None,
+    "password:change": None,
+    "application_credentials:read": Role.READER,
+    "application_credentials:change": None,
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """Somebody who acts, with the roles they have at this moment and where they are."""
+    """Somebody who acts, with the roles they have at this moment and where they are.
+
+    Whoever speaks through a program does so for one project, or for the whole cloud: lists show
+    what is there. A page says for each thing in which project it looks.
+    """
 
     user_id: uuid.UUID | None
     user_name: str
@@ -75,6 +81,8 @@ class Actor:
     projects: dict[uuid.UUID, Role] = dataclasses.field(default_factory=dict)
     address: str = ""
     request_id: str = ""
+    project_id: uuid.UUID | None = None  # for which a program speaks
+    credential: Role | None = None  # the role of the credential by which it does
 
     def role(self, project_id: uuid.UUID) -> Role | None:
         """The strongest of the roles that count in this project."""
@@ -84,10 +92,10 @@ class Actor:
     def may(self, permission: str, project_id: uuid.UUID | None = None) -> bool:
         """Whether a page should offer what needs this permission. `authorize` is what decides."""
         if permission in ACCOUNT:
-            return True
+            return self.credential is None or _reaches(self.credential, ACCOUNT[permission])
         held = self.role(project_id) if permission in PROJECT else self.system
         needed = PROJECT.get(permission) or SYSTEM[permission]
-        return held is not None and held.rank >= needed.rank
+        return _reaches(held, needed)
 
 
 # whoever may run commands beside the database may do everything
@@ -99,6 +107,10 @@ def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None
     a thing, Forbidden where they may look and not touch."""
     if actor.may(permission, project_id):
         return
+    if permission in ACCOUNT:
+        raise Forbidden(
+            "An application credential may not do this. Do it yourself, signed in by password."
+        )
     if permission in PROJECT and actor.role(project_id) is None:
         raise NotFound("There is no such project, or you have no part in it.")
     needed = PROJECT.get(permission) or SYSTEM[permission]
@@ -110,6 +122,10 @@ def authorize(actor: Actor, permission: str, project_id: uuid.UUID | None = None
         "administrator of the cloud to do it, or to give you that role.",
         role=needed,
     )
+
+
+def _reaches(held: Role | None, needed: Role | None) -> bool:
+    return held is not None and needed is not None and held.rank >= needed.rank
 
 
 def visible_images(actor: Actor, query: Select) -> Select:

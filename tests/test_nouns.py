@@ -24,7 +24,7 @@ ENGINE = [  # the loops, which carry any noun
     "__main__",
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}
-ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions", "seals"}
+ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions", "seals", "tokens"}
 ITS_SPECS = {"Held", "Observation", "Spec", "VERSION", "dump", "load", "pack", "unpack"}
 ITS_NOUNS = {"NOUNS", "noun_of"}
 ITS_WORDS = {"host"}  # every task has one

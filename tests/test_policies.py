@@ -203,7 +203,7 @@ def test_every_route_asks_for_a_permission_but_what_is_everybodys_own(rows):
 
 def test_every_permission_that_is_asked_for_is_in_a_table(rows):
     named = {permission for row in rows for permission, _ in row.asked}
-    assert named <= PROJECT.keys() | SYSTEM.keys() | ACCOUNT
+    assert named <= PROJECT.keys() | SYSTEM.keys() | ACCOUNT.keys()
 
 
 def test_nobody_is_asked_to_sign_in_everywhere_but_where_all_may_enter(rows):
@@ -237,4 +237,4 @@ def test_what_is_anothers_is_answered_like_what_does_not_exist(rows):
 
 def test_no_permission_has_two_tables():
     assert not PROJECT.keys() & SYSTEM.keys()
-    assert not (PROJECT.keys() | SYSTEM.keys()) & ACCOUNT
+    assert not (PROJECT.keys() | SYSTEM.keys()) & ACCOUNT.keys()

@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select
 
 from portal.db import now, session, transaction
 from portal.models import Outcome, Task, TaskLine
-from portal.services import idempotency, seals, sessions
+from portal.services import idempotency, seals, sessions, tokens
 
 HELD_KEPT = timedelta(hours=1)  # a table that was sent by itself and is held
 FAILED_KEPT = timedelta(days=1)  # one that could not be
@@ -16,14 +16,15 @@ MOST_AT_A_TIME = 2000
 
 
 def tidy() -> None:
-    """Keys of forms that work no more, sessions that have ended by their age, and tables that
-    were sent by themselves are gone. Every entry of the record is sealed."""
+    """Keys of forms that work no more, sessions and tokens that have ended by their age, and
+    tables that were sent by themselves are gone. Every entry of the record is sealed."""
     while seals.seal(everything=True):
         continue
     tasks = _tables_sent()
     with transaction():
         idempotency.forget()
         sessions.forget()
+        tokens.forget()
         session.execute(delete(TaskLine).where(TaskLine.task_id.in_(tasks)))
         session.execute(delete(Task).where(Task.id.in_(tasks)))
 

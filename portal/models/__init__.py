@@ -27,9 +27,11 @@ from portal.models.port import FixedIp, Port
 from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, ProjectStatus, Status, Tone
 from portal.models.task import Task, TaskLine
+from portal.models.token import ApplicationCredential, Token
 
 __all__ = [
     "Activity",
+    "ApplicationCredential",
     "BootLog",
     "Claim",
     "Domain",
@@ -62,6 +64,7 @@ __all__ = [
     "Subnet",
     "Task",
     "TaskLine",
+    "Token",
     "Tone",
     "User",
     "Visibility",

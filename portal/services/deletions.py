@@ -19,6 +19,7 @@ from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
 from portal.errors import Conflict
 from portal.models import (
+    ApplicationCredential,
     BootLog,
     Idempotency,
     Image,
@@ -32,6 +33,7 @@ from portal.models import (
     Scope,
     SecurityGroup,
     SecurityGroupRule,
+    Token,
     User,
 )
 from portal.policies import Actor, authorize
@@ -43,7 +45,9 @@ from portal.services.operations import Part, open_operation, supersede, table_pa
 
 SHOWN = 20  # of the things that stand against it
 AWAITED = (Instance, Network)  # what hosts may hold
-ROWS = (SecurityGroup, Quota, Idempotency, RoleAssignment, Instance)  # go with the project's end
+ROWS = (  # go with the project's end
+    *(Token, ApplicationCredential, SecurityGroup, Quota, Idempotency, RoleAssignment, Instance),
+)
 
 # What is still to be waited for: things that hosts may hold, and changes of them.
 LEFT = or_(

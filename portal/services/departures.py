@@ -10,7 +10,7 @@ from portal.db import now, session, transaction
 from portal.errors import NotFound, Refused
 from portal.models import Image, Instance, Power, Role, RoleAssignment, User, Visibility
 from portal.policies import Actor, authorize
-from portal.services import activities, sessions, users
+from portal.services import activities, application_credentials, sessions, users
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,8 @@ def belongings(actor: Actor, user_id: uuid.UUID) -> Belongings:
 
 
 def delete(actor: Actor, user_id: uuid.UUID) -> str:
-    """The user is gone: their sessions, SSH keys and roles have ended, and their name is free for
-    somebody else. What they made stays, and says who made it. Returns the name."""
+    """The user is gone: their sessions, credentials, SSH keys and roles have ended, and their name
+    is free for somebody else. What they made stays, and says who made it. Returns the name."""
     authorize(actor, "users:delete")
     with transaction():
         user = session.scalar(
@@ -58,6 +58,7 @@ def delete(actor: Actor, user_id: uuid.UUID) -> str:
         user.deleted_at, user.enabled, user.password_hash = now(), False, ""
         user.assignments.clear()
         user.key_pairs.clear()
+        application_credentials.end_all(user.id)
         sessions.end_all(user.id)
         activities.record(actor, "users:delete", user, before=had)
     return user.name

@@ -1,11 +1,13 @@
-"""Lists, a page at a time."""
+"""Lists, a page at a time: by number for people, from one thing to the next for programs."""
 
 import dataclasses
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from portal.db import session
+from portal.errors import Refused
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,63 @@ def ordered(query: Select, wanted: Query, columns: dict) -> Select:
     model_id = columns["id"]
     order = (column.desc(), model_id.desc()) if descending else (column.asc(), model_id.asc())
     return query.order_by(*order).offset(wanted.offset).limit(wanted.limit)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A part of a list that goes on where another ended. Rows that come and go in the meantime
+    make nothing appear in it twice, and nothing that stays is passed over."""
+
+    order: Sequence[tuple[str, bool]] = (("created_at", True),)  # by what, and whether descending
+    after: uuid.UUID | None = None  # the last thing of the stretch before
+    limit: int = 1000
+    backwards: bool = False  # what is before `after`, in the same order
+    filters: Mapping[str, Sequence] = dataclasses.field(default_factory=dict)  # any of the values
+
+
+def stretch(
+    query: Select,
+    wanted: Stretch,
+    columns: Mapping[str, ColumnElement],
+    *,
+    filters: Mapping[str, Callable[[Sequence], ColumnElement]] | None = None,
+    options: Iterable = (),
+) -> tuple[list, bool]:
+    """The things of this part of `query`, and whether there are more behind them. `columns` are
+    what may be sorted and filtered by, "id" among them, none of them ever NULL; `filters` make
+    conditions of the values where that is more than to be one of them. Takes as long wherever in
+    the list it is, given an index. Raises Refused for an `after` that is not in `query`."""
+    if not wanted.limit:
+        return [], False
+    order = [(columns[name], descending) for name, descending in wanted.order]
+    order.append((columns["id"], order[-1][1] if order else False))
+    if wanted.backwards:
+        order = [(column, not descending) for column, descending in order]
+    rows = query if wanted.after is None else query.where(_behind(query, wanted.after, order))
+    for name, values in wanted.filters.items():
+        meant = (filters or {}).get(name, columns[name].in_ if name in columns else None)
+        rows = rows.where(meant(values))
+    rows = rows.order_by(*(column.desc() if down else column.asc() for column, down in order))
+    found = list(session.scalars(rows.options(*options).limit(wanted.limit + 1)).unique())
+    kept = found[: wanted.limit]
+    return kept[::-1] if wanted.backwards else kept, len(found) > wanted.limit
+
+
+def _behind(query: Select, after: uuid.UUID, order: list) -> ColumnElement[bool]:
+    """Whether a row comes after that one."""
+    columns = [column for column, _ in order]
+    mark = session.execute(query.with_only_columns(*columns).where(columns[-1] == after)).first()
+    if mark is None:
+        raise Refused(f"The marker {after} is not in this list: begin it anew.", field="marker")
+    return or_(
+        *(
+            and_(
+                *(before == value for before, value in zip(columns[:number], mark, strict=False)),
+                column < mark[number] if descending else column > mark[number],
+            )
+            for number, (column, descending) in enumerate(order)
+        )
+    )
 
 
 def like(text: str) -> str:

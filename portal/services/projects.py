@@ -93,6 +93,26 @@ def of_actor(actor: Actor) -> list[Project]:
     return list(session.scalars(query))
 
 
+def open_to(actor: Actor) -> list[Project]:
+    """The projects that a program of the actor may speak for, by name, whichever it speaks for
+    now: a credential is for its own alone."""
+    query = select(Project).where(Project.enabled, Project.deletion_asked_at.is_(None))
+    if actor.credential:
+        query = query.where(Project.id == actor.project_id)
+    elif role_in_cloud(actor) is None:
+        held = select(RoleAssignment.project_id).where(RoleAssignment.user_id == actor.user_id)
+        query = query.where(Project.id.in_(held))
+    return list(session.scalars(query.order_by(Project.name)))
+
+
+def role_in_cloud(actor: Actor) -> Role | None:
+    """The role that the actor has in the whole cloud, whatever they speak for now."""
+    if actor.credential:
+        return actor.system
+    held = (RoleAssignment.user_id == actor.user_id, RoleAssignment.project_id.is_(None))
+    return session.scalar(select(RoleAssignment.role).where(*held))
+
+
 def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
     """Who has a role in the project, by name."""
     authorize(actor, "members:read", project_id)

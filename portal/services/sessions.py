@@ -14,7 +14,7 @@ from portal.db import now, session, transaction
 from portal.errors import DiskFull
 from portal.models import Session, User
 from portal.policies import Actor
-from portal.services import activities
+from portal.services import activities, tokens
 
 SEEN_WRITTEN = timedelta(minutes=1)  # `last_seen` is at most so far behind
 WITH_ROLES = (
@@ -102,17 +102,20 @@ def sign_out_everywhere(actor: Actor) -> None:
 
 
 def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
-    """Every session of the user has ended, except the one named. For use inside a change."""
+    """Every session of the user has ended, except the one named, and no token of theirs is worth
+    anything. For use inside a change."""
     others = [] if but is None else [Session.id != but]
     session.execute(
         update(Session)
         .where(Session.user_id == user_id, Session.revoked_at.is_(None), *others)
         .values(revoked_at=now())
     )
+    tokens.end_all(user_id)
 
 
 def end_all(user_id: uuid.UUID) -> None:
-    """Nothing is left of the user's sessions. For use inside a change."""
+    """Nothing is left of the user's sessions and tokens. For use inside a change."""
+    tokens.end_all(user_id)
     session.execute(delete(Session).where(Session.user_id == user_id))
 
 

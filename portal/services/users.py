@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from portal import config, throttle
 from portal.db import session, transaction
-from portal.errors import Busy, Conflict, Refused
+from portal.errors import Busy, Conflict, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
@@ -64,6 +64,21 @@ def prove(name: str, password: str, *, address: str) -> User | None:
     if user is not None:
         attempt.was_none()
     return user
+
+
+def name_of(user_id: uuid.UUID) -> str:
+    """What the user of this id is called; "" for nobody."""
+    query = select(User.name).where(User.id == user_id, User.deleted_at.is_(None))
+    return session.scalar(query) or ""
+
+
+def standing(user_id: uuid.UUID) -> User:
+    """The user of this id, who may sign in. Raises NotFound."""
+    known = (User.id == user_id, User.enabled, User.deleted_at.is_(None))
+    found = session.scalar(select(User).where(*known).execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound("There is no such user.")
+    return found
 
 
 def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
