@@ -25,7 +25,7 @@ def create_app(settings: Settings) -> Flask:
     from flask_compress import Compress
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from portal import cli, config, db, doors, keys, pages
+    from portal import api, cli, config, db, doors, keys, pages
     from portal.auth import browser
 
     config.use(settings)
@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
     doors.install(app)
     browser.install(app)
     pages.install(app)
+    api.install(app)
     cli.install(app)
     app.teardown_appcontext(lambda _: db.session.remove())
     return app

@@ -8,8 +8,13 @@ from portal import config, create_app, db
 from tests.cloud import Clock
 from tests.conftest import install
 from tests.pages.conftest import Browser
+from tests.programs import Program
 from tests.routes import furnish, values
 
+SPEAK_FOR = {  # what a program of each is for: a project, or the whole cloud
+    **dict.fromkeys(("ada", "alice", "bob", "rita"), "red"),
+    "charlie": "blue",
+}
 CAST = ("ada", "alice", "bob", "rita", "charlie")
 
 
@@ -34,6 +39,10 @@ class House:
             name: Browser(self.app).sign_in(name).client.get_cookie("portico").value
             for name in CAST
         }
+        self._tokens = {
+            (name, scope): Program(self.app).sign_in(name, scope).token
+            for name, scope in [*SPEAK_FOR.items(), ("ada", "system")]
+        }
         self._kept = sqlite3.connect(":memory:")
         self._copy(to_kept=True)
 
@@ -42,6 +51,11 @@ class House:
         browser = Browser(self.app)
         browser.client.set_cookie("portico", self._cookies[name])
         return browser
+
+    def program(self, name: str, scope: str = "") -> Program:
+        """A program of this person, signed in from the beginning for their own project, or for the
+        whole cloud ("system")."""
+        return Program(self.app, self._tokens[name, scope or SPEAK_FOR[name]])
 
     def restore(self) -> None:
         """Rows, settings and time are as they were."""

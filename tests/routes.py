@@ -14,6 +14,7 @@ from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
 from portal.db import session, transaction
+from portal.doors import DOORS
 from portal.models import (
     Flavor,
     Host,
@@ -42,6 +43,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
     "topic": lambda cloud, project: "security",
+    "domain_id": lambda cloud, project: "default",
     "filename": lambda cloud, project: "portal.css",
 }
 
@@ -94,12 +96,14 @@ class Route:
         return app.url_map.bind("localhost").build(self.endpoint, arguments, method=self.method)
 
 
-def routes(app: Flask) -> list[Route]:
-    """Every method of every rule, by name."""
+def routes(app: Flask, *, of_api: bool = False) -> list[Route]:
+    """Every method of every rule of the pages, or of the API, by name."""
+    doors = app.extensions[DOORS].values()
     found = [
         Route(rule.endpoint, method, rule, choices)
         for rule in app.url_map.iter_rules()
         if not rule.websocket  # tests/pages/test_consoles.py
+        and of_api == (rule.endpoint.partition(".")[0] in doors)
         for method in rule.methods - {"HEAD", "OPTIONS"}
         for choices in _choices(rule)
     ]
@@ -108,7 +112,8 @@ def routes(app: Flask) -> list[Route]:
 
 def values(cloud: Cloud, project: Project, app: Flask) -> dict:
     """Something for every argument there is: things that exist and belong to `project`."""
-    needed = set().union(*(route.arguments for route in routes(app)))
+    every = [*routes(app), *routes(app, of_api=True)]
+    needed = set().union(*(route.arguments for route in every))
     missing = needed - MAKERS.keys()
     assert not missing, f"tests/routes.py knows nothing for {sorted(missing)}: add it to MAKERS"
     return {name: MAKERS[name](cloud, project) for name in needed}

@@ -62,7 +62,13 @@ class Ageless(TimestampSigner):
 
 
 class Cookies(SecureCookieSessionInterface):
-    """Flask's own, signed so."""
+    """Flask's own, signed so, and for pages alone."""
+
+    def open_session(self, app, request):
+        """What the cookie holds; beside the pages none is read, nor ever set."""
+        if not doors.is_page():
+            return self.make_null_session(app)
+        return super().open_session(app, request)
 
     def get_signing_serializer(self, app):
         """Signs and opens cookies."""

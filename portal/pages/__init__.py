@@ -169,7 +169,7 @@ def _shell() -> dict:
 
 def _headers(response):
     headers = response.headers
-    if not partial():  # which another window may ask for
+    if doors.is_page() and not partial():  # which another window may ask for
         navigation.remember_project(response)
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers["X-Content-Type-Options"] = "nosniff"
@@ -182,7 +182,8 @@ def _headers(response):
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static" or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
-        headers.add("Vary", "HX-Request-Type")
+        if doors.is_page():
+            headers.add("Vary", "HX-Request-Type")
     return response
 
 

@@ -1,0 +1,59 @@
+"""Reading what programs send: JSON, bounded, and judged by a schema before anything else."""
+
+import json
+import re
+
+from flask import request
+
+from portal.api import faults, schemas
+
+DEEPEST = 100  # levels of a body; the deepest that any service knows has eight
+NEVER_TEXT = re.compile("[\0\ud800-\udfff]")  # no database keeps NUL and half characters
+
+
+def read(schema: dict | None = None) -> dict:
+    """The JSON object of this request, if `schema` has it so. Raises Fault: 415 for anything that
+    does not say it is JSON, 413 for too much of it, 400 for what is no JSON, nested too deeply,
+    not in UTF-8, or otherwise than the schema has it."""
+    raw = request.get_data(cache=False)
+    if not request.is_json:
+        raise faults.Fault(415, "Send JSON, with the header Content-Type: application/json.")
+    try:
+        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise faults.bad("This JSON is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise faults.bad("This is not UTF-8.") from None
+    except ValueError as error:
+        raise faults.bad(f"This is no JSON: {error}.") from None
+    if not isinstance(body, dict):
+        raise faults.bad("The body is a JSON object.")
+    if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > DEEPEST:
+        _refuse_what_no_service_reads(body)
+    if schema is not None and (wrong := schemas.wrong(body, schema)):
+        raise faults.bad(wrong)
+    return body
+
+
+def _refuse_constant(name: str):
+    raise ValueError(f"{name} is no number")
+
+
+def _refuse_what_no_service_reads(body: dict) -> None:
+    """Raises Fault for texts that hold no characters, and for levels beyond DEEPEST."""
+    waiting = [(body, 1)]
+    while waiting:
+        value, level = waiting.pop()
+        if level > DEEPEST:
+            raise faults.bad("This JSON is nested too deeply.")
+        if isinstance(value, str) and NEVER_TEXT.search(value):
+            raise faults.bad("A text holds what is no character.")
+        if isinstance(value, dict):
+            waiting += [(each, level + 1) for pair in value.items() for each in pair]
+        if isinstance(value, list):
+            waiting += [(each, level + 1) for each in value]
+
+
+def idempotency_key() -> str:
+    """By which a request that creates is known when it comes twice; "" without one."""
+    return request.headers.get("Idempotency-Key", "")

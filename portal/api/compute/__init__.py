@@ -1,0 +1,1 @@
+"""Instances and what goes with them, which clients call servers (Nova v2.1)."""

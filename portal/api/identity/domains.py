@@ -1,0 +1,41 @@
+"""The one domain: every user and every project is in it."""
+
+from flask import jsonify, request
+
+from portal.api import links
+from portal.api.routes import Routes
+from portal.errors import NotFound
+
+ID, NAME = "default", "Default"
+BRIEF = {"id": ID, "name": NAME}
+
+routes = Routes(__name__, "/v3/domains")
+
+
+@routes.get("")
+def index():
+    found = [_domain()] if meant({"name": request.args.get("name", NAME)}) else []
+    return jsonify(domains=found, links={"self": links.here(), "previous": None, "next": None})
+
+
+@routes.get("/<domain_id>")
+def show(domain_id):
+    if domain_id != ID:
+        raise NotFound(f"There is no domain but {ID}.")
+    return jsonify(domain=_domain())
+
+
+def meant(named: dict) -> bool:
+    """Whether {"id": ...} or {"name": ...} is this domain, or nothing is said of any."""
+    return named.get("id", ID) == ID and str(named.get("name", NAME)).lower() == NAME.lower()
+
+
+def _domain() -> dict:
+    return {
+        **BRIEF,
+        "enabled": True,
+        "description": "The default domain",
+        "tags": [],
+        "options": {},
+        "links": {"self": links.to(f"/identity/v3/domains/{ID}")},
+    }

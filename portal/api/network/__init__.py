@@ -1,0 +1,1 @@
+"""Networks and what goes with them (Neutron v2.0)."""

@@ -1,0 +1,32 @@
+"""What clients call the roles. A token's `admin` is taken for the cloud's, so whoever administers
+one project is its `manager`; each role implies those before it."""
+
+import uuid
+
+from portal.models import Role
+
+NAMES = {  # weakest first: the role in a project, and whether it is the cloud's too
+    "reader": (Role.READER, False),
+    "member": (Role.MEMBER, False),
+    "manager": (Role.ADMIN, False),
+    "admin": (Role.ADMIN, True),
+}
+IDS = {name: uuid.uuid5(uuid.NAMESPACE_URL, f"portico:role {name}") for name in NAMES}
+
+
+def name(role: Role, *, of_cloud: bool = False) -> str:
+    """What clients call a role in a project, or, `of_cloud`, the one in all of it."""
+    if of_cloud and role is Role.ADMIN:
+        return "admin"
+    return next(each for each, (ours, _) in NAMES.items() if ours is role)
+
+
+def implied(name: str) -> list[str]:
+    """The role of this name, and those that it implies, strongest first."""
+    names = list(NAMES)
+    return names[names.index(name) :: -1]
+
+
+def brief(name: str) -> dict:
+    """A role as it stands in a token."""
+    return {"id": IDS[name].hex, "name": name}
