@@ -16,6 +16,7 @@ from werkzeug.routing import AnyConverter, Rule
 from portal.db import session, transaction
 from portal.doors import DOORS
 from portal.models import (
+    ApplicationCredential,
     Flavor,
     Host,
     Image,
@@ -24,6 +25,7 @@ from portal.models import (
     Network,
     Operation,
     Project,
+    Role,
     User,
     Visibility,
 )
@@ -41,6 +43,8 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
+    "credential_id": lambda cloud, project: _credential(project, OWNERS[project.name]),
+    "application_credential_id": lambda cloud, project: _credential(project, MEMBERS[project.name]),
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
     "topic": lambda cloud, project: "security",
     "domain_id": lambda cloud, project: "default",
@@ -49,7 +53,10 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
 
 OWNERS = {"red": "alice", "blue": "charlie"}  # who made what a project has
 MEMBERS = {"red": "rita", "blue": "charlie"}  # of whom things are asked in it
-PERSONAL = {"key_pair_id"}  # things that are there for their owner alone, whatever the role
+PERSONAL = {
+    "key_pair_id",
+    "credential_id",
+}  # things that are there for their owner alone, whatever the role
 
 FIELDS = {  # what every form is sent: enough for each to be understood
     "confirm": "of-red",
@@ -155,6 +162,16 @@ def furnish(cloud: Cloud) -> Cloud:
             )
             key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
             session.add(KeyPair(name=label, user_id=actor.user_id, **key))
+            for each in {owner, MEMBERS[name]}:
+                session.add(
+                    ApplicationCredential(
+                        name=label,
+                        user_id=cloud.actor(each).user_id,
+                        project_id=project.id,
+                        secret_hash="",
+                        role=Role.READER,
+                    )
+                )
     cloud.settle()
     return cloud
 
@@ -165,6 +182,14 @@ def _first(model, project: Project):
 
 def _named(model, name: str):
     return session.scalar(select(model.id).where(model.name == name))
+
+
+def _credential(project: Project, name: str):
+    return session.scalar(
+        select(ApplicationCredential.id)
+        .join(ApplicationCredential.user)
+        .where(ApplicationCredential.project_id == project.id, User.name == name)
+    )
 
 
 def _choices(rule: Rule) -> Iterator[tuple[tuple[str, str], ...]]:

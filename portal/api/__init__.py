@@ -30,7 +30,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OURS = {  # what the record calls what has another name here
     "servers": "instances",
     "os_keypairs": "key_pairs",
-    "application_credentials": "application_credentials",
+    "users_application_credentials": "application_credentials",
 }
 
 

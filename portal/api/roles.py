@@ -2,7 +2,9 @@
 one project is its `manager`; each role implies those before it."""
 
 import uuid
+from collections.abc import Iterable
 
+from portal.api import faults, wire
 from portal.models import Role
 
 NAMES = {  # weakest first: the role in a project, and whether it is the cloud's too
@@ -25,6 +27,26 @@ def implied(name: str) -> list[str]:
     """The role of this name, and those that it implies, strongest first."""
     names = list(NAMES)
     return names[names.index(name) :: -1]
+
+
+def strongest(named: Iterable[dict]) -> str:
+    """The name of the strongest of these, each {"id": ...} or {"name": ...}. Raises Fault, 400,
+    for one that there is not."""
+    names = list(NAMES)
+    return max(map(_named, named), key=names.index)
+
+
+def of_id(role_id: uuid.UUID) -> str | None:
+    """The name of the role of this id; None for one that there is not."""
+    return next((each for each, id_ in IDS.items() if id_ == role_id), None)
+
+
+def _named(said: dict) -> str:
+    id_ = wire.as_id(said.get("id"))
+    found = of_id(id_) if id_ else said.get("name")
+    if found not in NAMES:
+        raise faults.bad(f"There is no such role. There are {', '.join(NAMES)}.")
+    return found
 
 
 def brief(name: str) -> dict:

@@ -41,10 +41,14 @@ class NewCredential:
     secret: str | None = None  # that a program brings; else one is made
 
 
-def create(actor: Actor, new: NewCredential) -> tuple[ApplicationCredential, str]:
-    """A program can sign in by it from now on. Returns it, and its secret, which nobody can be
-    told again."""
+def create(
+    actor: Actor, user_id: uuid.UUID, new: NewCredential
+) -> tuple[ApplicationCredential, str]:
+    """A program can sign in as this user by it from now on, who is the actor: nobody makes one for
+    somebody else. Returns it, and its secret, which nobody can be told again."""
     authorize(actor, "application_credentials:change")
+    if user_id != actor.user_id:
+        raise Forbidden("An application credential is made by the user whose it is.")
     held = actor.role(new.project_id)
     if held is None:
         raise NotFound("There is no such project, or you have no part in it.")

@@ -7,4 +7,7 @@ from tests.programs import by_password
 
 BODIES = {
     "identity.auth.issue": by_password("alice", "red"),
+    "identity.users_application_credentials.create": {
+        "application_credential": {"name": "for a program"}
+    },
 }
