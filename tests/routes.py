@@ -13,6 +13,8 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
+from portal import config
+from portal.api import catalog, roles
 from portal.db import session, transaction
 from portal.doors import DOORS
 from portal.models import (
@@ -48,6 +50,10 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
     "topic": lambda cloud, project: "security",
     "domain_id": lambda cloud, project: "default",
+    "region_id": lambda cloud, project: config.current().region,
+    "role_id": lambda cloud, project: roles.IDS["reader"],
+    "service_id": lambda cloud, project: catalog.id_of("identity"),
+    "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
     "filename": lambda cloud, project: "portal.css",
 }
 

@@ -24,13 +24,13 @@ class Service:
     @property
     def id(self) -> str:
         """Always the same for one service."""
-        return _id(self.type)
+        return id_of(self.type).hex
 
     def endpoint(self, interface: str) -> dict:
         """Where it is reached, as the catalog has it. All interfaces are one here."""
         region = config.current().region
         return {
-            "id": _id(f"{self.type} {interface}"),
+            "id": id_of(f"{self.type} {interface}").hex,
             "interface": interface,
             "region": region,
             "region_id": region,
@@ -64,5 +64,6 @@ def entries() -> list[dict]:
     ]
 
 
-def _id(text: str) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"portico:{text}").hex
+def id_of(text: str) -> uuid.UUID:
+    """The id of the service of this type, or of its endpoint ("identity public"): never another."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"portico:{text}")

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable
 
 from portal.api import faults, wire
+from portal.errors import NotFound, Refused
 from portal.models import Role
 
 NAMES = {  # weakest first: the role in a project, and whether it is the cloud's too
@@ -39,6 +40,21 @@ def strongest(named: Iterable[dict]) -> str:
 def of_id(role_id: uuid.UUID) -> str | None:
     """The name of the role of this id; None for one that there is not."""
     return next((each for each, id_ in IDS.items() if id_ == role_id), None)
+
+
+def in_project(role_id: uuid.UUID) -> Role:
+    """The role that this id means in a project. Raises NotFound for none, and Refused for the one
+    that nobody is given there."""
+    found = of_id(role_id)
+    if found is None:
+        raise NotFound("There is no such role.")
+    role, of_cloud = NAMES[found]
+    if of_cloud:
+        raise Refused(
+            "admin is the role of who looks after the whole cloud: an administrator gives it on "
+            "the page of the user. In a project it is manager."
+        )
+    return role
 
 
 def _named(said: dict) -> str:

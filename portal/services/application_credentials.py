@@ -79,8 +79,12 @@ def create(
         )
         session.add(credential)
         session.flush()
-        after = {"name": label, "role": role, "expires_at": str(new.expires_at or "never")}
-        activities.record(actor, "application_credentials:create", credential, after=after)
+        activities.record(
+            actor,
+            "application_credentials:create",
+            credential,
+            after={"name": label, "role": role, "expires_at": str(new.expires_at or "never")},
+        )
     return credential, secret
 
 
@@ -109,8 +113,12 @@ def delete(actor: Actor, user_id: uuid.UUID, credential_id: uuid.UUID) -> None:
         credential = find(actor, user_id, credential_id)
         if credential.user_id != actor.user_id:
             authorize(actor, "users:change")
-        before = {"name": credential.name}
-        activities.record(actor, "application_credentials:delete", credential, before=before)
+        activities.record(
+            actor,
+            "application_credentials:delete",
+            credential,
+            before={"name": credential.name},
+        )
         end(credential)
 
 

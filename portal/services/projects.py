@@ -18,12 +18,12 @@ from portal.services import (
     security_groups,
     users,
 )
-from portal.services.listing import Query, like, page
+from portal.services.listing import Query, Stretch, like, page, stretch
 
 SORTS = ("name", "created_at")
 
 
-def create(actor: Actor, name: str) -> Project:
+def create(actor: Actor, name: str, *, description: str = "") -> Project:
     """There is a project of this name with its security groups, a network with a way out, and
     nobody in it."""
     authorize(actor, "projects:change")
@@ -34,6 +34,7 @@ def create(actor: Actor, name: str) -> Project:
         if held is not None:
             raise Conflict.saying(names.taken("project", label, held), field="name")
         project = add(label)
+        project.description = description
         activities.record(actor, "projects:create", project, after={"name": label})
     return project
 
@@ -64,6 +65,14 @@ def listed(actor: Actor, wanted: Query) -> tuple[list[Project], int]:
         query = query.where(Project.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(Project, name) for name in (*SORTS, "id")}
     return page(query, wanted, columns, (joinedload(Project.open_operation),))
+
+
+def walk(actor: Actor, wanted: Stretch) -> tuple[list[Project], bool]:
+    """A stretch of all projects, and whether there are more."""
+    authorize(actor, "cloud:read")
+    query = select(Project).where(Project.deleted_at.is_(None))
+    columns = {each: getattr(Project, each) for each in (*SORTS, "enabled", "id")}
+    return stretch(query, wanted, columns)
 
 
 def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
@@ -102,6 +111,16 @@ def open_to(actor: Actor) -> list[Project]:
     elif role_in_cloud(actor) is None:
         held = select(RoleAssignment.project_id).where(RoleAssignment.user_id == actor.user_id)
         query = query.where(Project.id.in_(held))
+    return list(session.scalars(query.order_by(Project.name)))
+
+
+def of_user(actor: Actor, user_id: uuid.UUID) -> list[Project]:
+    """The projects that a user has a role in, by name; one's own are those that are open to one."""
+    if user_id == actor.user_id:
+        return open_to(actor)
+    authorize(actor, "users:read")
+    held = select(RoleAssignment.project_id).where(RoleAssignment.user_id == user_id)
+    query = select(Project).where(Project.id.in_(held), Project.deleted_at.is_(None))
     return list(session.scalars(query.order_by(Project.name)))
 
 
@@ -150,10 +169,7 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
     """The user has this role in the project, whatever they had before."""
     authorize(actor, "members:change", project_id)
     with transaction():
-        project = session.execute(
-            select(Project).where(Project.id == project_id).with_for_update(key_share=True)
-        ).scalar_one()
-        _refuse_going(project)
+        project = lock(project_id)
         named = (User.name == user_name.strip(), User.deleted_at.is_(None))
         user = session.scalar(select(User).where(*named).with_for_update(read=True))
         if user is None:
@@ -183,19 +199,34 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
     they have elsewhere is not this project's, nor are their sessions."""
     authorize(actor, "members:change", project_id)
     with transaction():
-        project = session.execute(
-            select(Project).where(Project.id == project_id).with_for_update(key_share=True)
-        ).scalar_one()
+        project = _locked(project_id)
         held = _assignment(project_id, user_id)
         if held is None:
             raise NotFound("They are not a member of this project.")
-        if held.role is Role.ADMIN:
-            _keep_an_admin(project, held.user)
-        before, name = held.role.value, held.user.name
-        session.delete(held)
-        activities.record(
-            actor, "members:remove", project, before={name: before}, after={name: None}
-        )
+        leave(actor, project, held)
+
+
+def leave(actor: Actor, project: Project, held: RoleAssignment) -> None:
+    """Whoever held the role in the project does so no more. For use inside a change that has
+    locked the project. Raises Refused for its last admin."""
+    if held.role is Role.ADMIN:
+        _keep_an_admin(project, held.user)
+    before, name = held.role.value, held.user.name
+    session.delete(held)
+    activities.record(actor, "members:remove", project, before={name: before}, after={name: None})
+
+
+def lock(project_id: uuid.UUID) -> Project:
+    """The project, to whose members nobody else does anything meanwhile. For use inside a change.
+    Raises Conflict for one that is being deleted."""
+    project = _locked(project_id)
+    _refuse_going(project)
+    return project
+
+
+def _locked(project_id: uuid.UUID) -> Project:
+    query = select(Project).where(Project.id == project_id)
+    return session.execute(query.with_for_update(key_share=True)).scalar_one()
 
 
 def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:

@@ -14,12 +14,12 @@ from sqlalchemy.orm import selectinload
 
 from portal import config, throttle
 from portal.db import session, transaction
-from portal.errors import Busy, Conflict, NotFound, Refused
+from portal.errors import Busy, Conflict, Forbidden, NotFound, Refused
 from portal.models import Domain, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, sessions
-from portal.services.listing import Query, like, page
+from portal.services.listing import Query, Stretch, like, page, stretch
 
 SORTS = ("name", "created_at")
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two of which look alike
@@ -81,7 +81,9 @@ def standing(user_id: uuid.UUID) -> User:
     return found
 
 
-def create(actor: Actor, name: str, password: str, *, must_change: bool = True) -> User:
+def create(
+    actor: Actor, name: str, password: str, *, must_change: bool = True, description: str = ""
+) -> User:
     """There is a user of this name, who has no part in any project yet."""
     authorize(actor, "users:change")
     label = names.distinct(name)
@@ -94,6 +96,7 @@ def create(actor: Actor, name: str, password: str, *, must_change: bool = True) 
             name=label,
             password_hash=hashed,
             must_change_password=must_change,
+            description=description,
         )
         session.add(user)
         session.flush()
@@ -102,10 +105,18 @@ def create(actor: Actor, name: str, password: str, *, must_change: bool = True) 
 
 
 def change_password(
-    actor: Actor, current: str, new: str, *, keep_session: uuid.UUID | None = None
+    actor: Actor,
+    current: str,
+    new: str,
+    *,
+    user_id: uuid.UUID | None = None,
+    keep_session: uuid.UUID | None = None,
 ) -> None:
-    """The actor signs in with `new` from now on; all their sessions but one have ended. A wrong
-    `current` counts like one of a sign-in."""
+    """The actor, who is `user_id` if that is said, signs in with `new` from now on; all their
+    sessions but one have ended. A wrong `current` counts like one of a sign-in."""
+    authorize(actor, "password:change")
+    if user_id not in (None, actor.user_id):
+        raise Forbidden("Only they themselves change their password by the one that they have.")
     user = session.get_one(User, actor.user_id)
     if prove(user.name, current, address=actor.address) is None:
         raise Refused("That is not your present password.", field="current")
@@ -121,15 +132,17 @@ def change_password(
         activities.record(actor, "password:change", user)
 
 
-def reset_password(actor: Actor, user_id: uuid.UUID, password: str) -> None:
-    """The user has this password until they change it at their next sign-in."""
+def reset_password(
+    actor: Actor, user_id: uuid.UUID, password: str, *, must_change: bool = True
+) -> None:
+    """The user has this password; if they must change it, until their next sign-in."""
     authorize(actor, "users:change")
     user = find(actor, user_id)
     check_password(password, user.name)
     hashed = hash_password(password)
     with transaction():
         user = find(actor, user_id)
-        user.password_hash, user.must_change_password = hashed, True
+        user.password_hash, user.must_change_password = hashed, must_change
         sessions.revoke_all(user.id)
         activities.record(actor, "users:reset_password", user, after={"password": "reset"})
 
@@ -180,6 +193,19 @@ def listed(actor: Actor, wanted: Query) -> tuple[list[User], int]:
         query = query.where(User.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(User, name) for name in (*SORTS, "id")}
     return page(query, wanted, columns, (selectinload(User.assignments),))
+
+
+def walk(actor: Actor, wanted: Stretch) -> tuple[list[User], bool]:
+    """A stretch of all users, and whether there are more."""
+    authorize(actor, "users:read")
+    query = select(User).where(User.deleted_at.is_(None))
+    columns = {name: getattr(User, name) for name in (*SORTS, "enabled", "id")}
+    return stretch(query, wanted, columns)
+
+
+def seen(actor: Actor, user_id: uuid.UUID) -> User:
+    """The user: oneself, or, for who may see users, anybody. Raises NotFound."""
+    return standing(user_id) if user_id == actor.user_id else find(actor, user_id)
 
 
 def new_password() -> str:

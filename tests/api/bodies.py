@@ -3,10 +3,17 @@
 A new route that takes a body needs a line here; the laws over all routes send it.
 """
 
+from tests.cloud import PASSWORD
 from tests.programs import by_password
 
 BODIES = {
     "identity.auth.issue": by_password("alice", "red"),
+    "identity.projects.create": {"project": {"name": "green"}},
+    "identity.users.create": {"user": {"name": "dora", "password": PASSWORD}},
+    "identity.users.change": {"user": {"enabled": True}},
+    "identity.users.change_password": {
+        "user": {"original_password": PASSWORD, "password": "lantern 7 gravel orchid moth"}
+    },
     "identity.users_application_credentials.create": {
         "application_credential": {"name": "for a program"}
     },

@@ -31,8 +31,21 @@ PEOPLE = {  # seen from the project red
     "admin": ("ada", ""),
     "system": ("ada", "system"),
 }
-FREE = {"auth", "domains"}  # nouns that everybody may ask for what is their own, or all people's
-ALIKE = {"domain_id"}  # arguments of URLs that name what is the same for everybody
+FREE = {
+    "auth",
+    "domains",
+    "endpoints",
+    "regions",
+    "roles",
+    "services",
+}  # nouns that everybody may ask for what is their own, or all people's
+ALIKE = {
+    "domain_id",
+    "endpoint_id",
+    "region_id",
+    "role_id",
+    "service_id",
+}  # arguments of URLs that name what is the same for everybody
 REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

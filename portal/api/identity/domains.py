@@ -4,7 +4,7 @@ from flask import jsonify, request
 
 from portal.api import links
 from portal.api.routes import Routes
-from portal.errors import NotFound
+from portal.errors import NotFound, Refused
 
 ID, NAME = "default", "Default"
 BRIEF = {"id": ID, "name": NAME}
@@ -28,6 +28,12 @@ def show(domain_id):
 def meant(named: dict) -> bool:
     """Whether {"id": ...} or {"name": ...} is this domain, or nothing is said of any."""
     return named.get("id", ID) == ID and str(named.get("name", NAME)).lower() == NAME.lower()
+
+
+def refuse_others(*ids: str | None) -> None:
+    """Raises Refused for the id of another domain than this one."""
+    if any(each not in (None, ID) for each in ids):
+        raise Refused(f"There is no domain but {ID}, and no project within another.")
 
 
 def _domain() -> dict:
