@@ -29,6 +29,7 @@ PEOPLE = {  # seen from the project red
 }
 FREE = {
     "account",
+    "application_credentials",
     "health",
     "help",
     "key_pairs",

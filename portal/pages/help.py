@@ -12,6 +12,11 @@ TOPICS = {  # as its URL names it: title, what it is about, template
         "What is promised, to whom, against what, and the test that holds each line.",
         "help/security.html",
     ),
+    "api": (
+        "Programs",
+        "How the openstack command line, Terraform and scripts sign in, and what they find.",
+        "help/api.html",
+    ),
     "operating": (
         "Operating",
         "When each change ends, what belongs to nothing, the doctor, backup and upgrade.",

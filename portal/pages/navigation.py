@@ -33,6 +33,7 @@ PARTS = {"consoles": "instances", "boot_logs": "instances"}  # nouns without an 
 LAST_PROJECT = "project"  # a cookie
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
+    ("Application credentials", "square-terminal", "application_credentials.index"),
     ("Password", "shield", "account.password"),
     ("Sessions", "monitor", "account.session_list"),
     ("Help", "circle-help", "help.index"),
