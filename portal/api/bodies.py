@@ -30,7 +30,7 @@ def read(schema: dict | None = None) -> dict:
         raise faults.bad("The body is a JSON object.")
     if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > DEEPEST:
         _refuse_what_no_service_reads(body)
-    if schema is not None and (wrong := schemas.wrong(body, schema)):
+    if schema is not None and (wrong := schemas.mistake(body, schema)):
         raise faults.bad(wrong)
     return body
 

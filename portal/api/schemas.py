@@ -47,7 +47,7 @@ ID = {"type": "string", "format": "uuid"}
 WHOLE = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
 
 
-def wrong(value, schema: dict) -> str:
+def mistake(value, schema: dict) -> str:
     """What is wrong with `value` first, in one sentence; "" if it is as `schema` has it."""
     return next(_wrongs(value, schema, ()), "")
 
@@ -59,7 +59,7 @@ def _wrongs(value, schema: dict, path: tuple) -> Iterator[str]:
         return
     if "enum" in schema and not any(_same(value, each) for each in schema["enum"]):
         yield _at(path, value, f"{_shown(value)} is not one of {schema['enum']!r}")
-    if "oneOf" in schema and all(wrong(value, each) for each in schema["oneOf"]):
+    if "oneOf" in schema and all(mistake(value, each) for each in schema["oneOf"]):
         yield _at(path, value, f"{_shown(value)} is not valid under any of the given schemas")
     match value:
         case str():

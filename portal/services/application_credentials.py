@@ -25,7 +25,6 @@ from portal.services.listing import Stretch, stretch
 
 SECRET_SHORTEST, SECRET_LONGEST = 32, 255  # characters of one that somebody brings
 MOST = 100  # of one user
-WRONG = "There is no such application credential, or its secret is another one."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,9 +63,11 @@ def create(
             select(ApplicationCredential.name).where(ApplicationCredential.user_id == actor.user_id)
         ).all()
         if label in mine:
-            raise Conflict(f"You have a credential named {label} already.", field="name")
+            raise Conflict("You have a credential named {name} already.", name=label, field="name")
         if len(mine) >= MOST:
-            raise Refused(f"You have {MOST} credentials. Delete one that is not used any more.")
+            raise Refused(
+                "You have {most} credentials. Delete one that is not used any more.", most=MOST
+            )
         credential = ApplicationCredential(
             user_id=actor.user_id,
             project_id=new.project_id,
@@ -143,7 +144,7 @@ def prove(
     known = found.secret_hash if found else _hash("")
     right = hmac.compare_digest(known, _hash(secret))
     if found is None or not right or (found.expires_at and found.expires_at <= now()):
-        raise Refused(WRONG)
+        raise Refused("There is no such application credential, or its secret is another one.")
     return found
 
 
@@ -173,8 +174,10 @@ def _secret(brought: str | None) -> str:
         return secrets.token_urlsafe(32)
     if not SECRET_SHORTEST <= len(brought) <= SECRET_LONGEST:
         raise Refused(
-            f"A secret of your own has from {SECRET_SHORTEST} to {SECRET_LONGEST} characters. "
-            "Leave it out, and a good one is made.",
+            "A secret of your own has from {shortest} to {longest} characters. Leave it out, and a "
+            "good one is made.",
+            shortest=SECRET_SHORTEST,
+            longest=SECRET_LONGEST,
             field="secret",
         )
     return brought

@@ -14,8 +14,6 @@ from portal.models import Role, RoleAssignment, User
 from portal.policies import Actor, authorize
 from portal.services import activities, projects
 
-NOT_HELD = "They do not have this role there."
-
 
 def listed(
     actor: Actor, *, project_id: uuid.UUID | None = None, user_id: uuid.UUID | None = None
@@ -44,7 +42,7 @@ def held(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) ->
     authorize(actor, "members:read", project_id)
     found = _assignment(project_id, user_id)
     if found is None or found.role.rank < role.rank:
-        raise NotFound(NOT_HELD)
+        raise NotFound("They do not have this role there.")
 
 
 def give(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) -> None:
@@ -81,7 +79,7 @@ def take(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) ->
         project = projects.lock(project_id)
         mine = _assignment(project_id, user_id)
         if mine is None or mine.role.rank < role.rank:
-            raise NotFound(NOT_HELD)
+            raise NotFound("They do not have this role there.")
         if mine.role is not role:
             raise Conflict("It comes with a stronger role that they have: take that one away.")
         projects.leave(actor, project, mine)

@@ -82,7 +82,9 @@ def _behind(query: Select, after: uuid.UUID, order: list) -> ColumnElement[bool]
     columns = [column for column, _ in order]
     mark = session.execute(query.with_only_columns(*columns).where(columns[-1] == after)).first()
     if mark is None:
-        raise Refused(f"The marker {after} is not in this list: begin it anew.", field="marker")
+        raise Refused(
+            "The marker {marker} is not in this list: begin it anew.", marker=after, field="marker"
+        )
     return or_(
         *(
             and_(

@@ -21,7 +21,7 @@ def index():
 @routes.get("/<domain_id>")
 def show(domain_id):
     if domain_id != ID:
-        raise NotFound(f"There is no domain but {ID}.")
+        raise NotFound("There is no domain but {id}.", id=ID)
     return jsonify(domain=_domain())
 
 
@@ -33,7 +33,7 @@ def meant(named: dict) -> bool:
 def refuse_others(*ids: str | None) -> None:
     """Raises Refused for the id of another domain than this one."""
     if any(each not in (None, ID) for each in ids):
-        raise Refused(f"There is no domain but {ID}, and no project within another.")
+        raise Refused("There is no domain but {id}, and no project within another.", id=ID)
 
 
 def _domain() -> dict:

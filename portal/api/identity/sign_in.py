@@ -62,8 +62,6 @@ SCHEMA = fields(
         }
     }
 )
-WRONG = "That user name and password do not go together."
-NO_ROLE = "You have no role there, or there is no such place."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Wish:
 
 def read(body: dict) -> Wish:
     """What the body of a request asks for. Raises Fault, 400, for what cannot be meant."""
-    if wrong := schemas.wrong(body, SCHEMA):
+    if wrong := schemas.mistake(body, SCHEMA):
         raise faults.bad(wrong)
     identity, scope = body["auth"]["identity"], body["auth"].get("scope")
     methods = identity["methods"]
@@ -109,7 +107,7 @@ def _by_password(wish: Wish, *, address: str, request_id: str) -> tuple[str, Gra
     said = wish.said["user"]
     user = users.prove(_user_name(said), said["password"], address=address)
     if user is None:
-        raise Refused(WRONG)
+        raise Refused("That user name and password do not go together.")
     if user.must_change_password:
         raise Refused("Choose a password of your own first: sign in to the pages of this cloud.")
     return tokens.issue(
@@ -170,12 +168,16 @@ def _scope(wish: Wish) -> uuid.UUID | str | None:
         return CLOUD
     project = wish.scope.get("project")
     if project is None:
-        raise Refused(NO_ROLE)  # nobody has one in a domain
+        raise _no_role()  # nobody has one in a domain
     if "id" in project:
         found = wire.as_id(project["id"])
     else:
         named = domains.meant(project.get("domain", {})) and project.get("name")
         found = tokens.project_named(named) if named else None
     if found is None:
-        raise Refused(NO_ROLE)
+        raise _no_role()
     return found
+
+
+def _no_role() -> Refused:
+    return Refused("You have no role there, or there is no such place.")
