@@ -4,8 +4,18 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import session, transaction
-from portal.models import Flavor, Image, KeyPair, Network, Project, Role, User, Visibility
-from portal.services import instances, networks, projects, users
+from portal.models import (
+    ApplicationCredential,
+    Flavor,
+    Image,
+    KeyPair,
+    Network,
+    Project,
+    Role,
+    User,
+    Visibility,
+)
+from portal.services import application_credentials, instances, networks, projects, users
 from tests.cloud import PASSWORD
 from tests.routes import MAKERS, routes
 
@@ -18,6 +28,8 @@ NAMED = {  # arguments of URLs that tests/routes.py finds by names of its own
     "flavor_id": Flavor,
     "user_id": User,
     "key_pair_id": KeyPair,
+    "credential_id": ApplicationCredential,
+    "application_credential_id": ApplicationCredential,
 }
 HARM = """() => document.querySelectorAll("img, [onerror]").length"""
 
@@ -35,6 +47,8 @@ def caged(site) -> dict:
     wish = cloud.new_instance(CANARY, CANARY, user_data=f"#!/bin/sh\n{CANARY}")
     instances.create(users.actor_of(owner), wish)
     networks.create(ada, project.id, CANARY, "10.7.0.0/24", nat=True)
+    new = application_credentials.NewCredential(project_id=project.id, name=CANARY)
+    application_credentials.create(ada, ada.user_id, new)
     cloud.settle()
     project = session.merge(project)
     found = {name: maker(cloud, project) for name, maker in MAKERS.items() if name not in NAMED} | {
@@ -83,5 +97,6 @@ def test_a_name_is_text_on_every_page(site, window, caged):
         "admin.users.index",
         "admin.flavors.index",
         "key_pairs.index",
+        "application_credentials.index",
         "admin.audit.index",
     } <= set(shown)

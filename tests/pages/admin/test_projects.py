@@ -63,7 +63,7 @@ def test_a_disabled_project_is_gone_for_its_members_and_not_for_administrators(
     instance = cloud.running("web")
     assert ada.send(f"{place}/disable", page=place).status_code == 303
     assert alice.open(f"{red}/instances").status_code == 404
-    assert "red" not in alice.open("/").text
+    assert red not in alice.open("/").text
     assert "web" in ada.open(f"{red}/instances").text
     assert cloud.see(instance).status.word == "Running"
     ada.send(f"{place}/enable", page=place)
