@@ -12,7 +12,7 @@ from portal.db import session, transaction
 from portal.errors import Conflict, NotFound
 from portal.models import Role, RoleAssignment, User
 from portal.policies import Actor, authorize
-from portal.services import activities, projects
+from portal.services import projects
 
 
 def listed(
@@ -40,7 +40,7 @@ def listed(
 def held(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) -> None:
     """Returns if the user has at least this role in the project. Raises NotFound."""
     authorize(actor, "members:read", project_id)
-    found = _assignment(project_id, user_id)
+    found = projects.assignment(project_id, user_id)
     if found is None or found.role.rank < role.rank:
         raise NotFound("They do not have this role there.")
 
@@ -55,20 +55,9 @@ def give(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) ->
         user = session.scalar(select(User).where(*named).with_for_update(read=True))
         if user is None:
             raise NotFound("There is no such user.")
-        mine = _assignment(project_id, user_id)
-        if mine and mine.role.rank >= role.rank:
-            return
-        before = mine and mine.role.value
-        mine = mine or RoleAssignment(user_id=user.id, project_id=project_id)
-        mine.role = role
-        session.add(mine)
-        activities.record(
-            actor,
-            "members:change" if before else "members:add",
-            project,
-            before={user.name: before},
-            after={user.name: role.value},
-        )
+        mine = projects.assignment(project_id, user_id)
+        if mine is None or mine.role.rank < role.rank:
+            projects.assign(actor, project, user, mine, role)
 
 
 def take(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) -> None:
@@ -77,16 +66,9 @@ def take(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID, role: Role) ->
     authorize(actor, "members:change", project_id)
     with transaction():
         project = projects.lock(project_id)
-        mine = _assignment(project_id, user_id)
+        mine = projects.assignment(project_id, user_id)
         if mine is None or mine.role.rank < role.rank:
             raise NotFound("They do not have this role there.")
         if mine.role is not role:
             raise Conflict("It comes with a stronger role that they have: take that one away.")
         projects.leave(actor, project, mine)
-
-
-def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:
-    query = select(RoleAssignment).where(
-        RoleAssignment.project_id == project_id, RoleAssignment.user_id == user_id
-    )
-    return session.scalar(query.execution_options(populate_existing=True))

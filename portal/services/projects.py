@@ -149,7 +149,7 @@ def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
 def member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment:
     """The role that a user has in the project. Raises NotFound."""
     authorize(actor, "members:read", project_id)
-    held = _assignment(project_id, user_id)
+    held = assignment(project_id, user_id)
     if held is None:
         raise NotFound("They are not a member of this project.")
     return held
@@ -177,21 +177,29 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
                 "There is no user of that name. An administrator of the cloud adds people.",
                 field="user_name",
             )
-        held = _assignment(project_id, user.id)
-        before = held and held.role.value
-        if held and held.role is Role.ADMIN and role is not Role.ADMIN:
-            _keep_an_admin(project, user)
-        if held is None:
-            held = RoleAssignment(user_id=user.id, project_id=project_id)
-        held.role = role
-        session.add(held)
-        activities.record(
-            actor,
-            "members:change" if before else "members:add",
-            project,
-            before={user.name: before},
-            after={user.name: role.value},
-        )
+        held = assignment(project_id, user.id)
+        assign(actor, project, user, held, role)
+
+
+def assign(
+    actor: Actor, project: Project, user: User, held: RoleAssignment | None, role: Role
+) -> None:
+    """The user has this role in the project, in which they `held` another or none. For use inside
+    a change that has locked the project. Raises Refused for its last admin."""
+    before = held and held.role.value
+    if held and held.role is Role.ADMIN and role is not Role.ADMIN:
+        _keep_an_admin(project, user)
+    if held is None:
+        held = RoleAssignment(user_id=user.id, project_id=project.id)
+    held.role = role
+    session.add(held)
+    activities.record(
+        actor,
+        "members:change" if before else "members:add",
+        project,
+        before={user.name: before},
+        after={user.name: role.value},
+    )
 
 
 def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> None:
@@ -200,7 +208,7 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
     authorize(actor, "members:change", project_id)
     with transaction():
         project = _locked(project_id)
-        held = _assignment(project_id, user_id)
+        held = assignment(project_id, user_id)
         if held is None:
             raise NotFound("They are not a member of this project.")
         leave(actor, project, held)
@@ -229,12 +237,12 @@ def _locked(project_id: uuid.UUID) -> Project:
     return session.execute(query.with_for_update(key_share=True)).scalar_one()
 
 
-def _assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:
-    return session.scalar(
-        select(RoleAssignment).where(
-            RoleAssignment.project_id == project_id, RoleAssignment.user_id == user_id
-        )
+def assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:
+    """What the user is in the project at this moment."""
+    query = select(RoleAssignment).where(
+        RoleAssignment.project_id == project_id, RoleAssignment.user_id == user_id
     )
+    return session.scalar(query.execution_options(populate_existing=True))
 
 
 def _refuse_going(project: Project) -> None:
