@@ -81,7 +81,7 @@ def _fault(error: Exception, service: str) -> Fault:
 
 def _of_refusal(refused: Refused, service: str) -> Fault:
     status = 400 if refused.status == 422 else refused.status
-    sentence = " ".join(str(each) for each in (refused, *refused.others))
+    sentence = " ".join(map(str, refused.mistakes))
     fault = Fault(status, sentence)
     if isinstance(refused, OverQuota):
         fault.status, fault.kind = OVER_QUOTA.get(service, 403), "OverQuota"

@@ -19,10 +19,10 @@ def here(**changes) -> str:
         query.poplist(name)
         if value is not None:
             query.add(name, str(value))
-    return to(path_with(query))
-
-
-def path_with(query) -> str:
-    """The path of this request with this query."""
     path = quote(request.path)
-    return f"{path}?{urlencode(list(query.items(multi=True)))}" if query else path
+    return to(f"{path}?{urlencode(list(query.items(multi=True)))}" if query else path)
+
+
+def of_list(following: str | None = None) -> dict:
+    """What Keystone says beside a list: where it is, and where it goes on, if it does."""
+    return {"self": here(), "previous": None, "next": following}

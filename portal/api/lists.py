@@ -159,7 +159,7 @@ def _network(noun: str, shown: list[dict], more: bool) -> dict:
 
 def _identity(noun: str, shown: list[dict], more: bool) -> dict:
     following = links.here(marker=shown[-1]["id"]) if more else None
-    return {noun: shown, "links": {"next": following, "self": links.here(), "previous": None}}
+    return {noun: shown, "links": links.of_list(following)}
 
 
 def _image(noun: str, shown: list[dict], more: bool) -> dict:

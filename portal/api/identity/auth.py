@@ -54,14 +54,14 @@ def list_projects():
     found = projects.open_to(shown_tokens.actor())
     return jsonify(
         projects=[project_shown(each) for each in found],
-        links={"self": links.here(), "previous": None, "next": None},
+        links=links.of_list(),
     )
 
 
 @routes.get("/domains")
 def list_domains():
     """Nobody has a role in a domain here."""
-    return jsonify(domains=[], links={"self": links.here(), "previous": None, "next": None})
+    return jsonify(domains=[], links=links.of_list())
 
 
 @routes.get("/system")

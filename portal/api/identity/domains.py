@@ -15,7 +15,7 @@ routes = Routes(__name__, "/v3/domains")
 @routes.get("")
 def index():
     found = [_domain()] if meant({"name": request.args.get("name", NAME)}) else []
-    return jsonify(domains=found, links={"self": links.here(), "previous": None, "next": None})
+    return jsonify(domains=found, links=links.of_list())
 
 
 @routes.get("/<domain_id>")

@@ -14,7 +14,7 @@ def index():
     names = ("interface", "service_id", "region_id")
     asked = {name: request.args[name] for name in names if name in request.args}
     found = [each for each in _all() if asked.items() <= each.items()]
-    return jsonify(endpoints=found, links={"self": links.here(), "previous": None, "next": None})
+    return jsonify(endpoints=found, links=links.of_list())
 
 
 @routes.get("/<id:endpoint_id>")

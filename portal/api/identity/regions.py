@@ -12,8 +12,7 @@ routes = Routes(__name__, "/v3/regions")
 
 @routes.get("")
 def index():
-    said = {"self": links.here(), "previous": None, "next": None}
-    return jsonify(regions=[_region()], links=said)
+    return jsonify(regions=[_region()], links=links.of_list())
 
 
 @routes.get("/<region_id>")

@@ -28,8 +28,7 @@ def index():
         shown = [each for each in shown if "system" in each["scope"]]
     if "group.id" in asked or "scope.domain.id" in asked:
         shown = []  # roles are given to users alone, and not in domains
-    said = {"self": links.here(), "previous": None, "next": None}
-    return jsonify(role_assignments=shown, links=said)
+    return jsonify(role_assignments=shown, links=links.of_list())
 
 
 def _wanted(name: str) -> bool:

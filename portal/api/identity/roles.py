@@ -13,7 +13,7 @@ routes = Routes(__name__, "/v3/roles")
 def index():
     wanted = request.args.get("name")
     found = [_shown(each) for each in roles.NAMES if wanted in (None, each)]
-    return jsonify(roles=found, links={"self": links.here(), "previous": None, "next": None})
+    return jsonify(roles=found, links=links.of_list())
 
 
 @routes.get("/<id:role_id>")

@@ -14,7 +14,7 @@ def index():
     asked = {name: request.args[name] for name in ("type", "name") if name in request.args}
     found = [_shown(each) for each in catalog.served()]
     found = [each for each in found if asked.items() <= each.items()]
-    return jsonify(services=found, links={"self": links.here(), "previous": None, "next": None})
+    return jsonify(services=found, links=links.of_list())
 
 
 @routes.get("/<id:service_id>")

@@ -86,8 +86,7 @@ def change_password(user_id):
 @routes.get("/<id:user_id>/projects")
 def list_projects(user_id):
     found = projects.of_user(tokens.actor(), user_id)
-    said = {"self": links.here(), "previous": None, "next": None}
-    return jsonify(projects=[project_shown(each) for each in found], links=said)
+    return jsonify(projects=[project_shown(each) for each in found], links=links.of_list())
 
 
 def _shown(user: User) -> dict:
