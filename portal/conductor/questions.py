@@ -92,24 +92,21 @@ class Questions:
         """What its host said is written down. An answer that cannot be counts as none."""
         if fate is None or fate.attempt not in ENDED:
             fate = Fate(Attempt.CRASHED, reason="the host did not answer")
-        faults.apart(
-            lambda fates: self._take(put, *fates),
-            [fate],
-            lambda _: faults.survived(
-                lambda: self._take(put, Fate(Attempt.CRASHED, reason=NOT_TAKEN)),
-                None,
-                what=f"the end of a question to {put.question.host.name}",
-            ),
-            what=f"the answer of {put.question.host.name} to {put.question.job}:",
-        )
+        if not self._taken(put, fate):
+            self._taken(put, Fate(Attempt.CRASHED, reason=NOT_TAKEN))
         return 1
 
-    def _take(self, put: Put, fate: Fate) -> None:
+    def _taken(self, put: Put, fate: Fate) -> bool:
+        what = f"the answer of {put.question.host.name} to {put.question.job}"
+        return faults.survived(lambda: self._take(put, fate), False, what=what)
+
+    def _take(self, put: Put, fate: Fate) -> bool:
         with transaction():  # one each, so that nobody waits for more
             if fate.observation:
                 host = session.get_one(Host, put.question.host.id)
                 outcomes.take(host, fate.observation)
             put.noun.answered(put.question, fate)
+        return True
 
     def _put_all(self, wanted: dict[uuid.UUID, tuple[Noun, Question]]) -> None:
         busy: dict[uuid.UUID, int] = {}
