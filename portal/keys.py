@@ -28,6 +28,12 @@ def signing_key() -> str:
     return hashlib.sha256(b"cookies" + first).hexdigest()
 
 
+def digest(secret: str) -> str:
+    """What is kept of 256 random bits, or of a text with as many, that somebody shows again:
+    SHA-256, hexadecimal. A password needs another."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 def new_host_key() -> tuple[str, str]:
     """A key for a host, and the same encrypted for the database."""
     key = Fernet.generate_key()

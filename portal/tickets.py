@@ -8,13 +8,12 @@ clock: set forward, it ends tickets early, and another one is given out.
 """
 
 import functools
-import hashlib
 import json
 import secrets
 
 import redis
 
-from portal import config
+from portal import config, keys
 from portal.db import boot, steady
 from portal.errors import SOON_SECONDS, Unavailable
 
@@ -56,7 +55,7 @@ def redeem(ticket: str) -> dict[str, str] | None:
 
 
 def _key(ticket: str) -> str:
-    return PREFIX + hashlib.sha256(ticket.encode()).hexdigest()
+    return PREFIX + keys.digest(ticket)
 
 
 @functools.cache

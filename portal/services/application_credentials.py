@@ -6,7 +6,6 @@ and is kept as its SHA-256.
 """
 
 import dataclasses
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -16,6 +15,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager, joinedload
 
+from portal import keys
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.models import ApplicationCredential, Project, Role, User
@@ -73,7 +73,7 @@ def create(
             project_id=new.project_id,
             name=label,
             description=new.description,
-            secret_hash=_hash(secret),
+            secret_hash=keys.digest(secret),
             role=role,
             of_cloud=new.of_cloud,
             expires_at=new.expires_at,
@@ -141,15 +141,15 @@ def prove(
     else:
         query = query.where(ApplicationCredential.name == name, User.name == user_name)
     found = session.scalar(query)
-    known = found.secret_hash if found else _hash("")
-    right = hmac.compare_digest(known, _hash(secret))
+    known = found.secret_hash if found else keys.digest("")
+    right = hmac.compare_digest(known, keys.digest(secret))
     if found is None or not right or (found.expires_at and found.expires_at <= now()):
         raise Refused("There is no such application credential, or its secret is another one.")
     return found
 
 
 def end_all(user_id: uuid.UUID) -> None:
-    """The user has none any more. For use inside a change."""
+    """The user has none any more, and no token either. For use inside a change."""
     tokens.end_all(user_id)
     session.execute(
         delete_rows(ApplicationCredential).where(ApplicationCredential.user_id == user_id)
@@ -181,7 +181,3 @@ def _secret(brought: str | None) -> str:
             field="secret",
         )
     return brought
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,7 +1,6 @@
 """Browsers that are signed in. The cookie holds 256 random bits; the table their SHA-256."""
 
 import contextlib
-import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import joinedload
 
-from portal import config
+from portal import config, keys
 from portal.db import now, session, transaction
 from portal.errors import DiskFull
 from portal.models import Session, User
@@ -31,7 +30,7 @@ def open_session(user: User, *, address: str, user_agent: str, request_id: str =
     with transaction():
         session.add(
             Session(
-                id_hash=_hash(secret),
+                id_hash=keys.digest(secret),
                 user_id=user.id,
                 last_seen=now(),
                 address=address,
@@ -46,7 +45,7 @@ def find(secret: str) -> Session | None:
     """The session whose cookie this is, if it has not ended: by sign-out, by an hour's silence,
     by its age, or because its user may no longer sign in. Every page begins with it, so the
     user's roles are read by the same statement."""
-    found = session.scalars(WITH_ROLES, {"id_hash": _hash(secret)}).unique().one_or_none()
+    found = session.scalars(WITH_ROLES, {"id_hash": keys.digest(secret)}).unique().one_or_none()
     return found if found and _lasts(found) else None
 
 
@@ -85,11 +84,13 @@ def sign_out(secret: str, *, address: str = "", request_id: str = "") -> None:
     with transaction():
         ended = session.execute(
             update(Session)
-            .where(Session.id_hash == _hash(secret), Session.revoked_at.is_(None))
+            .where(Session.id_hash == keys.digest(secret), Session.revoked_at.is_(None))
             .values(revoked_at=now())
         )
         if ended.rowcount:
-            found = session.scalars(select(Session).where(Session.id_hash == _hash(secret))).one()
+            found = session.scalars(
+                select(Session).where(Session.id_hash == keys.digest(secret))
+            ).one()
             actor = _actor(found.user, address, request_id)
             activities.record(actor, activities.SIGN_OUT, found.user)
 
@@ -114,8 +115,7 @@ def revoke_all(user_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
 
 
 def end_all(user_id: uuid.UUID) -> None:
-    """Nothing is left of the user's sessions and tokens. For use inside a change."""
-    tokens.end_all(user_id)
+    """Nothing is left of the user's sessions. For use inside a change."""
     session.execute(delete(Session).where(Session.user_id == user_id))
 
 
@@ -142,7 +142,3 @@ def _lasts(found: Session) -> bool:
         and moment - found.last_seen <= timedelta(minutes=settings.session_idle_minutes)
         and found.created_at >= _oldest()
     )
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

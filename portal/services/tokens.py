@@ -6,7 +6,6 @@ token is worth nothing from that moment on.
 """
 
 import dataclasses
-import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from portal import config
+from portal import config, keys
 from portal.db import now, session, transaction
 from portal.errors import NotFound, Refused
 from portal.models import ApplicationCredential, Project, Role, RoleAssignment, Token, User
@@ -123,7 +122,7 @@ def issue(
     with transaction():
         _refuse_if_changed(user.id, judged)
         row = Token(
-            id_hash=_hash(token),
+            id_hash=keys.digest(token),
             user_id=user.id,
             project_id=scope if isinstance(scope, uuid.UUID) else None,
             of_cloud=scope == CLOUD,
@@ -152,7 +151,7 @@ def find(token: str) -> Grant | None:
     has no role any more in what it is for."""
     moment = now()
     values = {
-        "id_hash": _hash(token),
+        "id_hash": keys.digest(token),
         "moment": moment,
         "newest": moment + timedelta(hours=LONGEST_HOURS),
     }
@@ -243,7 +242,3 @@ def _grant(rows: Sequence) -> Grant | None:
 
 def _strongest(roles) -> Role | None:
     return max(roles, key=lambda role: role.rank, default=None)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
