@@ -26,8 +26,12 @@ from portal.models import (
     KeyPair,
     Network,
     Operation,
+    Port,
     Project,
     Role,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
     User,
     Visibility,
 )
@@ -41,6 +45,11 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "instance_id": lambda cloud, project: _first(Instance, project),
     "operation_id": lambda cloud, project: _first(Operation, project),
     "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
+    "subnet_id": lambda cloud, project: _on(Subnet, project),
+    "port_id": lambda cloud, project: _on(Port, project),
+    "security_group_id": lambda cloud, project: _first(SecurityGroup, project),
+    "rule_id": lambda cloud, project: _rule(project),
+    "alias": lambda cloud, project: "quotas",
     "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
     "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
@@ -184,6 +193,16 @@ def furnish(cloud: Cloud) -> Cloud:
 
 def _first(model, project: Project):
     return session.scalar(select(model.id).where(model.project_id == project.id))
+
+
+def _on(model, project: Project):
+    """Something on a network of the project."""
+    return session.scalar(select(model.id).join(Network).where(Network.project_id == project.id))
+
+
+def _rule(project: Project):
+    of_group = SecurityGroupRule.group_id == _first(SecurityGroup, project)
+    return session.scalar(select(SecurityGroupRule.id).where(of_group))
 
 
 def _named(model, name: str):

@@ -47,6 +47,7 @@ class Subnet(Base):
     __tablename__ = "subnets"
 
     network_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("networks.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="", server_default="")
     cidr: Mapped[str] = mapped_column(String(64))
     gateway: Mapped[str] = mapped_column(String(64))
     dhcp_address: Mapped[str] = mapped_column(String(64))

@@ -4,7 +4,7 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
 
 from portal.db import session
 from portal.errors import Refused
@@ -94,6 +94,11 @@ def _behind(query: Select, after: uuid.UUID, order: list) -> ColumnElement[bool]
             for number, (column, descending) in enumerate(order)
         )
     )
+
+
+def always(value: object) -> Callable[[Sequence], ColumnElement]:
+    """A filter by what is the same of everything in a list."""
+    return lambda values: true() if value in values else false()
 
 
 def like(text: str) -> str:

@@ -17,7 +17,7 @@ from portal.policies import Actor, authorize
 from portal.services import activities, finding, names, quotas, scopes
 from portal.services.addresses import new_mac
 from portal.services.details import Details, checked
-from portal.services.listing import Query, ordered
+from portal.services.listing import Query, Stretch, always, ordered, stretch
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
 
@@ -27,6 +27,10 @@ SMALLEST, LARGEST = 29, 16  # prefix lengths: 5 addresses for guests, 65,532
 PRIVATE = [
     ipaddress.ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 ]  # RFC 1918
+COLUMNS = {
+    name: getattr(Network, name)
+    for name in ("id", "name", "project_id", "mtu", "description", "created_at", "updated_at")
+}
 
 
 def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bool) -> Network:
@@ -99,6 +103,16 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[Network]:
             .order_by(Network.created_at, Network.id)
         )
     )
+
+
+def listed(actor: Actor, wanted: Stretch) -> tuple[list[Network], bool]:
+    """A stretch of the networks that the actor looks at, and whether there are more."""
+    authorize(actor, "networks:read", actor.project_id)
+    query = select(Network).where(Network.deleted_at.is_(None))
+    if actor.project_id:
+        query = query.where(Network.project_id == actor.project_id)
+    filters = {"shared": always(False), "up": always(True), "outside": always(False)}
+    return stretch(query, wanted, COLUMNS, filters=filters)
 
 
 def listed_ports(

@@ -2,15 +2,27 @@
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from portal.db import session
-from portal.errors import Refused
+from portal.errors import NotFound, Refused
 from portal.models import Project, SecurityGroup, SecurityGroupRule
 from portal.policies import Actor, authorize
+from portal.services.listing import Stretch, always, stretch
 from workers.specs import RuleSpec
 
 DEFAULT, SSH = "default", "ssh"
+COLUMNS = {
+    name: getattr(SecurityGroup, name)
+    for name in ("id", "name", "project_id", "description", "created_at", "updated_at")
+}
+RULE_COLUMNS = {
+    name: getattr(SecurityGroupRule, name)
+    for name in (
+        *("id", "group_id", "direction", "protocol", "port_min", "port_max", "remote_cidr"),
+        *("remote_group_id", "description", "created_at", "updated_at"),
+    )
+} | {"project_id": SecurityGroup.project_id}
 
 
 def add_first(project: Project) -> None:
@@ -68,3 +80,56 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[SecurityGroup]:
             .order_by(SecurityGroup.created_at, SecurityGroup.id)
         )
     )
+
+
+def listed(actor: Actor, wanted: Stretch) -> tuple[list[SecurityGroup], bool]:
+    """A stretch of the groups that the actor looks at, and whether there are more."""
+    filters = {"shared": always(False)}
+    return stretch(_there(actor, select(SecurityGroup)), wanted, COLUMNS, filters=filters)
+
+
+def find(actor: Actor, group_id: uuid.UUID) -> SecurityGroup:
+    """The group. Raises NotFound."""
+    query = _there(actor, select(SecurityGroup))
+    found = session.scalar(query.where(SecurityGroup.id == group_id))
+    if found is None:
+        raise NotFound("There is no such security group in this project.")
+    return found
+
+
+def listed_rules(
+    actor: Actor, wanted: Stretch
+) -> tuple[list[tuple[SecurityGroupRule, uuid.UUID]], bool]:
+    """A stretch of the rules that the actor looks at, each with the project of its group, and
+    whether there are more."""
+    filters = {"version": always(4)}
+    found, more = stretch(_rules(actor), wanted, RULE_COLUMNS, filters=filters)
+    return _with_projects(found), more
+
+
+def find_rule(actor: Actor, rule_id: uuid.UUID) -> tuple[SecurityGroupRule, uuid.UUID]:
+    """The rule, with the project of its group. Raises NotFound."""
+    found = session.scalar(_rules(actor).where(SecurityGroupRule.id == rule_id))
+    if found is None:
+        raise NotFound("There is no such rule of a security group in this project.")
+    return _with_projects([found])[0]
+
+
+def _rules(actor: Actor) -> Select:
+    on = SecurityGroup.id == SecurityGroupRule.group_id
+    return _there(actor, select(SecurityGroupRule).join(SecurityGroup, on))
+
+
+def _there(actor: Actor, query: Select) -> Select:
+    """`query` where the actor looks: in one project, or in the whole cloud."""
+    authorize(actor, "networks:read", actor.project_id)
+    if actor.project_id is None:
+        return query
+    return query.where(SecurityGroup.project_id == actor.project_id)
+
+
+def _with_projects(rules: list[SecurityGroupRule]) -> list[tuple[SecurityGroupRule, uuid.UUID]]:
+    of_groups = select(SecurityGroup.id, SecurityGroup.project_id)
+    rows = session.execute(of_groups.where(SecurityGroup.id.in_({each.group_id for each in rules})))
+    projects = dict(map(tuple, rows))
+    return [(each, projects[each.group_id]) for each in rules]

@@ -35,6 +35,7 @@ FREE = {
     "auth",
     "domains",
     "endpoints",
+    "extensions",
     "regions",
     "roles",
     "services",
