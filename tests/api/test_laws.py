@@ -36,6 +36,7 @@ FREE = {
     "domains",
     "endpoints",
     "extensions",
+    "schemas",
     "regions",
     "roles",
     "services",

@@ -16,9 +16,22 @@ from portal.policies import (
 )
 from portal.services import finding
 from portal.services.images import store
-from portal.services.listing import Query, like, page
+from portal.services.listing import Query, Stretch, always, like, page, stretch
 
 SORTS = ("name", "created_at", "size_bytes")
+COLUMNS = {
+    "id": Image.id,
+    "name": Image.name,
+    "project_id": Image.project_id,
+    "visibility": Image.visibility,
+    "format": Image.format,
+    "size_bytes": Image.size_bytes,
+    "min_disk": Image.min_disk_gib,
+    "min_memory": Image.min_memory_mib,
+    "protected": Image.protected,
+    "created_at": Image.created_at,
+    "updated_at": Image.updated_at,
+}
 STATES = {each.value: Image.visibility == each for each in Visibility}
 
 
@@ -45,6 +58,23 @@ def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Ima
         query = query.where(STATES[wanted.state])
     columns = {name: getattr(Image, name) for name in (*SORTS, "id")}
     return page(query, wanted, columns, (joinedload(Image.open_operation),))
+
+
+def offered(actor: Actor, wanted: Stretch) -> tuple[list[Image], bool]:
+    """A stretch of the images that the actor can start from where they look, in one project or in
+    the whole cloud, and whether there are more."""
+    authorize(actor, "images:read", actor.project_id)
+    filters = {
+        "visibility": lambda values: Image.visibility.in_({*values} & {*Visibility}),
+        "ready": lambda values: or_(*(Image.ready if each else ~Image.ready for each in values)),
+        "container": always("bare"),
+        "hidden": always(False),
+        "size_min": lambda values: Image.size_bytes >= max(values),
+        "size_max": lambda values: Image.size_bytes <= min(values),
+    }
+    known = offered_images(actor, actor.project_id)
+    options = (joinedload(Image.open_operation),)
+    return stretch(known, wanted, COLUMNS, filters=filters, options=options)
 
 
 def private_to_others(actor: Actor, project_id: uuid.UUID) -> int:

@@ -1,0 +1,57 @@
+"""What an image looks like to clients, and a list of them.
+
+https://docs.openstack.org/api-ref/image/v2/#image-schemas
+"""
+
+from flask import jsonify
+
+from portal.api.routes import Routes
+
+TEXT, WHOLE, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+NOT_YET = {"type": ["null", "string"]}
+NO_SIZE_YET = {"type": ["null", "integer"]}
+IMAGE = {
+    "name": "image",
+    "properties": {
+        **dict.fromkeys(("id", "name", "created_at", "updated_at"), TEXT),
+        **dict.fromkeys(("self", "file", "schema", "container_format"), TEXT),
+        **dict.fromkeys(("owner", "disk_format", "checksum", "os_hash_algo"), NOT_YET),
+        "os_hash_value": NOT_YET,
+        "status": {"type": "string", "enum": ["active", "importing", "killed"]},
+        "visibility": {"type": "string", "enum": ["private", "shared", "public"]},
+        **dict.fromkeys(("size", "virtual_size"), NO_SIZE_YET),
+        **dict.fromkeys(("min_disk", "min_ram"), WHOLE),
+        **dict.fromkeys(("protected", "os_hidden"), FLAG),
+        "tags": {"type": "array", "items": TEXT},
+    },
+    "additionalProperties": TEXT,
+    "links": [
+        {"rel": "self", "href": "{self}"},
+        {"rel": "enclosure", "href": "{file}"},
+        {"rel": "describedby", "href": "{schema}"},
+    ],
+}
+IMAGES = {
+    "name": "images",
+    "properties": {
+        "images": {"type": "array", "items": IMAGE},
+        **dict.fromkeys(("first", "next", "schema"), TEXT),
+    },
+    "links": [
+        {"rel": "first", "href": "{first}"},
+        {"rel": "next", "href": "{next}"},
+        {"rel": "describedby", "href": "{schema}"},
+    ],
+}
+
+routes = Routes(__name__, "/v2/schemas")
+
+
+@routes.get("/image")
+def show_image():
+    return jsonify(IMAGE)
+
+
+@routes.get("/images")
+def show_images():
+    return jsonify(IMAGES)
