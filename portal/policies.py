@@ -35,6 +35,8 @@ PROJECT = {
     "networks:read": Role.READER,
     "networks:create": Role.MEMBER,
     "networks:describe": Role.MEMBER,
+    "networks:add_subnet": Role.MEMBER,
+    "networks:remove_subnet": Role.MEMBER,
     "networks:delete": Role.MEMBER,
     "operations:read": Role.READER,
     "activities:read": Role.READER,

@@ -13,6 +13,9 @@ class IdConverter(BaseConverter):
     """`<id:server_id>` in a path: a UUID with dashes or without. A name leads nowhere there, which
     clients expect: they ask for it by name next."""
 
+    # A path that only fails to be converted would be one with other methods: 405.
+    regex = "[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
+
     def to_python(self, value: str) -> uuid.UUID:
         """The id. Raises ValidationError for anything else."""
         found = as_id(value)

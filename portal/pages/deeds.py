@@ -60,6 +60,8 @@ WHOLE = {  # where verb and noun do not make the sentence
     "members:create": ("Added somebody to project", "Add somebody to project"),
     "members:delete": ("Removed somebody from project", "Remove somebody from project"),
     "members:remove": ("Removed somebody from project", "Remove somebody from project"),
+    "networks:add_subnet": ("Gave a range to network", "Give a range to network"),
+    "networks:remove_subnet": ("Took a range from network", "Take a range from network"),
     "password:change": ("Changed their password", "Change their password"),
     "projects:change_quotas": ("Changed the quota of project", "Change the quota of project"),
     "projects:give_role": ("Gave a role in project", "Give a role in project"),
@@ -69,6 +71,8 @@ WHOLE = {  # where verb and noun do not make the sentence
     "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
     "sessions:sign_in": ("Signed in", "Was not let in"),
     "sessions:sign_out": ("Signed out", "Was not signed out"),
+    "subnets:create": ("Gave a range to a network", "Give a range to a network"),
+    "subnets:delete": ("Took a range from a network", "Take a range from a network"),
     "users:change_role": ("Changed the role of user", "Change the role of user"),
     "users:reset_password": ("Reset the password of user", "Reset the password of user"),
 }

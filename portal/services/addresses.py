@@ -72,6 +72,12 @@ def free(
 ) -> tuple[list[Place], set[str]]:
     """`count` places, of the network's subnets in their order, and which of these DNS names
     somebody bears there. Raises Conflict when there are fewer addresses."""
+    if not network.subnets:
+        raise Conflict(
+            "The network {network} has no range of addresses yet. Give it a subnet, or choose "
+            "another network.",
+            network=network.name,
+        )
     found: list[Place] = []
     for subnet in network.subnets:
         first = ipaddress.ip_network(subnet.cidr)[0]

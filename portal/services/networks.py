@@ -33,41 +33,49 @@ COLUMNS = {
 }
 
 
-def create(actor: Actor, project_id: uuid.UUID, name: str, cidr: str, *, nat: bool) -> Network:
-    """There is a network of the project. No host carries it until an instance is on it."""
+def create(
+    actor: Actor, project_id: uuid.UUID, name: str, cidr: str | None, *, nat: bool
+) -> Network:
+    """There is a network of the project, with this range of addresses; with None it has none yet,
+    and instances get none there. No host carries it until an instance is on it."""
     authorize(actor, "networks:create", project_id)
-    label, block = all_of(lambda: names.label(name), lambda: parse_cidr(cidr))
+    label, block = all_of(lambda: names.label(name), lambda: cidr is not None and parse_cidr(cidr))
     with transaction():
         quotas.lock(project_id)
         quotas.check(project_id, networks=1)
-        for other in session.scalars(
-            select(Subnet)
-            .join(Network)
-            .where(Network.project_id == project_id, Network.deleted_at.is_(None))
-        ):
-            if block.overlaps(ipaddress.ip_network(other.cidr)):
-                raise Refused(
-                    "{block} overlaps {cidr}, which the network {network} of this project has. "
-                    "Choose another range.",
-                    block=block,
-                    cidr=other.cidr,
-                    network=other.network.name,
-                    field="cidr",
-                )
-        network = add(project_id, name=label, cidr=str(block), nat=nat)
+        if block:
+            refuse_overlap(project_id, block)
+        network = add(project_id, name=label, cidr=str(block) if block else None, nat=nat)
         activities.record(
             actor,
             "networks:create",
             network,
-            after={"name": label, "cidr": str(block), "nat": nat},
+            after={"name": label, "cidr": network.ranges, "nat": nat},
         )
     return network
 
 
-def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
-    """A network with its subnet: the first address is the gateway, the last one answers DHCP and
-    DNS. For use inside a change."""
-    block = ipaddress.ip_network(cidr)
+def refuse_overlap(project_id: uuid.UUID, block: ipaddress.IPv4Network) -> None:
+    """Return when no network of the project has an address of the range. Raises Refused. Call it
+    under the lock of the project."""
+    for other in session.scalars(
+        select(Subnet)
+        .join(Network)
+        .where(Network.project_id == project_id, Network.deleted_at.is_(None))
+    ):
+        if block.overlaps(ipaddress.ip_network(other.cidr)):
+            raise Refused(
+                "{block} overlaps {cidr}, which the network {network} of this project has. "
+                "Choose another range.",
+                block=block,
+                cidr=other.cidr,
+                network=other.network.name,
+                field="cidr",
+            )
+
+
+def add(project_id: uuid.UUID, *, name: str, cidr: str | None, nat: bool) -> Network:
+    """A network, with its subnet if it has a range of addresses. For use inside a change."""
     network = Network(
         project_id=project_id,
         name=name,
@@ -76,16 +84,22 @@ def add(project_id: uuid.UUID, *, name: str, cidr: str, nat: bool) -> Network:
         nat=nat,
         gateway_mac=new_mac(),
     )
-    network.subnets.append(
-        Subnet(
-            cidr=cidr,
-            gateway=str(block.network_address + 1),
-            dhcp_address=str(block.broadcast_address - 1),
-        )
-    )
+    if cidr:
+        network.subnets.append(subnet_of(ipaddress.IPv4Network(cidr)))
     session.add(network)
     session.flush()
     return network
+
+
+def subnet_of(block: ipaddress.IPv4Network, **more) -> Subnet:
+    """A subnet of this range: its first address is the gateway, its last one answers DHCP and
+    DNS."""
+    return Subnet(
+        cidr=str(block),
+        gateway=str(block.network_address + 1),
+        dhcp_address=str(block.broadcast_address - 1),
+        **more,
+    )
 
 
 def find(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str) -> Network:

@@ -5,9 +5,10 @@ https://docs.openstack.org/api-ref/network/v2/#networks
 
 from flask import Response, jsonify
 
-from portal.api import lists, wire
+from portal.api import bodies, faults, lists, schemas, wire
 from portal.api.lists import Listed, an_id, flag, text
 from portal.api.routes import Routes
+from portal.api.schemas import fields
 from portal.auth import tokens
 from portal.models import Network
 from portal.services import networks
@@ -31,6 +32,20 @@ LISTED = Listed(
     order=(("created_at", False),),
 )
 
+ONLY_TRUE, ONLY_FALSE = {"type": "boolean", "enum": [True]}, {"type": "boolean", "enum": [False]}
+SCHEMA = fields(
+    {
+        "network": fields(
+            {"name": schemas.text()},
+            project_id=schemas.ID,
+            tenant_id=schemas.ID,
+            admin_state_up=ONLY_TRUE,
+            shared=ONLY_FALSE,
+            **{"router:external": ONLY_FALSE},
+        )
+    }
+)
+
 routes = Routes(__name__, "/v2.0/networks")
 
 
@@ -38,6 +53,18 @@ routes = Routes(__name__, "/v2.0/networks")
 def index():
     found, more = networks.listed(tokens.actor(), lists.wanted(LISTED))
     return jsonify(lists.answer(LISTED, [shown(each) for each in found], more))
+
+
+@routes.post("")
+def create():
+    """A network is born without a subnet: that is a request of its own."""
+    wish, actor = bodies.read(SCHEMA)["network"], tokens.actor()
+    owner = wish.get("project_id", wish.get("tenant_id"))
+    project_id = wire.as_id(owner) if owner else actor.project_id
+    if project_id is None:
+        raise faults.bad("This token is for the whole cloud: say for which project, by project_id.")
+    network = networks.create(actor, project_id, wish["name"], None, nat=True)
+    return jsonify(network=shown(network)), 201
 
 
 @routes.get("/<id:network_id>")

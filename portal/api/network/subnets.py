@@ -5,14 +5,16 @@ https://docs.openstack.org/api-ref/network/v2/#subnets
 
 import ipaddress
 
-from flask import jsonify
+from flask import Response, jsonify
 
-from portal.api import lists, wire
+from portal.api import bodies, lists, schemas, wire
 from portal.api.lists import Listed, an_id, flag, text
 from portal.api.routes import Routes
+from portal.api.schemas import fields
 from portal.auth import tokens
 from portal.models import Subnet
 from portal.services import subnets
+from portal.services.subnets import NewSubnet
 
 LISTED = Listed(
     "subnets",
@@ -34,6 +36,24 @@ LISTED = Listed(
     order=(("created_at", False),),
 )
 
+SCHEMA = fields(
+    {
+        "subnet": fields(
+            {
+                "network_id": schemas.ID,
+                "cidr": schemas.text(),
+                "ip_version": {"type": "integer", "enum": [4]},
+            },
+            name=schemas.text(),
+            description=schemas.text(),
+            gateway_ip=schemas.text(),
+            enable_dhcp={"type": "boolean", "enum": [True]},
+            project_id=schemas.ID,
+            tenant_id=schemas.ID,
+        )
+    }
+)
+
 routes = Routes(__name__, "/v2.0/subnets")
 
 
@@ -41,6 +61,28 @@ routes = Routes(__name__, "/v2.0/subnets")
 def index():
     found, more = subnets.listed(tokens.actor(), lists.wanted(LISTED))
     return jsonify(lists.answer(LISTED, [shown(each) for each in found], more))
+
+
+@routes.post("")
+def create():
+    wish = bodies.read(SCHEMA)["subnet"]
+    subnet = subnets.create(
+        tokens.actor(),
+        NewSubnet(
+            network_id=wire.as_id(wish["network_id"]),
+            cidr=wish["cidr"],
+            name=wish.get("name", ""),
+            description=wish.get("description", ""),
+            gateway=wish.get("gateway_ip"),
+        ),
+    )
+    return jsonify(subnet=shown(subnet)), 201
+
+
+@routes.delete("/<id:subnet_id>")
+def delete(subnet_id):
+    subnets.delete(tokens.actor(), subnet_id)
+    return Response(status=204)
 
 
 @routes.get("/<id:subnet_id>")

@@ -167,3 +167,9 @@ def test_quotas_say_how_many_networks_there_may_be(cloud, lans, alice):
         "used": there,
         "reserved": 0,
     }
+
+
+def test_a_name_is_looked_for_and_not_found_whatever_may_be_done_to_things(alice):
+    """Seen: 405, where another method of the same path came first."""
+    for noun in NOUNS:
+        assert_fault(alice.get(f"{ROOT}/{noun}/lan"), 404, noun)
