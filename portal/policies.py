@@ -28,6 +28,7 @@ PROJECT = {
     "instances:cancel": Role.MEMBER,
     "instances:delete": Role.MEMBER,
     "instances:console": Role.MEMBER,
+    "flavors:read": Role.READER,
     "images:read": Role.READER,
     "images:create": Role.MEMBER,
     "images:change": Role.MEMBER,

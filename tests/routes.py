@@ -43,6 +43,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "project_id": lambda cloud, project: project.id,
     "chosen_id": lambda cloud, project: project.id,
     "instance_id": lambda cloud, project: _first(Instance, project),
+    "server_id": lambda cloud, project: _first(Instance, project),
     "operation_id": lambda cloud, project: _first(Operation, project),
     "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
     "subnet_id": lambda cloud, project: _on(Subnet, project),
@@ -63,6 +64,9 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "role_id": lambda cloud, project: roles.IDS["reader"],
     "service_id": lambda cloud, project: catalog.id_of("identity"),
     "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
+    "key_name": lambda cloud, project: f"of-{project.name}",
+    "property_name": lambda cloud, project: "no-such-property",
+    "network_name": lambda cloud, project: "no-such-network",
     "filename": lambda cloud, project: "portal.css",
 }
 

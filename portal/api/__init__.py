@@ -29,6 +29,8 @@ SIGN_IN = {"identity.auth.issue"}  # beside discovery all that is open to everyb
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OURS = {  # what the record calls what has another name here
     "servers": "instances",
+    "servers_action": "instances",
+    "servers_metadata": "instances",
     "os_keypairs": "key_pairs",
     "users_application_credentials": "application_credentials",
 }

@@ -6,6 +6,7 @@ https://specs.openstack.org/openstack/api-sig/guidelines/microversion_specificat
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from flask import g, request
@@ -14,6 +15,8 @@ from portal.api import faults
 
 LATEST = "latest"
 HEADER = "OpenStack-API-Version"
+
+Pair = tuple[int, int]
 
 
 class Version(NamedTuple):
@@ -45,6 +48,18 @@ RANGES = {
 def agreed() -> Version:
     """The version of this request and of its answer."""
     return g.version
+
+
+def fitting(thing: dict, changes: Mapping[str, tuple[Pair | None, Pair | None]]) -> dict:
+    """Of one thing what this version has: a field that is named in `changes` from the first
+    version, if there is one, to before the second, if there is one."""
+    version = agreed()
+
+    def has(name: str) -> bool:
+        first, end = changes.get(name, (None, None))
+        return (first is None or version >= first) and (end is None or version < end)
+
+    return {name: value for name, value in thing.items() if has(name)}
 
 
 def agree(key: str) -> None:

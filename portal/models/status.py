@@ -78,6 +78,33 @@ class ProjectStatus(Pill):
     DELETED = ("Deleted", Tone.OFF)
 
 
+class Wire(NamedTuple):
+    """How OpenStack says that a server is."""
+
+    status: str
+    vm_state: str
+    task_state: str | None
+    power_state: int  # 0 none, 1 running, 3 paused, 4 shut down
+
+
+WIRE = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html
+    Status.BUILDING: Wire("BUILD", "building", "spawning", 0),
+    Status.RUNNING: Wire("ACTIVE", "active", None, 1),
+    Status.PAUSED: Wire("PAUSED", "paused", None, 3),
+    Status.RESUMING: Wire("PAUSED", "paused", "unpausing", 3),
+    Status.STOPPED: Wire("SHUTOFF", "stopped", None, 4),
+    Status.STARTING: Wire("SHUTOFF", "stopped", "powering-on", 4),
+    Status.STOPPING: Wire("ACTIVE", "active", "powering-off", 1),
+    Status.REBOOTING: Wire("REBOOT", "active", "rebooting", 1),
+    Status.REPAIRING: Wire("REBUILD", "active", "rebuild_spawning", 0),
+    Status.DELETING: Wire("ACTIVE", "active", "deleting", 0),
+    Status.DELETE_WAITING: Wire("ACTIVE", "active", "deleting", 0),
+    Status.DELETED: Wire("DELETED", "deleted", None, 0),
+    Status.ERROR: Wire("ERROR", "error", None, 0),
+    Status.MISSING: Wire("UNKNOWN", "error", None, 0),
+}
+
+
 UNDER_WAY = {
     "create": Status.BUILDING,
     "start": Status.STARTING,

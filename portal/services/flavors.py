@@ -3,15 +3,17 @@
 import dataclasses
 import functools
 import uuid
+from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select, true
 
 from portal.db import session, transaction
-from portal.errors import Conflict, Refused, all_of
+from portal.errors import Conflict, NotFound, Refused, all_of
 from portal.models import Flavor, Instance, Power
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, finding, names
+from portal.services.listing import Stretch, stretch
 
 LIMITS = {  # from, to; QEMU's q35 machine takes 288 vCPUs, and one that boots needs 64 MiB
     "vcpus": (1, 288),
@@ -28,6 +30,8 @@ class NewFlavor:
     vcpus: int | None
     memory_mib: int | None
     disk_gib: int | None
+    id: uuid.UUID | None = None  # chosen by who makes it
+    description: str = ""
 
 
 def every(actor: Actor) -> list[Flavor]:
@@ -55,9 +59,41 @@ def in_use(actor: Actor) -> dict[str, int]:
     )
 
 
+def offered(
+    actor: Actor, project_id: uuid.UUID | None, wanted: Stretch
+) -> tuple[list[Flavor], bool]:
+    """What instances of the project may be made by, and whether there are more; whoever may look
+    at the whole cloud sees what is no longer offered too."""
+    authorize(actor, "flavors:read", project_id)
+    query = select(Flavor) if actor.may("cloud:read") else select(Flavor).where(Flavor.enabled)
+    columns = {name: getattr(Flavor, name) for name in (*LIMITS, "name", "created_at", "id")}
+    filters = {
+        "least_disk_gib": lambda values: Flavor.disk_gib >= max(values),
+        "least_memory_mib": lambda values: Flavor.memory_mib >= max(values),
+        "public": lambda values: true() if any(values) else false(),  # all are
+    }
+    return stretch(query, wanted, columns, filters=filters)
+
+
+def ids(names_: Collection[str]) -> dict[str, uuid.UUID]:
+    """The ids of the flavors of these names that there still are."""
+    query = select(Flavor.name, Flavor.id).where(Flavor.name.in_(set(names_)))
+    return dict(map(tuple, session.execute(query)))
+
+
 def find(actor: Actor, name_or_id: uuid.UUID | str) -> Flavor:
     """The flavor. Raises NotFound."""
     return finding.find(actor, Flavor, name_or_id)
+
+
+def show(actor: Actor, project_id: uuid.UUID | None, flavor_id: uuid.UUID) -> Flavor:
+    """The flavor, for who may make instances of the project by it or look at them. Raises
+    NotFound."""
+    authorize(actor, "flavors:read", project_id)
+    flavor = session.get(Flavor, flavor_id)
+    if flavor is None:
+        raise NotFound.saying(finding.KINDS[Flavor].missing)
+    return flavor
 
 
 def create(actor: Actor, new: NewFlavor) -> Flavor:
@@ -72,7 +108,13 @@ def create(actor: Actor, new: NewFlavor) -> Flavor:
         held = session.scalar(select(Flavor.name).where(Flavor.reads_as == reads_as(label)))
         if held is not None:
             raise Conflict.saying(names.taken("flavor", label, held), field="name")
-        flavor = Flavor(name=label, **numbers)
+        if new.id and session.get(Flavor, new.id):
+            raise Conflict(
+                "There is a flavor with the id {id} already.", id=str(new.id), field="id"
+            )
+        flavor = Flavor(
+            id=new.id or uuid.uuid4(), name=label, description=new.description, **numbers
+        )
         session.add(flavor)
         session.flush()
         activities.record(actor, "flavors:create", flavor, after=numbers)

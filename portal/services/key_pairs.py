@@ -10,8 +10,15 @@ import unicodedata
 import uuid
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_public_key,
+)
 from sqlalchemy import func, select
 
 from portal.db import session, transaction
@@ -84,6 +91,16 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> KeyPair:
     return finding.find(actor, KeyPair, name_or_id)
 
 
+def named(actor: Actor, name: str) -> KeyPair:
+    """The actor's own key of this name, to the letter. Raises NotFound."""
+    authorize(actor, "key_pairs:change")
+    same = (KeyPair.user_id == actor.user_id, KeyPair.name == name)
+    found = session.scalar(select(KeyPair).where(*same))
+    if found is None:
+        raise NotFound.saying(finding.KINDS[KeyPair].missing)
+    return found
+
+
 def create(actor: Actor, name: str, text: str) -> KeyPair:
     """The actor can choose this key for instances. Without a name it bears its comment."""
     authorize(actor, "key_pairs:change")
@@ -91,6 +108,17 @@ def create(actor: Actor, name: str, text: str) -> KeyPair:
     label = _label(key, name)
     with transaction():
         return _add(actor, key, label)
+
+
+def make(actor: Actor, name: str) -> tuple[KeyPair, str]:
+    """The actor can choose a new Ed25519 key for instances. Returns its private half in OpenSSH's
+    format; it is shown only here."""
+    authorize(actor, "key_pairs:change")
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    key_pair = create(actor, name, public.decode())
+    text = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return key_pair, text.decode()
 
 
 def keep(actor: Actor, name: str, text: str) -> KeyPair:

@@ -78,6 +78,12 @@ def usage(project_id: uuid.UUID) -> dict[str, Usage]:
     return _usage(_rows(project_id))
 
 
+def standing(actor: Actor, project_id: uuid.UUID) -> dict[str, Usage]:
+    """What the project uses and may use, for who may look at it. Raises NotFound."""
+    authorize(actor, "projects:read", project_id)
+    return usage(project_id)
+
+
 def _rows(project_id: uuid.UUID) -> list[Row]:
     return session.execute(STANDING, {"project_id": project_id}).all()
 

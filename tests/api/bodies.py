@@ -6,7 +6,7 @@ A new route that takes a body needs a line here; the laws over all routes send i
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Network
+from portal.models import Flavor, Image, Network
 from tests.cloud import PASSWORD
 from tests.programs import by_password
 
@@ -18,7 +18,27 @@ def new_subnet() -> dict:
     return {"subnet": subnet}
 
 
+def an_ordinary_server(name: str = "web", **changes) -> dict:
+    """What is asked for by who asks for an ordinary server."""
+    flavor = session.scalar(select(Flavor.id).where(Flavor.name == "small"))
+    image = session.scalar(select(Image.id).where(Image.name == "Demo Linux"))
+    return {"name": name, "flavorRef": str(flavor), "imageRef": str(image)} | changes
+
+
+def of_red() -> list[dict]:
+    """One of the networks of the project red, which has several."""
+    return [{"uuid": str(session.scalar(select(Network.id).where(Network.name == "of-red")))}]
+
+
 BODIES = {
+    "compute.flavors.create": {"flavor": {"name": "of-all", "ram": 512, "vcpus": 1, "disk": 1}},
+    "compute.os_keypairs.create": {"keypair": {"name": "laptop"}},
+    "compute.servers.create": lambda: {"server": an_ordinary_server(networks=of_red())},
+    "compute.servers.update": {"server": {"name": "of-red"}},
+    "compute.servers_metadata.add": {"metadata": {"role": "web"}},
+    "compute.servers_metadata.replace": {"metadata": {"role": "web"}},
+    "compute.servers_metadata.set_one": {"meta": {"no-such-property": "web"}},
+    "compute.servers_action.act": {"reboot": {"type": "SOFT"}},
     "identity.auth.issue": by_password("alice", "red"),
     "identity.projects.create": {"project": {"name": "green"}},
     "identity.users.create": {"user": {"name": "dora", "password": PASSWORD}},

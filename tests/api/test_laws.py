@@ -36,6 +36,7 @@ FREE = {
     "domains",
     "endpoints",
     "extensions",
+    "os_availability_zone",
     "schemas",
     "regions",
     "roles",
@@ -44,6 +45,7 @@ FREE = {
 ALIKE = {
     "domain_id",
     "endpoint_id",
+    "flavor_id",
     "region_id",
     "role_id",
     "service_id",

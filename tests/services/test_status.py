@@ -4,7 +4,7 @@ import itertools
 
 from portal.changes import CHANGES
 from portal.changes.instances import POWER
-from portal.models.status import ACTIONS, UNDER_WAY, Power, Status, status
+from portal.models.status import ACTIONS, UNDER_WAY, WIRE, Power, Status, Wire, status
 from tests import golden
 
 
@@ -35,9 +35,15 @@ def what_each_allows() -> str:
     return golden.table(["status", *ACTIONS], rows)
 
 
+def words_on_the_wire() -> str:
+    rows = [[each.word, *map(str, WIRE[each])] for each in Status]
+    return golden.table(["status", *Wire._fields], rows)
+
+
 def test_the_words_are_those_that_are_printed():
     golden.assert_same(
-        "status.txt", "\n".join([words_at_rest(), words_under_way(), what_each_allows()])
+        "status.txt",
+        "\n".join([words_at_rest(), words_under_way(), what_each_allows(), words_on_the_wire()]),
     )
 
 

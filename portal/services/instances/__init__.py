@@ -6,6 +6,7 @@ from portal.services.instances.changes import (
     describe,
     force_stop,
     lock,
+    note,
     reboot,
     rename,
     repair,
@@ -22,7 +23,16 @@ from portal.services.instances.ends import (
     stopped_itself,
     went_down,
 )
-from portal.services.instances.looks import SORTS, STATES, counts, find, find_whole, listed
+from portal.services.instances.looks import (
+    SORTS,
+    STATES,
+    counts,
+    find,
+    find_whole,
+    listed,
+    stretched,
+    told,
+)
 from portal.services.instances.new import MOST_AT_ONCE, NewInstance, check, create, misfit
 
 __all__ = [
@@ -45,6 +55,7 @@ __all__ = [
     "lock",
     "may_come_back",
     "misfit",
+    "note",
     "reboot",
     "rename",
     "repair",
@@ -54,5 +65,7 @@ __all__ = [
     "start",
     "stop",
     "stopped_itself",
+    "stretched",
+    "told",
     "went_down",
 ]

@@ -1,10 +1,11 @@
 """What may become of an instance."""
 
 import uuid
+from collections.abc import Collection, Mapping
 
 from portal import bell
 from portal.db import after_commit, session, transaction
-from portal.errors import Conflict
+from portal.errors import Conflict, NotFound
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
 from portal.services import activities, names, quotas
@@ -40,6 +41,29 @@ def describe(
     return instance
 
 
+def note(
+    actor: Actor,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    properties: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+) -> Instance:
+    """The instance has these properties beside those that it had, but for those `without`.
+    Raises NotFound for one of these that it has not, Refused."""
+    with transaction():
+        instance = _locked_row(actor, "describe", project_id, instance_id)
+        for name in without:
+            if name not in instance.properties:
+                raise NotFound(
+                    "{instance} has no property {name}.", instance=instance.name, name=name
+                )
+        kept = {name: each for name, each in instance.properties.items() if name not in without}
+        details = Details(properties={**kept, **properties})
+        activities.alter(actor, "instances:describe", instance, checked(details))
+    return instance
+
+
 def lock(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
 ) -> Instance:
@@ -71,15 +95,18 @@ def force_stop(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> O
     )
 
 
-def reboot(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> Operation:
-    """The instance shall be booted once more: down by the power button, and up again."""
+def reboot(
+    actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, hard: bool = False
+) -> Operation:
+    """The instance shall be booted once more: down by the power button, or, if it shall be
+    `hard`, by the plug, and up again."""
     return _ask(
         actor,
         "reboot",
         project_id,
         instance_id,
         desired=Power.RUNNING,
-        grace_seconds=GRACE_SECONDS,
+        grace_seconds=0 if hard else GRACE_SECONDS,
         boots_more=1,
     )
 

@@ -34,6 +34,7 @@ from portal.services import (
     quotas,
     user_data,
 )
+from portal.services.details import Details, checked
 from portal.services.instances.parts import parts as parts_of
 from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
@@ -55,6 +56,7 @@ class NewInstance:
     group_ids: tuple[uuid.UUID, ...] = ()
     user_data: str = ""
     user_data_as_it_is: bool = False  # also where cloud-init would ignore it
+    details: Details = Details()
     count: int = 1
 
 
@@ -94,9 +96,10 @@ def check(actor: Actor, new: NewInstance) -> tuple[str, str]:
     """The name and the user data of `new`, as they will be kept. Raises Refused with all that is
     wrong in what was typed; what only the database knows is not looked at."""
     authorize(actor, "instances:create", new.project_id)
-    name, _, text = all_of(
+    name, _, _, text = all_of(
         lambda: names.label(new.name),
         lambda: _check_count(new.count),
+        lambda: checked(new.details),
         lambda: user_data.checked(new.user_data, as_it_is=new.user_data_as_it_is),
     )
     return name, text
@@ -303,6 +306,7 @@ def _columns(
         "key_name": key_pair.name if key_pair else "",
         "public_keys": [[key_pair.name, key_pair.public_key]] if key_pair else [],
         "user_data": new.user_data,
+        **checked(new.details),
     }
 
 

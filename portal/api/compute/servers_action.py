@@ -1,0 +1,112 @@
+"""What can be done to a server. A body names one action and what it needs."""
+
+from flask import Response, jsonify
+
+from portal.api import bodies, faults, schemas
+from portal.api.compute.places import project_of
+from portal.api.routes import Routes
+from portal.auth import tokens
+from portal.services import instances
+from portal.services.instances import boot_logs
+
+ABSENT = {  # what Nova has too, and is switched off here
+    "addFixedIp",
+    "removeFixedIp",
+    "addFloatingIp",
+    "removeFloatingIp",
+    "addSecurityGroup",
+    "removeSecurityGroup",
+    "changePassword",
+    "confirmResize",
+    "revertResize",
+    "createBackup",
+    "createImage",
+    "evacuate",
+    "forceDelete",
+    "injectNetworkInfo",
+    "migrate",
+    "os-migrateLive",
+    "os-getRDPConsole",
+    "os-getSPICEConsole",
+    "os-getSerialConsole",
+    "os-getVNCConsole",
+    "os-resetState",
+    "pause",
+    "unpause",
+    "rebuild",
+    "rescue",
+    "unrescue",
+    "resetNetwork",
+    "resize",
+    "restore",
+    "resume",
+    "suspend",
+    "shelve",
+    "shelveOffload",
+    "unshelve",
+    "trigger_crash_dump",
+}
+REBOOT = schemas.fields({"type": {"type": "string", "enum": ["SOFT", "HARD", "soft", "hard"]}})
+LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
+NOTHING = {"type": ["object", "null", "string"]}
+
+routes = Routes(__name__, "/v2.1/servers/<id:server_id>/action")
+
+
+@routes.post("")
+def act(server_id):
+    body = bodies.read()
+    if len(body) != 1:
+        raise faults.bad("Name one action.")
+    [(name, wish)] = body.items()
+    if name in ABSENT:
+        instances.find(tokens.actor(), project_of(server_id), server_id)
+        raise faults.Fault(501, f"{name} is not there in this cloud.")
+    if name not in ACTIONS:
+        raise faults.bad(f"There is no such action: {name[:80]}")
+    schema, carry_out = ACTIONS[name]
+    if wrong := schemas.mistake(body, schemas.fields({name: schema})):
+        raise faults.bad(wrong)
+    said = carry_out(tokens.actor(), project_of(server_id), server_id, wish)
+    return Response(status=202) if said is None else jsonify(said)
+
+
+def _reboot(actor, project_id, server_id, wish) -> None:
+    hard = wish["type"].upper() == "HARD"
+    instances.reboot(actor, project_id, server_id, hard=hard)
+
+
+def _start(actor, project_id, server_id, _wish) -> None:
+    instances.start(actor, project_id, server_id)
+
+
+def _stop(actor, project_id, server_id, _wish) -> None:
+    instances.stop(actor, project_id, server_id)
+
+
+def _lock(actor, project_id, server_id, _wish) -> None:
+    instances.lock(actor, project_id, server_id)
+
+
+def _unlock(actor, project_id, server_id, _wish) -> None:
+    instances.lock(actor, project_id, server_id, locked=False)
+
+
+def _console_output(actor, project_id, server_id, wish) -> dict:
+    """What the guest has written, as far as it was fetched; its host is asked for what is newer."""
+    log = boot_logs.find(actor, project_id, server_id)
+    if log is None or not log.awaited:
+        boot_logs.ask(actor, project_id, server_id)
+    lines = (log.text if log else "").splitlines(keepends=True)
+    length = int((wish or {}).get("length") or -1)
+    return {"output": "".join(lines if length < 0 else lines[max(0, len(lines) - length) :])}
+
+
+ACTIONS = {
+    "reboot": (REBOOT, _reboot),
+    "os-start": (NOTHING, _start),
+    "os-stop": (NOTHING, _stop),
+    "lock": (NOTHING, _lock),
+    "unlock": (NOTHING, _unlock),
+    "os-getConsoleOutput": (schemas.maybe(schemas.fields(length=LENGTH)), _console_output),
+}

@@ -1,0 +1,62 @@
+"""SSH keys of whoever asks."""
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
+
+from portal.db import session
+from portal.models import Activity
+from tests.api.shapes import assert_fault
+
+KEYS = "/compute/v2.1/os-keypairs"
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqp5fQq1rYt3D0nQ8g3V1gO9Yw8Y4gJvT1cW1Zb4H0E laptop"
+
+
+def wish(**changes) -> dict:
+    return {"keypair": {"name": "laptop", "public_key": PUBLIC} | changes}
+
+
+def test_a_key_that_is_given_is_kept_and_found_by_its_name(alice):
+    made = alice.post(KEYS, wish())
+    assert made.status_code == 200
+    assert "private_key" not in made.json["keypair"]
+    shown = alice.get(f"{KEYS}/laptop").json["keypair"]
+    assert (shown["public_key"], shown["deleted"]) == (PUBLIC, False)
+    [listed] = alice.get(KEYS).json["keypairs"]
+    assert listed["keypair"]["fingerprint"] == shown["fingerprint"]
+    assert alice.delete(f"{KEYS}/laptop").status_code == 202
+    assert alice.get(KEYS).json == {"keypairs": []}
+    assert_fault(alice.get(f"{KEYS}/laptop"), 404)
+
+
+def test_whoever_gives_none_gets_both_halves_and_the_private_one_is_not_kept(alice):
+    made = alice.post(KEYS, {"keypair": {"name": "made"}}).json["keypair"]
+    private = load_ssh_private_key(made["private_key"].encode(), None)
+    assert private.public_key() == load_ssh_public_key(made["public_key"].encode())
+    assert "private_key" not in alice.get(f"{KEYS}/made").json["keypair"]
+    assert not any("PRIVATE" in repr(vars(each)) for each in session.query(Activity))
+
+
+def test_nobody_finds_anothers_key(alice, program):
+    alice.post(KEYS, wish())
+    assert_fault(program("bob", "red").get(f"{KEYS}/laptop"), 404)
+    assert_fault(program("bob", "red").delete(f"{KEYS}/laptop"), 404)
+
+
+def test_a_name_is_borne_once(alice):
+    alice.post(KEYS, wish())
+    assert_fault(alice.post(KEYS, {"keypair": {"name": "laptop"}}), 409)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "x" * 256},
+        {"name": "key_/.\\@:"},
+        {"public_key": "ssh-rsa JUNK nova@ubuntu"},
+        {"type": "ssh"},
+        {"colour": "red"},
+    ],
+)
+def test_what_is_no_key_is_refused(alice, changes):
+    assert_fault(alice.post(KEYS, wish(**changes)), 400)
