@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.stack import PASSWORD
+from tests.stack import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHER = {"bookworm": "trixie", "trixie": "bookworm"}

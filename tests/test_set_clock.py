@@ -17,7 +17,7 @@ import pytest
 from tests.chaos import processes
 from tests.chaos.ledger import Ledger
 from tests.chaos.person import Person
-from tests.chaos.stack import Stack
+from tests.stack import Stack
 from workers.drivers.fake import FakeHost
 
 SOURCE = Path(__file__).with_name("set_clock.c")
@@ -55,7 +55,7 @@ class OfAnotherTime(Stack):
 def stack(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    stack = OfAnotherTime(tmp_path, port, fakes=1, quota=20)
+    stack = OfAnotherTime(tmp_path, port, fakes=1)
     stack.make_clock()
     stack.prepare()
     stack.start()

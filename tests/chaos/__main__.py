@@ -11,11 +11,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.chaos import lab
+from tests.chaos import guests, lab
 from tests.chaos.ledger import Ledger
-from tests.chaos.stack import ROOT, Stack
 from tests.chaos.story import Story
 from tests.chaos.verdict import Finding, Verdict
+from tests.stack import ROOT, Stack
 
 DEFAULT_PORT = 8088
 MOST_ALIVE_REAL, MOST_ALIVE_FAKE = 8, 20
@@ -33,9 +33,11 @@ def main() -> int:
         directory=arguments.inside,
         port=arguments.port,
         fakes=arguments.fake,
-        quota=MOST_ALIVE_FAKE if arguments.fake else MOST_ALIVE_REAL,
+        settings={"QUOTA_INSTANCES": str(MOST_ALIVE_FAKE if arguments.fake else MOST_ALIVE_REAL)},
     )
     stack.prepare()
+    if stack.real:
+        guests.add_images(stack)
     try:
         stack.start()
         ok = tell(stack, arguments)

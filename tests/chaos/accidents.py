@@ -10,7 +10,7 @@ from collections import Counter
 
 from tests.chaos import processes
 from tests.chaos.processes import Process
-from tests.chaos.stack import Stack
+from tests.stack import Stack
 from workers.drivers.fake import FakeHost
 
 FROZEN_SECONDS = 20

@@ -5,7 +5,7 @@ import json
 import sqlite3
 
 from tests.chaos.reality import Guest, Reality
-from tests.chaos.stack import Stack
+from tests.stack import Stack
 
 KINDS = {"host", "image", "use", "disk", "seed", "ports", "guest", "network", "firewall"}
 

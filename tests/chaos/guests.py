@@ -5,6 +5,9 @@ A guest that needs no operating system boots in a second under emulation, and th
 
 from pathlib import Path
 
+from tests.stack import Stack
+
+DEAF_IMAGE, OBEDIENT_IMAGE = "Deaf", "Obedient"
 DISK_BYTES = 1 << 20  # a BIOS boots no smaller disk
 
 # The power button is bit 8 of PM1_STS and PM1_EN; writing SLP_EN with type 0 to PM1_CNT switches
@@ -37,3 +40,9 @@ def write_disk(path: Path, code: bytes) -> Path:
     """`path` is a raw disk whose first sector is `code`, bootable by a BIOS."""
     path.write_bytes((code.ljust(510, b"\0") + b"\x55\xaa").ljust(DISK_BYTES, b"\0"))
     return path
+
+
+def add_images(stack: Stack) -> None:
+    """Both kinds are in the catalogue."""
+    for name, code in ((OBEDIENT_IMAGE, OBEDIENT), (DEAF_IMAGE, DEAF)):
+        stack.add_image(write_disk(stack.directory / f"{name}.raw", code), name)

@@ -7,7 +7,7 @@ import time
 import requests
 from lxml import html
 
-from tests.chaos.stack import PASSWORD
+from tests.stack import PASSWORD
 
 PATIENCE_SECONDS = 60  # with a portal that does not answer
 ANSWER_SECONDS = 40  # SQLite's writers wait 30 s for their turn

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.chaos import processes
-from tests.chaos.stack import Stack
+from tests.stack import Stack
 
 MARK = "{urn:portico:guest:1}guest"
 RUNTIME = Path("/run/portico")

@@ -9,9 +9,10 @@ from collections import Counter
 from lxml import html
 
 from tests.chaos.accidents import Accidents
+from tests.chaos.guests import DEAF_IMAGE
 from tests.chaos.ledger import Ledger
 from tests.chaos.person import Gone, Person
-from tests.chaos.stack import DEAF_IMAGE, Stack
+from tests.stack import Stack
 
 DEAF_SHARE = 0.12  # of creations
 TWICE_SHARE = 0.1  # of creations whose form is sent a second time, as by a double click

@@ -8,8 +8,8 @@ from datetime import timedelta
 from tests.chaos import fake_reality, reality
 from tests.chaos.ledger import INSTANCES, PORTS, SCOPES, moment
 from tests.chaos.reality import Reality
-from tests.chaos.stack import Stack
 from tests.chaos.story import Story
+from tests.stack import Stack
 
 LATE = timedelta(seconds=60)  # after its deadline, at the most, an operation has ended
 FAILED_SHARE = 0.01  # of operations: five attempts may meet five accidents

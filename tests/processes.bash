@@ -4,7 +4,7 @@
 #
 # processes.bash DIRECTORY VENV ADDRESS:PORT libvirt|fake HOST.ini...
 set -euo pipefail
-program_directory=$(realpath -- "$(dirname -- "$0")/../..")
+program_directory=$(realpath -- "$(dirname -- "$0")/..")
 source "$program_directory/scripts/install.bash"
 directory=$1 venv=$2 listen=$3 driver=$4
 shift 4

@@ -1,4 +1,4 @@
-"""The product on the machine of a run: prepared, started under its process manager, ended."""
+"""The product as processes of its own: prepared, started under its process manager, ended."""
 
 import dataclasses
 import os
@@ -6,19 +6,18 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
 import requests
 
-from tests.chaos import guests
 from workers import wire
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "seven quiet storms at sea"
 START_SECONDS = 120
 END_SECONDS = 60
-DEAF_IMAGE, OBEDIENT_IMAGE = "Deaf", "Obedient"
 
 
 @dataclasses.dataclass
@@ -29,7 +28,7 @@ class Stack:
     directory: Path
     port: int
     fakes: int
-    quota: int  # instances that the project may have
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as PORTICO_… names them
     supervisor: subprocess.Popen | None = None
 
     @property
@@ -61,12 +60,12 @@ class Stack:
             "PORTICO_LISTEN": f"127.0.0.1:{self.port}",
             "PORTICO_ADMIN_PASSWORD": PASSWORD,
             "PORTICO_CHANGES_PER_MINUTE": "1000000",
-            "PORTICO_QUOTA_INSTANCES": str(self.quota),
             "FLASK_APP": "portal.wsgi",
+            **{f"PORTICO_{name}": value for name, value in self.settings.items()},
         }
 
     def prepare(self) -> None:
-        """Database, hosts and images are there; nothing runs yet."""
+        """Database and hosts are there, and an image for fake ones; nothing runs yet."""
         (self.directory / "log").mkdir()
         (self.directory / "data").mkdir(mode=0o750)
         self._flask("prepare")
@@ -78,10 +77,10 @@ class Stack:
             )
         if self.fakes:
             self._flask("add-fake-image")
-            return
-        for name, code in ((OBEDIENT_IMAGE, guests.OBEDIENT), (DEAF_IMAGE, guests.DEAF)):
-            disk = guests.write_disk(self.directory / f"{name}.raw", code)
-            self._flask("add-image", str(disk), "--name", name)
+
+    def add_image(self, disk: Path, name: str) -> None:
+        """Everybody's catalogue has this disk, as raw or qcow2."""
+        self._flask("add-image", str(disk), "--name", name)
 
     def start(self) -> None:
         """Everything runs, and the portal answers."""
