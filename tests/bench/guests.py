@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,9 +27,9 @@ CONNECT = "connect to libvirt"
 def measure(portal: Portal, state: Path) -> list[Figure]:
     """One at a time, and twenty at once. `state` is the state directory of the host."""
     portal.delete(NAME)
-    with _by_hand(portal, state) as by_hand:
-        singles = [_one(portal, by_hand) for _ in range(ROUNDS)]
-        twenties = [_twenty(portal, by_hand) for _ in range(ROUNDS_AT_ONCE)]
+    with by_hand(portal, state) as hand:
+        singles = [_one(portal, hand) for _ in range(ROUNDS)]
+        twenties = [_twenty(portal, hand) for _ in range(ROUNDS_AT_ONCE)]
     our_steps, hand_steps = (list(each) for each in zip(*singles, strict=True))
     ours, hands = (median(map(breakdown.total, each)) for each in (our_steps, hand_steps))
     ours_at_once, hands_at_once = (median(times) for times in zip(*twenties, strict=True))
@@ -100,7 +101,7 @@ class ByHand:
 
 
 @contextlib.contextmanager
-def _by_hand(portal: Portal, state: Path):
+def by_hand(portal: Portal, state: Path) -> Iterator["ByHand"]:
     """A pattern is taken from a guest that the portal made, with a copy of its config disk. It
     stays, switched off, so that its network stays on the host; all goes at the end."""
     portal.create(portal.form(PATTERN))
@@ -120,7 +121,7 @@ def _by_hand(portal: Portal, state: Path):
     finally:
         for domain in connection.listAllDomains():
             if domain.name().startswith(f"{NAME}-"):
-                _remove(domain)
+                remove(domain)
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
@@ -128,7 +129,7 @@ def _by_hand(portal: Portal, state: Path):
             portal.delete(name)
 
 
-def _one(portal: Portal, by_hand: ByHand) -> tuple[dict[str, float], dict[str, float]]:
+def _one(portal: Portal, hand: ByHand) -> tuple[dict[str, float], dict[str, float]]:
     """The seconds of each step, by the portal and by hand."""
     form = portal.form(f"{NAME}-one")
     watch = breakdown.Watch()
@@ -138,17 +139,17 @@ def _one(portal: Portal, by_hand: ByHand) -> tuple[dict[str, float], dict[str, f
     ours = breakdown.of_create(watch, portal.newest_id(f"{NAME}-one"), seen=seen)
     portal.delete(f"{NAME}-one")
     watch = breakdown.Watch()
-    _remove(by_hand.make(watch))
+    remove(hand.make(watch))
     return ours, watch.steps
 
 
-def _twenty(portal: Portal, by_hand: ByHand) -> tuple[float, float]:
+def _twenty(portal: Portal, hand: ByHand) -> tuple[float, float]:
     began = time.perf_counter()
     with ThreadPoolExecutor(BY_HAND_AT_ONCE) as pool:
-        domains = list(pool.map(lambda _: by_hand.make(breakdown.Watch()), range(AT_ONCE)))
+        domains = list(pool.map(lambda _: hand.make(breakdown.Watch()), range(AT_ONCE)))
     hands = time.perf_counter() - began
     for domain in domains:
-        _remove(domain)
+        remove(domain)
     form = portal.form(f"{NAME}-many", AT_ONCE)
     began = time.perf_counter()
     portal.create(form)
@@ -157,7 +158,8 @@ def _twenty(portal: Portal, by_hand: ByHand) -> tuple[float, float]:
     return ours, hands
 
 
-def _remove(domain: libvirt.virDomain) -> None:
+def remove(domain: libvirt.virDomain) -> None:
+    """Nothing of it is left, but its disks."""
     with contextlib.suppress(libvirt.libvirtError):
         domain.destroy()
     domain.undefine()

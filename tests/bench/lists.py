@@ -5,6 +5,8 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+import redis
+from flask import Flask
 from sqlalchemy import event, insert, select
 
 from portal import config, create_app, db
@@ -29,7 +31,7 @@ def measure(directory: Path) -> list[Figure]:
         for count in (FEW, MANY):
             place = directory / f"list-{count}"
             place.mkdir()
-            app, project_id = _filled(place, wire.url, count)
+            app, project_id = filled(place, wire.url, count)
             took[count] = _look(app, f"/projects/{project_id}/instances")
             db.session.remove()
     finally:
@@ -54,9 +56,8 @@ def measure(directory: Path) -> list[Figure]:
     ]
 
 
-def _filled(directory: Path, redis_url: str, count: int):
-    import redis
-
+def filled(directory: Path, redis_url: str, count: int) -> tuple[Flask, uuid.UUID]:
+    """The portal of a cloud whose project red has so many running instances, and that project."""
     config.use(settings(directory, redis_url))
     open_database(f"sqlite:///{directory}/portico.db")
     Cloud(directory, redis.Redis.from_url(redis_url), Clock()).prepare()
@@ -127,12 +128,20 @@ def _plug(network: Network, instance_ids: list[uuid.UUID]) -> None:
     )
 
 
+def statements_of(bind) -> list[str]:
+    """What is asked of this database from now on, as it is asked."""
+    found: list[str] = []
+    event.listen(
+        bind,
+        "before_cursor_execute",
+        lambda *args: args[2].startswith("BEGIN") or found.append(args[2]),
+    )
+    return found
+
+
 def _look(app, path: str) -> tuple[list[float], int]:
     browser = Browser(app).sign_in("alice")
-    statements = []
-    event.listen(
-        session.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2])
-    )
+    statements = statements_of(session.get_bind())
     browser.open(path)
     times = []
     for page in range(PAGES):
@@ -141,4 +150,4 @@ def _look(app, path: str) -> tuple[list[float], int]:
         answer = browser.open(f"{path}?page={1 + page % 2}")
         times.append(time.perf_counter() - began)
         assert answer.status_code == 200
-    return times, len([each for each in statements if not each.startswith("BEGIN")])
+    return times, len(statements)

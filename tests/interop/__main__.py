@@ -4,17 +4,15 @@ import argparse
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.interop import results
+from tests.interop import results, suite
 from tests.interop.ground import Ground
 from tests.stack import PASSWORD, Stack
 
-HERE = Path(__file__).parent
 HOSTS = 2
 SETTINGS = {  # so that nobody is told to come back in a minute
     "QUOTA_INSTANCES": "100",
@@ -29,7 +27,8 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="portico-tempest-"))
     with cloud(directory, arguments) as (url, password):
         Ground(url, password).describe(directory, given=arguments.given)
-        ran = run(directory, wanted(arguments), arguments.workers)
+        regexes = arguments.regex or suite.required(now=not arguments.all)
+        ran = suite.run(directory, regexes, workers=arguments.workers)
     ok = results.report(results.read(ran))
     if ok and not arguments.keep:
         shutil.rmtree(directory, ignore_errors=True)
@@ -64,43 +63,6 @@ def cloud(directory: Path, arguments: argparse.Namespace) -> Iterator[tuple[str,
     finally:
         if stack.supervisor:
             stack.stop()
-
-
-def wanted(arguments: argparse.Namespace) -> list[str]:
-    """Regexes of the tests to run."""
-    if arguments.regex:
-        return arguments.regex
-    later = [] if arguments.all else entries(HERE / "later.txt")
-    return [each for each in entries(HERE / "required.txt") if each not in later]
-
-
-def entries(file: Path) -> list[str]:
-    """The regexes of a list, without its remarks."""
-    lines = (line.partition(" #")[0].strip() for line in file.read_text().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def run(directory: Path, regexes: list[str], workers: int) -> Path:
-    """The tests that these regexes find have run; what became of each, as subunit."""
-    (directory / "wanted").write_text("".join(f"{each}\n" for each in regexes))
-    ran = directory / "subunit"
-    with open(ran, "wb") as output:
-        done = subprocess.run(
-            [
-                *(f"{sys.prefix}/bin/stestr", "run", "--subunit", "--include-list", "wanted"),
-                *("--concurrency", str(workers)),
-            ],
-            cwd=directory,
-            env=os.environ
-            | {
-                "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
-                "TEMPEST_CONFIG_DIR": str(directory),
-            },
-            stdout=output,
-        )
-    if not ran.stat().st_size:
-        raise SystemExit(f"tempest: stestr ended with {done.returncode}, see {directory}")
-    return ran
 
 
 if __name__ == "__main__":
