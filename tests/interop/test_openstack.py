@@ -94,8 +94,10 @@ server remove security group clisrv default
 server event list clisrv
 server lock clisrv
 server unlock clisrv
---os-compute-api-version 2.37 server create --image "Fake Linux" --flavor small --nic none --wait clinone
---os-compute-api-version 2.37 server create --image "Fake Linux" --flavor small --nic none --min 2 --max 2 --wait climulti
+--os-compute-api-version 2.37 server create --image "Fake Linux" --flavor small --nic none \
+  --wait clinone
+--os-compute-api-version 2.37 server create --image "Fake Linux" --flavor small --nic none \
+  --min 2 --max 2 --wait climulti
 server create --image "Fake Linux" --flavor small --port cliport --wait cliported
 quota show
 quota show --default
