@@ -9,6 +9,8 @@ from pathlib import Path
 from portal import db
 from tests.bench import (
     accept,
+    api,
+    api_guests,
     config_disks,
     day,
     figures,
@@ -23,6 +25,7 @@ from tests.bench.portal import Portal
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("part", nargs="?", choices=["all", "api"], default="all")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--user", default="admin")
     parser.add_argument("--directory", type=Path, default=Path("/var/lib/portico"))
@@ -31,15 +34,19 @@ def main() -> None:
     supervisor = int((arguments.directory / "supervisor.pid").read_text())
     db.connect(f"sqlite:///{arguments.directory}/portal/portico.db")
     portal = Portal(arguments.url, arguments.user, password)
-    measured = _said(idle.measure(supervisor, "before"))
+    state, who = arguments.directory / "host", (arguments.user, password)
+    everything = arguments.part == "all"
+    measured = _said(idle.measure(supervisor, "before")) if everything else []
     with ground.prepared(portal):
-        measured += _said(guests.measure(portal, arguments.directory / "host"))
-        measured += _said(config_disks.measure(portal, arguments.directory / "host"))
-        day.live(portal, arguments.user, password)
+        if everything:
+            measured += _said(guests.measure(portal, state))
+            measured += _said(config_disks.measure(portal, state))
+            day.live(portal, *who)
+        measured += _said(api_guests.measure(portal, state, *who))
     day.end()
-    measured += _said(idle.measure(supervisor, "after a day of use"))
+    measured += _said(idle.measure(supervisor, "after use, the API's too"))
     with tempfile.TemporaryDirectory() as directory:
-        for part in (lists, accept, fleet):
+        for part in (lists, accept, fleet, api) if everything else (api,):
             place = Path(directory, part.__name__)
             place.mkdir()
             measured += _said(part.measure(place))
