@@ -111,3 +111,14 @@ def test_a_file_that_was_refused_after_it_was_sent_stays_chosen(window, site, tm
     page.get_by_role("button", name="Upload image").click()
     expect(page.get_by_text("This is a VHD disk of fixed size")).to_be_visible()
     assert page.get_by_label("File").evaluate("input => input.files[0].name") == "disk.raw"
+
+
+def test_the_button_that_copies_lies_beside_the_text_and_not_on_it(phone, site):
+    page = phone("alice")
+    page.goto("/help/api")
+    for code in page.locator(".code").all():
+        text = code.locator("pre").bounding_box()
+        button = code.get_by_role("button", include_hidden=True)
+        if button.is_visible():
+            assert text["x"] + text["width"] <= button.bounding_box()["x"]
+        assert inside(code, {"x": 0, "width": PHONE["width"]})
