@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from portal import doors
 from portal.api import catalog, faults, microversions, wire
+from portal.api.reference import REFERENCE, Reference
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.errors import Refused
@@ -40,6 +41,7 @@ def install(app: Flask) -> None:
     """Every service has its door, and is in the catalog if there is more than its versions."""
     app.url_map.converters["id"] = wire.IdConverter
     app.extensions[catalog.SERVED] = set()
+    app.extensions[REFERENCE] = Reference(app, is_open)
     for service in catalog.SERVICES:
         found = list(routes_of(service.key))
         if {each.name for each in found} > {"versions"}:

@@ -1,6 +1,6 @@
 """What the portal explains about itself, to everybody: nobody has to sign in to read a promise."""
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask_login import current_user
 
 from portal import config
@@ -24,12 +24,29 @@ TOPICS = {  # as its URL names it: title, what it is about, template
     ),
 }
 
+SERVED = "portico reference"  # in `app.extensions`: what the API serves, read off its routes
+
 pages = Blueprint("help", __name__, url_prefix="/help")
 
 
 @pages.get("")
 def index():
     return _page("help/index.html", topics=TOPICS)
+
+
+@pages.get("/api/reference")
+def reference():
+    return _page(
+        "help/reference.html",
+        title="What programs find",
+        about="Every request that the API takes, and what it does.",
+        services=current_app.extensions[SERVED].services,
+    )
+
+
+@pages.get("/api/openapi.json")
+def openapi():
+    return jsonify(current_app.extensions[SERVED].document(request.url_root))
 
 
 @pages.get("/<topic>")

@@ -60,7 +60,9 @@ def test_a_first_page_is_light(window, blue, path):
     assert 4 < requests <= FIRST_LOAD_REQUESTS
 
 
-@pytest.mark.parametrize("path", ["/login", "/help", "/help/security", "/help/operating"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/help", "/help/security", "/help/operating", "/help/api/reference"]
+)
 def test_the_way_in_is_light(window, path):
     page = window()
     traffic = Traffic(page)

@@ -83,6 +83,7 @@ def delete(flavor_id):
 
 @routes.get("/<id:flavor_id>/os-extra_specs")
 def extra_specs(flavor_id):
+    """Lists the extra specs of a flavor."""
     _find(flavor_id)
     return jsonify(extra_specs={})
 

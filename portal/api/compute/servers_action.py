@@ -53,8 +53,9 @@ NOTHING = {"type": ["object", "null", "string"]}
 routes = Routes(__name__, "/v2.1/servers/<id:server_id>/action")
 
 
-@routes.post("")
+@routes.post("", body=lambda: {"anyOf": [schemas.fields({n: s}) for n, (s, _) in ACTIONS.items()]})
 def act(server_id):
+    """Does to a server what the body names: one action, with what it needs."""
     body = bodies.read()
     if len(body) != 1:
         raise faults.bad("Name one action.")

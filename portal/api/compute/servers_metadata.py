@@ -38,6 +38,7 @@ def replace(server_id):
 
 @routes.get("/<property_name>")
 def show(server_id, property_name):
+    """Shows one property of a server."""
     properties = _properties(server_id)
     if property_name not in properties:
         raise NotFound("Metadata item was not found")
@@ -46,6 +47,7 @@ def show(server_id, property_name):
 
 @routes.put("/<property_name>")
 def set_one(server_id, property_name):
+    """Sets one property of a server."""
     meta = bodies.read(ONE)["meta"]
     if list(meta) != [property_name]:
         raise faults.bad("Request body and URI mismatch")
@@ -55,6 +57,7 @@ def set_one(server_id, property_name):
 
 @routes.delete("/<property_name>")
 def delete(server_id, property_name):
+    """Takes one property from a server."""
     instances.note(tokens.actor(), project_of(server_id), server_id, {}, without=[property_name])
     return Response(status=204)
 

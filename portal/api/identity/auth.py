@@ -20,6 +20,7 @@ routes = Routes(__name__, "/v3/auth")
 
 @routes.post("/tokens")
 def issue():
+    """Signs in: gives out a token, for a project, the whole cloud, or to say who somebody is."""
     wish = sign_in.read(bodies.read())
     with _refusals_said_by_401(wish):
         token, grant = sign_in.carry_out(
@@ -32,6 +33,7 @@ def issue():
 
 @routes.get("/tokens")
 def validate():
+    """Says what a token is good for."""
     token, grant = _subject()
     answer = jsonify(token=_token(grant))
     answer.headers["X-Subject-Token"] = token
@@ -40,6 +42,7 @@ def validate():
 
 @routes.delete("/tokens")
 def revoke():
+    """Ends a token at once."""
     tokens.end(shown_tokens.actor(), _subject()[1])
     return Response(status=204)
 
@@ -51,6 +54,7 @@ def show_catalog():
 
 @routes.get("/projects")
 def list_projects():
+    """Lists the projects that somebody may have a token for."""
     found = projects.open_to(shown_tokens.actor())
     return jsonify(
         projects=[project_shown(each) for each in found],
@@ -60,12 +64,13 @@ def list_projects():
 
 @routes.get("/domains")
 def list_domains():
-    """Nobody has a role in a domain here."""
+    """Lists the domains in which somebody has a role: there are none here."""
     return jsonify(domains=[], links=links.of_list())
 
 
 @routes.get("/system")
 def list_systems():
+    """Says whether somebody has a role in the whole cloud."""
     role = projects.role_in_cloud(shown_tokens.actor())
     return jsonify(system=[{"all": True}] if role else [], links={"self": links.here()})
 

@@ -55,6 +55,7 @@ def show(chosen_id):
 
 @routes.get("/<id:chosen_id>/users/<id:user_id>/roles/<id:role_id>")
 def check_role(chosen_id, user_id, role_id):
+    """Says whether a user has this role in a project."""
     role = _role(chosen_id, role_id)
     grants.held(tokens.actor(), chosen_id, user_id, role)
     return Response(status=204)
@@ -62,6 +63,7 @@ def check_role(chosen_id, user_id, role_id):
 
 @routes.put("/<id:chosen_id>/users/<id:user_id>/roles/<id:role_id>")
 def give_role(chosen_id, user_id, role_id):
+    """Gives a user this role in a project."""
     role = _role(chosen_id, role_id)
     grants.give(tokens.actor(), chosen_id, user_id, role)
     return Response(status=204)
@@ -69,6 +71,7 @@ def give_role(chosen_id, user_id, role_id):
 
 @routes.delete("/<id:chosen_id>/users/<id:user_id>/roles/<id:role_id>")
 def take_role(chosen_id, user_id, role_id):
+    """Takes this role in a project from a user."""
     role = _role(chosen_id, role_id)
     grants.take(tokens.actor(), chosen_id, user_id, role)
     return Response(status=204)

@@ -45,6 +45,7 @@ def index(user_id):
 
 @routes.post("")
 def create(user_id):
+    """Makes an application credential, whose secret is said this once."""
     actor, wish = tokens.actor(), bodies.read(SCHEMA)["application_credential"]
     made, secret = application_credentials.create(actor, user_id, _new(actor, wish))
     credential = application_credentials.find(actor, user_id, made.id)

@@ -49,9 +49,11 @@ routes = Routes(__name__, "/v2/schemas")
 
 @routes.get("/image")
 def show_image():
+    """Shows what an image looks like, as a JSON Schema."""
     return jsonify(IMAGE)
 
 
 @routes.get("/images")
 def show_images():
+    """Shows what a list of images looks like, as a JSON Schema."""
     return jsonify(IMAGES)

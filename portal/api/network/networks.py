@@ -57,7 +57,7 @@ def index():
 
 @routes.post("")
 def create():
-    """A network is born without a subnet: that is a request of its own."""
+    """Makes a network, without a subnet: that is a request of its own."""
     wish, actor = bodies.read(SCHEMA)["network"], tokens.actor()
     owner = wish.get("project_id", wish.get("tenant_id"))
     project_id = wire.as_id(owner) if owner else actor.project_id

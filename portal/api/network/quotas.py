@@ -18,19 +18,21 @@ routes = Routes(__name__, "/v2.0/quotas")
 
 @routes.get("/<id:project_id>")
 def show(project_id):
+    """Shows the limits of a project."""
     project = projects.find(tokens.actor(), project_id)
     return jsonify(quota=_limits(quotas.usage(project.id)["networks"].limit))
 
 
 @routes.get("/<id:project_id>/default")
 def show_default(project_id):
+    """Shows the limits that a project has unless they are changed."""
     projects.find(tokens.actor(), project_id)
     return jsonify(quota=_limits(config.current().quota_networks))
 
 
 @routes.get("/<id:project_id>/details")
 def show_details(project_id):
-    """What has no limit is not counted, and so not named."""
+    """Shows limits, and what is used. What has no limit is not counted, and so not named."""
     project = projects.find(tokens.actor(), project_id)
     standing = quotas.usage(project.id)["networks"]
     return jsonify(

@@ -1,0 +1,206 @@
+"""What is served, made from the routes: for people who look it up, and as an OpenAPI document.
+
+https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+import dataclasses
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+from flask import Flask, g
+from werkzeug.routing import Rule
+
+from portal.api import catalog, lists, microversions, sources, wording
+from portal.doors import DOORS
+
+REFERENCE = "portico reference"  # in `app.extensions`: what was read off the routes, once
+PAGED = {
+    "limit": ("At most so many things.", {"type": "integer", "minimum": 0}),
+    "marker": ("The id of the last thing of the page before.", {"type": "string"}),
+    "page_reverse": ("The page before the marker.", {"type": "boolean"}),
+}
+PER_SERVICE = {"page_reverse": "network"}  # what only one of them asks so
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """One method of one path, as it is told. `bodies` are the schemas that its body may follow."""
+
+    service: str
+    endpoint: str
+    method: str
+    path: str  # with {names} of what varies
+    arguments: tuple[str, ...]
+    sentence: str
+    bodies: tuple[dict, ...]
+    listed: lists.Listed | None
+    asked: tuple[str, ...]
+    reads_body: bool
+    takes_key: bool
+    is_open: bool  # for who shows no token too
+
+
+def served(app: Flask, is_open: Callable[[str], bool]) -> list[Served]:
+    """Every route of the API, by service and path."""
+    doors = set(app.extensions[DOORS].values())
+    found = [
+        _told(app, rule, method, is_open=is_open(rule.endpoint))
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in doors
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+    ]
+    order = [each.key for each in catalog.SERVICES]
+    rank = {key: number for number, key in enumerate(order)}
+    return sorted(
+        found, key=lambda each: (rank.get(each.service, len(rank)), each.path, each.method)
+    )
+
+
+class Reference:
+    """What one application serves, read when it is first asked for and then kept."""
+
+    def __init__(self, app: Flask, is_open: Callable[[str], bool]):
+        self._app, self._is_open = app, is_open
+        self._lock = threading.Lock()
+        self._served: list[Served] = []
+
+    @property
+    def routes(self) -> list[Served]:
+        """Every route, by service and path."""
+        with self._lock:
+            self._served = self._served or served(self._app, self._is_open)
+        return self._served
+
+    @property
+    def services(self) -> list[tuple[dict, list[Served]]]:
+        """The services, each with what it serves."""
+        return [
+            (_tag(service), [each for each in self.routes if each.service == service.key])
+            for service in catalog.served()
+        ]
+
+    def document(self, url: str) -> dict:
+        """The OpenAPI document of what is served below this URL."""
+        return _document(self.routes, url)
+
+
+def _told(app: Flask, rule: Rule, method: str, *, is_open: bool) -> Served:
+    view, service = app.view_functions[rule.endpoint], rule.endpoint.partition(".")[0]
+    path = re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule)
+    called = list(sources.calls(view))
+    names = {name for _, name, _ in called}
+    listed = [
+        value
+        for function, name, node in called
+        if name == "lists.wanted"
+        for value in sources.values(function, node.args[0])
+    ]
+    return Served(
+        service=service,
+        endpoint=rule.endpoint,
+        method=method,
+        path=path,
+        arguments=tuple(sorted(rule.arguments)),
+        sentence=wording.sentence(rule.endpoint, path, view),
+        bodies=tuple(_bodies(service, called, view)),
+        listed=listed[0] if listed else None,
+        asked=tuple(sources.asked(view)),
+        reads_body="bodies.read" in names,
+        takes_key="bodies.idempotency_key" in names,
+        is_open=is_open,
+    )
+
+
+def _bodies(service: str, called: list, view: Callable) -> Iterator[dict]:
+    """What is read at the newest version; what a route says of itself, where a body is judged by
+    more than one schema."""
+    declared = getattr(view, "body", None)
+    if declared is not None:
+        yield declared() if callable(declared) else declared
+        return
+    before = g.get("version")
+    g.version = microversions.RANGES[service].most if service in microversions.RANGES else None
+    try:
+        for function, name, node in called:
+            given = {"bodies.read": node.args[:1], "schemas.mistake": node.args[1:2]}.get(name, ())
+            for expression in given:
+                yield from sources.values(function, expression)
+    finally:
+        g.version = before
+
+
+def _document(routes: list[Served], url: str) -> dict:
+    paths: dict[str, dict] = {}
+    for each in routes:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+    token = {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Portico",
+            "version": "1",
+            "description": "Identity, compute, network and image in OpenStack's words.",
+        },
+        "servers": [{"url": url.rstrip("/")}],
+        "tags": [_tag(each) for each in catalog.served()],
+        "paths": paths,
+        "components": {"securitySchemes": {"token": token}},
+    }
+
+
+def _tag(service: catalog.Service) -> dict:
+    said = f"{service.name.capitalize()}'s API"
+    if versions := microversions.RANGES.get(service.key):
+        said += (
+            f", at microversions {versions.least} to {versions.most}: ask for one by the header "
+            f"{microversions.HEADER}. Bodies are described as of {versions.most}"
+        )
+    return {"name": service.key, "description": f"{said}."}
+
+
+def _operation(each: Served) -> dict:
+    said = {
+        "operationId": f"{each.endpoint}.{each.method.lower()}",
+        "tags": [each.service],
+        "summary": each.sentence,
+        "parameters": list(_parameters(each)),
+        "responses": {
+            "2XX": {"description": "It is so."},
+            "default": {"description": "What went wrong, in the shape of this service."},
+        },
+        "security": [] if each.is_open else [{"token": []}],
+    }
+    if each.bodies:
+        schema = each.bodies[0] if len(each.bodies) == 1 else {"anyOf": list(each.bodies)}
+        said["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}},
+        }
+    return said
+
+
+def _parameters(each: Served) -> Iterator[dict]:
+    for name in each.arguments:
+        yield _parameter("path", name, {"type": "string"}, required=True)
+    if each.service in microversions.RANGES:
+        yield _parameter("header", microversions.HEADER, {"type": "string"})
+    if each.takes_key:
+        yield _parameter("header", "Idempotency-Key", {"type": "string", "maxLength": 255})
+    names = dict.fromkeys(each.asked)
+    if each.listed is not None:
+        names |= dict.fromkeys(itertools.chain(each.listed.filters, ("sort_key", "sort_dir")))
+        for name, (about, schema) in PAGED.items():
+            if PER_SERVICE.get(name, each.service) == each.service:
+                names.pop(name, None)
+                yield _parameter("query", name, schema, description=about)
+    for name in names:
+        schema = {"type": "string"}
+        if name == "sort_key" and each.listed is not None:
+            schema["enum"] = list(each.listed.sorts)
+        yield _parameter("query", name, schema)
+
+
+def _parameter(where: str, name: str, schema: dict, **more) -> dict:
+    return {"name": name, "in": where, "schema": schema, **more}
