@@ -59,6 +59,11 @@ class Settings:
         "Forms that one person may send within a minute.", 120, least=1
     )
     searches_per_minute: int = setting("Searches of one person within a minute.", 120, least=1)
+    requests_per_minute: int = setting(
+        "Requests of one user's programs within a minute, whatever credential they show.",
+        3000,
+        least=1,
+    )
     argon2_memory_kib: int = setting("Memory of one password hash.", 19_456, least=8)
     argon2_passes: int = setting("Passes of one password hash.", 2, least=1)
     password_hashes_at_once: int = setting(

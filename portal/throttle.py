@@ -7,6 +7,7 @@ services too, and would keep 2 MiB of it.
 """
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError, ResponseError
 
-from portal import config
+from portal import bell, config
 from portal.db import steady
 from portal.errors import SOON_SECONDS, TooMany, Unavailable
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WRONG_PASSWORDS = "wrong passwords"
 EPOCH_SECONDS = 60
+MINUTE_SECONDS = 60
+AWAY_SECONDS = 5.0  # so long Redis, out of reach, is not asked to count again
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,20 @@ class OutOfReach(Unavailable):
     """It cannot be counted, so it is not allowed."""
 
     retry_after = SOON_SECONDS
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How much of a minute's allowance is used. `seconds` are left of the minute."""
+
+    limit: int
+    used: int
+    seconds: int
+
+    @property
+    def remaining(self) -> int:
+        """How many more there may be."""
+        return max(0, self.limit - self.used)
 
 
 class Try:
@@ -124,6 +141,31 @@ def check_pace(what: str, who: str, *, per_minute: int) -> None:
         seconds=seconds,
         retry_after=seconds,
     )
+
+
+class _Store:
+    """Redis as what counts at each request: one that is out of reach is left alone for a while."""
+
+    away_until = 0.0
+
+
+def count(what: str, who: str, *, per_minute: int) -> Pace | None:
+    """Count one more of `what` by `who` in this minute, which begins for all at once: one journey
+    to Redis, however many there are. None where it cannot be counted."""
+    moment = steady()
+    if moment < _Store.away_until:
+        return None
+    minute, passed = divmod(moment, MINUTE_SECONDS)
+    key = f"portico:pace:{what}:{who}:{int(minute)}"
+    try:
+        with bell.connection(config.current().redis).pipeline(transaction=False) as pipeline:
+            pipeline.incr(key).expire(key, 2 * MINUTE_SECONDS)
+            used = pipeline.execute()[0]
+    except RedisError as error:
+        log.warning("%s are not counted: %s", what, error)
+        _Store.away_until = moment + AWAY_SECONDS
+        return None
+    return Pace(per_minute, used, max(1, round(MINUTE_SECONDS - passed)))
 
 
 @functools.cache

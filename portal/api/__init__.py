@@ -19,7 +19,7 @@ from flask import Blueprint, Flask, g, request
 from werkzeug.exceptions import HTTPException
 
 from portal import doors
-from portal.api import catalog, faults, microversions, wire
+from portal.api import catalog, faults, microversions, pace, wire
 from portal.api.reference import REFERENCE, Reference
 from portal.api.routes import Routes
 from portal.auth import tokens
@@ -72,6 +72,7 @@ def _door(key: str, found: list[Routes]) -> Blueprint:
         door.register_blueprint(routes)
     door.before_request(_number)
     door.before_request(_let_nobody_else_in)
+    door.before_request(pace.keep)
     door.before_request(_agree)
     door.after_request(_headers)
     for kind in (faults.Fault, Refused, HTTPException, Exception):
@@ -121,6 +122,7 @@ def _headers(response):
     if _service() == "compute":
         headers["X-Compute-Request-Id"] = g.request_id
     response.vary.add("X-Auth-Token")
+    pace.tell(response)
     if _service() in microversions.RANGES:
         microversions.echo(_service(), response)
     return response

@@ -13,7 +13,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from portal.api import links
-from portal.errors import NotFound, OverQuota, Refused, TooMany
+from portal.errors import NotFound, OverQuota, Refused
 
 BROKEN = "Something broke here. Whoever administers this cloud finds it in the log by the number."
 OVER_QUOTA = {"compute": 403, "network": 409, "image": 413, "volume": 413}
@@ -85,7 +85,7 @@ def _of_refusal(refused: Refused, service: str) -> Fault:
     fault = Fault(status, sentence)
     if isinstance(refused, OverQuota):
         fault.status, fault.kind = OVER_QUOTA.get(service, 403), "OverQuota"
-    if isinstance(refused, TooMany):
+    if refused.retry_after:
         fault.headers["Retry-After"] = str(refused.retry_after)
     return fault
 

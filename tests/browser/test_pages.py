@@ -13,7 +13,7 @@ from tests.routes import routes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-TOPICS = ("/help/security", "/help/operating")
+TOPICS = ("/help/security", "/help/operating", "/help/api", "/help/api/reference")
 SCHEMES = ("light", "dark")
 WIDTHS = (1280, 390)  # a laptop, a phone
 NARROWEST = 320  # WCAG 2.2, 1.4.10

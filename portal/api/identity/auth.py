@@ -10,7 +10,7 @@ from portal.api.identity import domains, sign_in
 from portal.api.identity.projects import shown as project_shown
 from portal.api.routes import Routes
 from portal.auth import tokens as shown_tokens
-from portal.errors import Busy, Refused, TooMany, Unavailable
+from portal.errors import Busy, Refused, Unavailable
 from portal.services import projects, tokens
 from portal.services.activities import record_failed_sign_in
 from portal.services.tokens import Grant
@@ -92,7 +92,7 @@ def _refusals_said_by_401(wish: sign_in.Wish) -> Iterator[None]:
         record_failed_sign_in(
             wish.user_name, refused, address=request.remote_addr or "", request_id=g.request_id
         )
-        wait = {"Retry-After": str(refused.retry_after)} if isinstance(refused, TooMany) else {}
+        wait = {"Retry-After": str(refused.retry_after)} if refused.retry_after else {}
         raise faults.Fault(401, str(refused), headers=wait) from None
 
 

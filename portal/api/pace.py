@@ -1,0 +1,43 @@
+"""How many requests the programs of one user may make: every answer says what is left of them.
+
+A browser's pages have limits of their own (`portal/pages/__init__.py`). With Redis out of reach
+nothing is counted, and nobody is kept out.
+https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
+"""
+
+from flask import g
+
+from portal import config, throttle
+from portal.auth import tokens
+from portal.errors import TooMany
+from portal.throttle import MINUTE_SECONDS
+
+
+def keep() -> None:
+    """One more request of this user is counted, whichever token or credential it shows. Raises
+    TooMany."""
+    grant = tokens.shown()
+    if grant is None:
+        return
+    settings = config.current()
+    g.pace = throttle.count("requests", str(grant.user_id), per_minute=settings.requests_per_minute)
+    if g.pace is not None and g.pace.used > g.pace.limit:
+        raise TooMany(
+            "More than {per_minute} requests within a minute. Wait {seconds} seconds.",
+            per_minute=g.pace.limit,
+            seconds=g.pace.seconds,
+            retry_after=g.pace.seconds,
+        )
+
+
+def tell(response) -> None:
+    """The answer says how many more there may be, and until when."""
+    pace = g.get("pace")
+    if pace is None:
+        return
+    headers = response.headers
+    headers["RateLimit-Policy"] = f'"user";q={pace.limit};w={MINUTE_SECONDS}'
+    headers["RateLimit"] = f'"user";r={pace.remaining};t={pace.seconds}'
+    headers["X-RateLimit-Limit"] = str(pace.limit)
+    headers["X-RateLimit-Remaining"] = str(pace.remaining)
+    headers["X-RateLimit-Reset"] = str(pace.seconds)
