@@ -1,6 +1,6 @@
 """Application credentials of whoever is signed in: what their programs sign in with."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -10,6 +10,7 @@ from portal import config
 from portal.db import now
 from portal.models import Role
 from portal.pages import done
+from portal.pages.as_code import application_credentials as code
 from portal.pages.forms import Form, as_uuid
 from portal.services import application_credentials, projects
 from portal.services.application_credentials import NewCredential
@@ -37,6 +38,12 @@ class CredentialForm(Form):
     role = SelectField("Role", choices=ROLES)
     days = SelectField("It lasts", choices=LASTS, default="90")
 
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it will have lasted so long from now on; None for ever."""
+        days = self.days.data or ""
+        return now() + timedelta(days=int(days)) if days.isdecimal() and len(days) < 5 else None
+
 
 @pages.get("")
 def index():
@@ -53,9 +60,10 @@ def new():
 @pages.post("")
 def create():
     form = _form()
+    if form.asks_for_code:
+        return _form_page(form)
     if form.validate():
         with form:
-            days = int(form.days.data or 0)
             actor = current_user.actor
             credential, secret = application_credentials.create(
                 actor,
@@ -64,7 +72,7 @@ def create():
                     project_id=as_uuid(form.project.data),
                     name=form.name.data or "",
                     role=Role(form.role.data) if form.role.data else None,
-                    expires_at=now() + timedelta(days=days) if days else None,
+                    expires_at=form.expires_at,
                 ),
             )
             return render_template(
@@ -101,4 +109,13 @@ def _form() -> CredentialForm:
 
 
 def _form_page(form: CredentialForm) -> str:
-    return render_template("application_credentials/new.html", form=form)
+    known = {each.value: each for each in Role}
+    shown = code.to_create(
+        current_user.actor.user_id,
+        form.name.data or "",
+        known.get(form.role.data or ""),
+        form.expires_at,
+    )
+    return render_template(
+        "application_credentials/new.html", form=form, code=shown if form.asks_for_code else None
+    )

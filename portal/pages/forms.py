@@ -54,6 +54,11 @@ class Form(FlaskForm):
     headline = ""  # what was refused, where no field is to blame
     look_again = HiddenField()
 
+    @property
+    def asks_for_code(self) -> bool:
+        """Whether it was sent to see it as code (`portal/pages/as_code/`), and not to be done."""
+        return "as_code" in request.form
+
     def validate(self, *arguments, **more) -> bool:
         """Whether it was filled in as far as a service can judge it, and is meant to be carried
         out. One that came back through a sign-in is shown first."""

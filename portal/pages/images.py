@@ -9,6 +9,7 @@ from portal import config
 from portal.errors import NotFound
 from portal.models import Visibility
 from portal.pages import done, partial, reasons, uploads
+from portal.pages.as_code import images as code
 from portal.pages.forms import Form, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
@@ -142,6 +143,7 @@ def show(project_id, image_id):
         visibility=VISIBILITIES[image.visibility],
         waits=reasons.waiting(image.open_operation),
         used_by=images.used_by(image),
+        code=code.to_look_at(image),
         may=lambda verb: images.may(current_user.actor, verb, image),
     )
 

@@ -20,6 +20,8 @@ from portal import config
 from portal.errors import NotFound, Refused, all_of
 from portal.models import KeyPair
 from portal.pages import cards, done, partial, reasons
+from portal.pages.as_code import Code
+from portal.pages.as_code import instances as code
 from portal.pages.details import DetailsForm
 from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
@@ -128,6 +130,8 @@ def recalculate(project_id):
 @pages.post("")
 def create(project_id):
     form = InstanceForm()
+    if form.asks_for_code:
+        return _form_page(project_id, form)
     if form.validate():
         with form:
             made = instances.create(
@@ -156,6 +160,10 @@ def show(project_id, instance_id):
         failure=failure if failure and failure.before and failure.action in ACTIONS else None,
         dns_domain=config.current().dns_domain,
         knows=lambda image: images.knows(current_user.actor, image),
+        code=code.to_look_at(
+            instance,
+            knows_image=bool(instance.image) and images.knows(current_user.actor, instance.image),
+        ),
     )
 
 
@@ -330,7 +338,18 @@ def _form_page(project_id, form: InstanceForm) -> str:
         image_cards=[cards.of_image(each) for each in menu.images],
         flavor_cards=[cards.of_flavor(each, menu) for each in menu.flavors],
         group_cards=[cards.of_group(each) for each in menu.groups],
+        code=_as_code(form, menu, project_id) if form.asks_for_code else None,
         **_summary(project_id, form, menu),
+    )
+
+
+def _as_code(form: InstanceForm, menu, project_id) -> Code:
+    wish = form.wish(project_id)
+    return code.to_create(
+        wish,
+        key=next((each.name for each in menu.key_pairs if each.id == wish.key_pair_id), ""),
+        groups=[each.name for each in menu.groups if each.id in wish.group_ids],
+        pasted=bool((form.public_key.data or "").strip()),
     )
 
 

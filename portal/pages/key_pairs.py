@@ -5,6 +5,7 @@ from flask_login import current_user
 from wtforms import StringField, TextAreaField
 
 from portal.pages import done
+from portal.pages.as_code import key_pairs as code
 from portal.pages.forms import Form
 from portal.services import key_pairs
 
@@ -33,6 +34,8 @@ def new():
 @pages.post("")
 def create():
     form = KeyPairForm()
+    if form.asks_for_code:
+        return _form_page(form)
     if form.validate():
         with form:
             key_pair = key_pairs.create(
@@ -40,9 +43,7 @@ def create():
             )
             done(f"The key {key_pair.name} can be chosen for new instances.")
             return redirect(url_for(".index"), 303)
-    if key_pairs.PRIVATE.search(form.public_key.data or ""):
-        form.public_key.data = ""  # the page does not hold a secret
-    return render_template("key_pairs/new.html", form=form), form.status
+    return _form_page(form), form.status
 
 
 @pages.get("/<uuid:key_pair_id>/delete")
@@ -57,3 +58,12 @@ def delete(key_pair_id):
     key_pairs.delete(current_user.actor, key_pair_id)
     done(f"The key {name} is deleted.")
     return redirect(url_for(".index"), 303)
+
+
+def _form_page(form: KeyPairForm) -> str:
+    if key_pairs.PRIVATE.search(form.public_key.data or ""):
+        form.public_key.data = ""  # the page does not hold a secret
+    shown = code.to_create(form.name.data or "", form.public_key.data or "")
+    return render_template(
+        "key_pairs/new.html", form=form, shown=shown if form.asks_for_code else None
+    )

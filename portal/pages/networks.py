@@ -6,6 +6,7 @@ from wtforms import BooleanField, StringField
 
 from portal import config
 from portal.pages import done
+from portal.pages.as_code import networks as code
 from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
@@ -39,6 +40,9 @@ def new(project_id):
 @pages.post("")
 def create(project_id):
     form = NetworkForm()
+    if form.asks_for_code:
+        authorize(current_user.actor, "networks:create", project_id)
+        return _form_page(project_id, form)
     if form.validate():
         with form:
             network = networks.create(
@@ -67,6 +71,7 @@ def show(project_id, network_id):
         rows=rows,
         listing=listing,
         dns_domain=config.current().dns_domain,
+        code=code.to_look_at(network),
     )
 
 
@@ -86,8 +91,12 @@ def delete(project_id, network_id):
 
 
 def _form_page(project_id, form: NetworkForm) -> str:
+    shown = code.to_create(form.name.data or "", form.cidr.data or "", nat=form.nat.data)
     return render_template(
-        "networks/new.html", form=form, usage=quotas.usage(project_id)["networks"]
+        "networks/new.html",
+        form=form,
+        usage=quotas.usage(project_id)["networks"],
+        code=shown if form.asks_for_code else None,
     )
 
 
