@@ -93,6 +93,10 @@ class Settings:
     quota_networks: int = setting("Networks a project may have.", 10, least=0)
     quota_images: int = setting("Images a project may keep.", 20, least=0)
     quota_image_gib: int = setting("Images a project may keep, GiB.", 100, least=0)
+    quota_placement_groups: int = setting("Placement groups a project may have.", 10, least=0)
+    quota_placement_group_members: int = setting(
+        "Instances a placement group may have.", 10, least=0
+    )
 
     image_max_gib: int = setting("The largest image that may be uploaded, GiB.", 50, least=1)
     image_max_virtual_gib: int = setting("The largest disk that an image may claim to be.", 500)

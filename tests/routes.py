@@ -14,10 +14,12 @@ from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
 from portal import config
-from portal.api import catalog, roles
+from portal.api import catalog, roles, wire
 from portal.db import session, transaction
 from portal.doors import DOORS
 from portal.models import (
+    Aggregate,
+    AggregateHost,
     ApplicationCredential,
     Flavor,
     Host,
@@ -26,6 +28,8 @@ from portal.models import (
     KeyPair,
     Network,
     Operation,
+    PlacementGroup,
+    Policy,
     Port,
     Project,
     Role,
@@ -57,6 +61,12 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "credential_id": lambda cloud, project: _credential(project, OWNERS[project.name]),
     "application_credential_id": lambda cloud, project: _credential(project, MEMBERS[project.name]),
+    "placement_group_id": lambda cloud, project: _first(PlacementGroup, project),
+    "server_group_id": lambda cloud, project: _first(PlacementGroup, project),
+    "aggregate_id": lambda cloud, project: session.scalar(select(Aggregate.id)),
+    "aggregate_number": lambda cloud, project: wire.number(session.scalar(select(Aggregate.id))),
+    "hypervisor_id": lambda cloud, project: wire.number(session.scalar(select(Host.id))),
+    "pattern": lambda cloud, project: "kvm",
     "host_id": lambda cloud, project: session.scalar(select(Host.id)),
     "topic": lambda cloud, project: "security",
     "domain_id": lambda cloud, project: "default",
@@ -179,6 +189,8 @@ def furnish(cloud: Cloud) -> Cloud:
                     virtual_size_bytes=2**20,
                 )
             )
+            owned = {"project_id": project.id, "user_id": actor.user_id}
+            session.add(PlacementGroup(name=label, policy=Policy.RATHER_APART, **owned))
             key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
             session.add(KeyPair(name=label, user_id=actor.user_id, **key))
             for each in {owner, MEMBERS[name]}:
@@ -191,6 +203,12 @@ def furnish(cloud: Cloud) -> Cloud:
                         role=Role.READER,
                     )
                 )
+    with transaction():
+        aggregate = Aggregate(name="rack 7")
+        session.add(aggregate)
+        session.flush()
+        host_id = session.scalar(select(Host.id))
+        session.add(AggregateHost(aggregate_id=aggregate.id, host_id=host_id))
     cloud.settle()
     return cloud
 

@@ -56,3 +56,9 @@ def zoneless(moment: datetime | None) -> str | None:
 
 def _bare(moment: datetime, precision: str) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)
+
+
+def number(id_: uuid.UUID) -> int:
+    """The whole number that stands for an id where clients know none of the other kind. Always the
+    same; of a few hundred things no two have one but once in ten thousand clouds."""
+    return id_.int % 2**31

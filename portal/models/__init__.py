@@ -1,6 +1,7 @@
 """Tables. States live here, with what each state allows; nothing here knows Flask or Redis."""
 
 from portal.models.activity import Activity, Idempotency, Seal
+from portal.models.aggregate import Aggregate, AggregateHost
 from portal.models.boot_log import BootLog
 from portal.models.host import Claim, Host, Resource
 from portal.models.identity import (
@@ -23,6 +24,7 @@ from portal.models.network import (
     Subnet,
 )
 from portal.models.operation import Operation, Outcome
+from portal.models.placement_group import PlacementGroup, Policy
 from portal.models.port import FixedIp, Port
 from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, ProjectStatus, Status, Tone
@@ -31,6 +33,8 @@ from portal.models.token import ApplicationCredential, Token
 
 __all__ = [
     "Activity",
+    "Aggregate",
+    "AggregateHost",
     "ApplicationCredential",
     "BootLog",
     "Claim",
@@ -47,6 +51,8 @@ __all__ = [
     "Network",
     "Operation",
     "Outcome",
+    "PlacementGroup",
+    "Policy",
     "Port",
     "Power",
     "Project",

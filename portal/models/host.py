@@ -13,6 +13,8 @@ from portal.models.machine import Changeable
 DARK_AFTER = timedelta(seconds=90)  # unheard for so long, a host is shown as last seen then
 PLACED_UNTIL = timedelta(seconds=45)  # unheard for so long, it gets nothing new
 
+DEFAULT_ZONE = "nova"  # of a host that no aggregate puts into another, as clients know it
+
 
 class Resource(enum.StrEnum):
     """What a host has to give."""
@@ -32,6 +34,9 @@ class Host(Changeable, Base):
     sealed_key: Mapped[str]  # the host's Fernet key, encrypted with the portal's own
     enabled: Mapped[bool] = mapped_column(default=True)  # whether it gets new instances
     disabled_reason: Mapped[str] = mapped_column(default="")
+    zone: Mapped[str] = mapped_column(  # what its aggregates say
+        String(255), default=DEFAULT_ZONE, server_default=DEFAULT_ZONE
+    )
 
     heard_at: Mapped[datetime | None]
     boot_id: Mapped[str] = mapped_column(String(64), default="")

@@ -13,6 +13,7 @@ from portal.models.identity import Project, User
 from portal.models.image import Image
 from portal.models.machine import Machine
 from portal.models.operation import Operation
+from portal.models.placement_group import PlacementGroup
 from portal.models.port import Port
 from portal.models.status import ACTIONS, STANDSTILLS, Power, Standstill, Status, status
 
@@ -34,6 +35,7 @@ class Instance(Machine, Detailed, Base):
     __table_args__ = (
         Index("ix_instances_project_id", "project_id", "created_at", "id"),
         Index("ix_instances_host_id", "host_id"),
+        Index("ix_instances_placement_group_id", "placement_group_id"),
         Index(
             "ix_instances_unsettled",
             "host_id",
@@ -47,6 +49,8 @@ class Instance(Machine, Detailed, Base):
     project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"))
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     host_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hosts.id"))  # None: nowhere yet
+    zone: Mapped[str] = mapped_column(String(255), default="", server_default="")  # asked for
+    placement_group_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("placement_groups.id"))
     image_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("images.id"))
     flavor_name: Mapped[str] = mapped_column(String(255))
     vcpus: Mapped[int]
@@ -74,6 +78,7 @@ class Instance(Machine, Detailed, Base):
     user: Mapped[User] = relationship(lazy="raise")
     image: Mapped[Image | None] = relationship(lazy="raise")
     host: Mapped[Host | None] = relationship(lazy="raise")
+    placement_group: Mapped[PlacementGroup | None] = relationship(lazy="raise")
     end_of_project: Mapped[Operation | None] = relationship(  # while it is under way
         primaryjoin=lambda: (
             (foreign(Operation.target_id) == Instance.project_id) & Operation.finished_at.is_(None)

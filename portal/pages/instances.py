@@ -68,6 +68,8 @@ class InstanceForm(Form):
     network_id = SelectField("Network", validate_choice=False)
     group_ids = SelectMultipleField("Security groups", validate_choice=False)
     key_pair_id = SelectField("SSH key", validate_choice=False)
+    zone = SelectField("Zone", validate_choice=False)
+    placement_group_id = SelectField("Placement group", validate_choice=False)
     public_key = TextAreaField("New SSH key")
     key_name = StringField("Name of the new key")
     user_data = TextAreaField("User data")
@@ -84,6 +86,8 @@ class InstanceForm(Form):
             network_id=as_uuid(self.network_id.data),
             group_ids=tuple(each for each in map(as_uuid, self.group_ids.data or ()) if each),
             key_pair_id=as_uuid(self.key_pair_id.data),
+            zone=self.zone.data or "",
+            placement_group_id=as_uuid(self.placement_group_id.data),
             user_data=self.user_data.data or "",
             user_data_as_it_is=self.user_data_as_it_is.data,
         )
@@ -330,6 +334,11 @@ def _form_page(project_id, form: InstanceForm) -> str:
     form.key_pair_id.choices = [
         SelectChoice("", "No key"),
         *(SelectChoice(str(each.id), each.name) for each in menu.key_pairs),
+    ]
+    form.zone.choices = [SelectChoice("", "Any"), *(SelectChoice(each) for each in menu.zones)]
+    form.placement_group_id.choices = [
+        SelectChoice("", "None"),
+        *(SelectChoice(str(each.id), each.name) for each in menu.placement_groups),
     ]
     return render_template(
         "instances/new.html",

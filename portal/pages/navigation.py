@@ -15,6 +15,7 @@ PROJECT = (  # label, icon, endpoint, shortcut
     ("Instances", "server", "instances.index", "g i"),
     ("Images", "disc", "images.index", "g m"),
     ("Networks", "network", "networks.index", "g n"),
+    ("Placement groups", "layers", "placement_groups.index", None),
     ("Operations", "list-checks", "operations.index", "g p"),
 )
 PROJECT_PEOPLE = (
@@ -23,6 +24,7 @@ PROJECT_PEOPLE = (
 )
 ADMIN = (
     ("Hosts", "hard-drive", "admin.hosts.index", "g h"),
+    ("Aggregates", "boxes", "admin.aggregates.index", None),
     ("Flavors", "sliders-horizontal", "admin.flavors.index", None),
     ("Projects", "folder", "admin.projects.index", None),
     ("Users", "user", "admin.users.index", None),

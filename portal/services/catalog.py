@@ -13,12 +13,20 @@ from portal.models import (
     Instance,
     KeyPair,
     Network,
+    PlacementGroup,
     Power,
     SecurityGroup,
     Visibility,
 )
 from portal.policies import Actor, authorize, offered_images
-from portal.services import networks, placement, quotas, security_groups
+from portal.services import (
+    networks,
+    placement,
+    placement_groups,
+    placement_rules,
+    quotas,
+    security_groups,
+)
 from portal.services.quotas import Usage
 
 
@@ -31,6 +39,8 @@ class Menu:
     networks: list[Network]
     groups: list[SecurityGroup]
     key_pairs: list[KeyPair]
+    placement_groups: list[PlacementGroup]
+    zones: list[str]
     usage: dict[str, Usage]
     free_name: str
 
@@ -143,6 +153,8 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
                 .order_by(KeyPair.created_at, KeyPair.id)
             )
         ),
+        placement_groups=placement_groups.of_project(actor, project_id),
+        zones=placement_rules.zone_names(),
         usage=quotas.usage(project_id),
         free_name=free_name(project_id),
     )

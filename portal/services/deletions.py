@@ -26,6 +26,7 @@ from portal.models import (
     Instance,
     Network,
     Operation,
+    PlacementGroup,
     Power,
     Project,
     Quota,
@@ -47,6 +48,7 @@ SHOWN = 20  # of the things that stand against it
 AWAITED = (Instance, Network)  # what hosts may hold
 ROWS = (  # go with the project's end
     *(Token, ApplicationCredential, SecurityGroup, Quota, Idempotency, RoleAssignment, Instance),
+    PlacementGroup,  # after the instances that are in it
 )
 
 # What is still to be waited for: things that hosts may hold, and changes of them.

@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from portal.db import session
 from portal.errors import Ambiguous, NotFound, Refused
 from portal.models import (
+    Aggregate,
     Flavor,
     Host,
     Image,
@@ -20,6 +21,7 @@ from portal.models import (
     KeyPair,
     Network,
     Operation,
+    PlacementGroup,
     Power,
     Project,
     User,
@@ -70,6 +72,12 @@ KINDS = {
         "flavors", "cloud:read", Sentence("There is no such flavor. It may have been deleted.")
     ),
     Host: Kind("hosts", "hosts:read", Sentence("There is no such host.")),
+    Aggregate: Kind("aggregates", "aggregates:read", Sentence("There is no such aggregate.")),
+    PlacementGroup: Kind(
+        "placement groups",
+        "placement_groups:read",
+        Sentence("There is no such placement group in this project. It may have been deleted."),
+    ),
     User: Kind("users", "users:read", Sentence("There is no such user.")),
     Project: Kind("projects", "", Sentence("There is no such project, or you have no part in it.")),
 }

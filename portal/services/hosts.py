@@ -3,9 +3,10 @@
 import dataclasses
 import re
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import Row, exists, select, text
 from sqlalchemy.orm import joinedload
 
 from portal import keys
@@ -100,6 +101,19 @@ def instances(actor: Actor, host_id: uuid.UUID) -> list[Instance]:
             .limit(MOST_SHOWN)
         )
     )
+
+
+def guests_on(host_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Row]]:
+    """Id and name of what is placed on each of these hosts, by name."""
+    found: dict[uuid.UUID, list[Row]] = {each: [] for each in host_ids}
+    rows = session.execute(
+        select(Instance.id, Instance.name, Instance.host_id)
+        .where(Instance.host_id.in_(found), Instance.deleted_at.is_(None))
+        .order_by(Instance.name, Instance.id)
+    )
+    for row in rows:
+        found[row.host_id].append(row)
+    return found
 
 
 def tell_of(host: Host, obstacles: list[list[str]]) -> None:

@@ -11,6 +11,7 @@ WHAT = {  # stands behind an amount of it
     Resource.MEMORY: "of memory",
     Resource.DISK: "of disk",
 }
+SMALLER = Sentence("Choose a smaller flavor")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +72,21 @@ def full(host: Host, room: dict, left: dict, wanted: dict[Resource, int]) -> No:
     )
 
 
-def sentence(reasons: list[No], *, fitting: int, count: int, see_hosts: bool) -> Sentence:
+def sentence(
+    reasons: list[No],
+    *,
+    fitting: int,
+    count: int,
+    see_hosts: bool,
+    head: Sentence | None = None,
+    instead: Sentence = SMALLER,
+) -> Sentence:
     """What is said when only `fitting` of `count` have a host: why each has no room, by name if
-    `see_hosts` and else by count."""
+    `see_hosts` and else by count. `head` says what there is none of, where only some hosts were
+    wanted, and `instead` what one might choose."""
     if not reasons:
         return Sentence("There is no host yet. An administrator adds one with `flask add-host`.")
-    no_room = _no_room(fitting, count)
+    no_room = head if head and not fitting else _no_room(fitting, count)
     if see_hosts:
         sentences = [no.sentence for no in reasons]
         return Sentence("{no_room}: {reasons:parts}.", no_room=no_room, reasons=sentences)
@@ -88,7 +98,7 @@ def sentence(reasons: list[No], *, fitting: int, count: int, see_hosts: bool) ->
     way_out = (
         Sentence("Ask for {fitting}, choose a smaller flavor", fitting=fitting)
         if fitting
-        else Sentence("Choose a smaller flavor")
+        else instead
     )
     return Sentence(
         "{no_room}: {reasons:parts}. {way_out}, delete something, or try again later.",

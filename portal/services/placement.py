@@ -11,22 +11,24 @@ import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Float, Integer, bindparam, case, func, select
+from sqlalchemy import Float, Integer, Uuid, bindparam, case, func, select
 from sqlalchemy.orm import load_only
 
 from portal import config, db
 from portal.db import Base, now, session
 from portal.errors import NoRoom
-from portal.models import Claim, Flavor, Host, Resource
+from portal.models import Claim, Flavor, Host, Policy, Resource
 from portal.models.host import PLACED_UNTIL
 from portal.sentences import Sentence
 from portal.services import no_room
 from portal.services.no_room import No, Room
+from portal.services.placement_rules import NONE, Rules
 
 JUDGED = (  # by what it is decided whether a host can take something
     Host.name,
     Host.enabled,
     Host.disabled_reason,
+    Host.zone,
     Host.heard_at,
     Host.observed_at,
     Host.vcpus,
@@ -43,25 +45,33 @@ class Held(Exception):
 
 
 def claim(
-    wanted: dict[Resource, int], *, count: int = 1, see_hosts: bool, patient: bool = False
+    wanted: dict[Resource, int],
+    *,
+    count: int = 1,
+    see_hosts: bool,
+    patient: bool = False,
+    rules: Rules = NONE,
 ) -> list[Host]:
     """A host for each of `count` instances, one that has room for `wanted` beside those before
-    it. Until the transaction ends nobody else is given anything of these hosts.
+    it and keeps `rules`. Until the transaction ends nobody else is given anything of these hosts.
 
     The caller inserts the claims (`claims`) in the same transaction. Raises NoRoom, which says
     how many would fit and for every host why not more, by name if `see_hosts` and else by count.
     Raises Held when only hosts
     that are locked have room: call it again in a new transaction, `patient`, which waits for them.
     """
-    if patient:
+    if rules.policy is Policy.TOGETHER and count > 1:  # one host has room for all of them
+        whole = {resource: count * amount for resource, amount in wanted.items()}
+        return count * claim(whole, see_hosts=see_hosts, patient=patient, rules=rules)
+    if patient or (rules.policy and not rules.policy.strict):  # which compares all hosts
         everywhere = _hosts().order_by(Host.id).with_for_update(key_share=True)
         hosts = sorted(session.scalars(everywhere), key=lambda host: host.name)
-        return _share_out(hosts, wanted, count, see_hosts=see_hosts)
+        return _share_out(hosts, wanted, count, see_hosts=see_hosts, rules=rules)
     with contextlib.suppress(NoRoom):
-        hosts, rooms = _lock_roomiest(wanted, count)
-        return _share_out(hosts, wanted, count, see_hosts=see_hosts, rooms=rooms)
+        hosts, rooms = _lock_roomiest(wanted, count, rules)
+        return _share_out(hosts, wanted, count, see_hosts=see_hosts, rooms=rooms, rules=rules)
     hosts = session.scalars(_hosts().order_by(Host.name)).all()
-    _share_out(hosts, wanted, count, see_hosts=see_hosts)
+    _share_out(hosts, wanted, count, see_hosts=see_hosts, rules=rules)
     raise Held
 
 
@@ -77,7 +87,7 @@ def amounts_of(flavor: Flavor) -> dict[Resource, int]:
 def fitting(wanted: dict[Resource, int], count: int) -> int:
     """How many of `count` the hosts have room for at this moment. Nothing is claimed."""
     hosts = session.scalars(_hosts()).all()
-    return len(_spread(hosts, room_of(hosts), wanted, count)[0])
+    return len(_spread(hosts, room_of(hosts), wanted, count, NONE)[0])
 
 
 def fits(fitting: int, count: int) -> str:
@@ -213,14 +223,21 @@ def _statement_of_the_roomiest():
 
 
 ROOMIEST = _statement_of_the_roomiest()
+ROOMIEST_OF_SOME = ROOMIEST.where(Host.id.in_(bindparam("some", expanding=True, type_=Uuid())))
 
 
-def _lock_roomiest(wanted: dict[Resource, int], count: int) -> tuple[list[Host], dict]:
-    """The hosts that have most memory left of those with room, but for those that somebody else
-    has locked; and how they stand, now that they are."""
+def _lock_roomiest(
+    wanted: dict[Resource, int], count: int, rules: Rules
+) -> tuple[list[Host], dict]:
+    """The hosts that have most memory left of those with room that `rules` do not rule out, but
+    for those that somebody else has locked; and how they stand, now that they are."""
     settings = config.current()
+    some = {}
+    if rules:
+        hosts = session.scalars(_hosts())
+        some = {"some": [each.id for each in hosts if not rules.against(each)]}
     rows = session.execute(
-        ROOMIEST,
+        ROOMIEST_OF_SOME if rules else ROOMIEST,
         {each.name: wanted.get(each, 0) for each in Resource}
         | {
             "count": count,
@@ -231,7 +248,8 @@ def _lock_roomiest(wanted: dict[Resource, int], count: int) -> tuple[list[Host],
             "VCPU_overcommit": settings.vcpu_overcommit,
             "MEMORY_overcommit": settings.memory_overcommit,
             "DISK_overcommit": settings.disk_overcommit,
-        },
+        }
+        | some,
     ).all()
     hosts = [row.Host for row in rows]
     if not db.alone_at_once():
@@ -252,38 +270,52 @@ def _share_out(
     *,
     see_hosts: bool,
     rooms: dict | None = None,
+    rules: Rules,
 ) -> list[Host]:
-    """A host for each of `count`, always the one with most memory left. `rooms` is how they
-    stand, if that is known. Raises NoRoom."""
+    """A host for each of `count`, always the one with most memory left of those that `rules` like
+    best. `rooms` is how they stand, if that is known. Raises NoRoom."""
     rooms = room_of(hosts) if rooms is None else rooms
-    chosen, left = _spread(hosts, rooms, wanted, count)
+    chosen, left, after = _spread(hosts, rooms, wanted, count, rules)
     if len(chosen) == count:
         return chosen
     ordered = sorted(hosts, key=lambda host: -rooms[host.id][Resource.MEMORY].free)
     reasons = [
-        unfit(host, rooms[host.id], wanted)
+        after.against(host)
+        or unfit(host, rooms[host.id], wanted)
         or no_room.full(host, rooms[host.id], left[host.id], wanted)
         for host in ordered
     ]
     raise NoRoom.saying(
-        no_room.sentence(reasons, fitting=len(chosen), count=count, see_hosts=see_hosts)
+        no_room.sentence(
+            reasons,
+            fitting=len(chosen),
+            count=count,
+            see_hosts=see_hosts,
+            head=rules.head,
+            instead=rules.way_out,
+        )
     )
 
 
 def _spread(
-    hosts: Sequence[Host], rooms: dict, wanted: dict[Resource, int], count: int
-) -> tuple[list[Host], dict]:
-    """Hosts for as many of `count` as have room, each time the one with most memory left; and how
-    they stand with those on them."""
+    hosts: Sequence[Host], rooms: dict, wanted: dict[Resource, int], count: int, rules: Rules
+) -> tuple[list[Host], dict, Rules]:
+    """Hosts for as many of `count` as have room, each time the one with most memory left of those
+    that `rules` like best; how they stand with those on them, and the rules for one more."""
     left, chosen = dict(rooms), []
-    fit = [host for host in hosts if unfit(host, left[host.id], wanted) is None]
+    fit = [host for host in hosts if _fits(host, left, wanted, rules)]
     while fit and len(chosen) < count:
-        host = max(fit, key=lambda host: left[host.id][Resource.MEMORY].free)
+        host = max(fit, key=lambda host: (rules.liking(host), left[host.id][Resource.MEMORY].free))
         left[host.id] = {
             resource: dataclasses.replace(room, claimed=room.claimed + wanted.get(resource, 0))
             for resource, room in left[host.id].items()
         }
         chosen.append(host)
-        if unfit(host, left[host.id], wanted):
+        rules = rules.taking(host)
+        if not _fits(host, left, wanted, rules):
             fit.remove(host)
-    return chosen, left
+    return chosen, left, rules
+
+
+def _fits(host: Host, left: dict, wanted: dict[Resource, int], rules: Rules) -> bool:
+    return not rules.against(host) and unfit(host, left[host.id], wanted) is None

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
 from portal import config, db
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, OverQuota, Refused
-from portal.models import Image, Instance, Network, Power, Project, Quota
+from portal.models import Image, Instance, Network, PlacementGroup, Power, Project, Quota
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
 from portal.services import activities
@@ -55,6 +55,8 @@ RESOURCES = {
         Resource("networks", "networks"),
         Resource("images", "images"),
         Resource("image_gib", "image store", "GiB"),
+        Resource("placement_groups", "placement groups"),
+        Resource("placement_group_members", "instances of one placement group"),
     )
 }
 
@@ -206,9 +208,17 @@ def _standing() -> Select:
         .subquery()
     )
     images = _of_images(PROJECT_ID).subquery()
+    groups = (
+        select(func.count().label("placement_groups"))
+        .where(PlacementGroup.project_id == PROJECT_ID)
+        .subquery()
+    )
+    members = _largest_group().subquery()
     beside = (
         instances.join(networks, true())
         .join(images, true())
+        .join(groups, true())
+        .join(members, true())
         .outerjoin(Quota, Quota.project_id == PROJECT_ID)
         .outerjoin(Project, Project.id == PROJECT_ID)
     )
@@ -216,6 +226,8 @@ def _standing() -> Select:
         instances,
         networks,
         images,
+        groups,
+        members,
         Quota.resource,
         Quota.limit,
         Project.name.label("project_name"),
@@ -223,7 +235,25 @@ def _standing() -> Select:
     ).select_from(beside)
 
 
+def _largest_group() -> Select:
+    """How many instances that placement group of the project has that has most of them."""
+    sizes = (
+        select(func.count().label("size"))
+        .where(
+            Instance.project_id == PROJECT_ID,
+            Instance.desired != Power.ABSENT,
+            Instance.placement_group_id.is_not(None),
+        )
+        .group_by(Instance.placement_group_id)
+        .subquery()
+    )
+    return select(func.coalesce(func.max(sizes.c.size), 0).label("placement_group_members"))
+
+
 PROJECT_ID = bindparam("project_id", type_=Uuid())
-COUNTED = ("instances", "vcpus", "memory_mib", "disk_gib", "networks", "images", "image_bytes")
+COUNTED = (
+    *("instances", "vcpus", "memory_mib", "disk_gib", "networks", "images", "image_bytes"),
+    *("placement_groups", "placement_group_members"),
+)
 STANDING = _standing()
 LOCK = select(Project.id).where(Project.id == PROJECT_ID).with_for_update(key_share=True)

@@ -5,11 +5,14 @@ from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import (
+    Aggregate,
     ApplicationCredential,
     Flavor,
     Image,
     KeyPair,
     Network,
+    PlacementGroup,
+    Policy,
     Project,
     Role,
     User,
@@ -28,6 +31,8 @@ NAMED = {  # arguments of URLs that tests/routes.py finds by names of its own
     "flavor_id": Flavor,
     "user_id": User,
     "key_pair_id": KeyPair,
+    "aggregate_id": Aggregate,
+    "placement_group_id": PlacementGroup,
     "credential_id": ApplicationCredential,
     "application_credential_id": ApplicationCredential,
 }
@@ -74,6 +79,9 @@ def _furnish(project: Project, owner: User, ada) -> None:
                 virtual_size_bytes=2**20,
             )
         )
+        owned = {"project_id": project.id, "user_id": owner.id}
+        session.add(PlacementGroup(name=CANARY, policy=Policy.APART, **owned))
+        session.add(Aggregate(name=CANARY, zone=CANARY, properties={CANARY: CANARY}))
         key = {"public_key": f"ssh-ed25519 {CANARY}", "fingerprint": "SHA256:caged"}
         session.add(KeyPair(name=CANARY, user_id=ada, **key))
 

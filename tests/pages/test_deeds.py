@@ -26,6 +26,7 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
         *("flavor", "image", "network", "address", "groups", "key")
     },
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
+    "_told(aggregate)": {"name", "zone", "properties"},
     "dict(values)": set(),  # what `alter` was given
 }
 

@@ -44,7 +44,7 @@ FILTERS = {
 TOLD = (
     defer(Instance.user_data),
     defer(Instance.public_keys),
-    joinedload(Instance.host).load_only(Host.name),
+    joinedload(Instance.host).load_only(Host.name, Host.zone),
     joinedload(Instance.open_operation).load_only(Operation.action),
     joinedload(Instance.end_of_project).load_only(Operation.action),
     selectinload(Instance.ports).options(
@@ -69,6 +69,7 @@ def find_whole(actor: Actor, project_id: uuid.UUID, name_or_id: uuid.UUID | str)
     options = (
         joinedload(Instance.image),
         joinedload(Instance.host),
+        joinedload(Instance.placement_group),
         joinedload(Instance.user),
         joinedload(Instance.open_operation),
         joinedload(Instance.end_of_project).load_only(Operation.action),

@@ -31,6 +31,7 @@ from portal.services import (
     idempotency,
     names,
     placement,
+    placement_rules,
     quotas,
     user_data,
 )
@@ -58,6 +59,8 @@ class NewInstance:
     user_data_as_it_is: bool = False  # also where cloud-init would ignore it
     details: Details = Details()
     count: int = 1
+    zone: str = ""  # "": any; administrators may say on which of its hosts: `zone:host`
+    placement_group_id: uuid.UUID | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,8 +159,19 @@ def _create(
             memory_mib=new.count * parts.flavor.memory_mib,
             disk_gib=new.count * parts.flavor.disk_gib,
         )
+        rules = placement_rules.of_wish(
+            actor,
+            new.project_id,
+            zone=new.zone,
+            group_id=new.placement_group_id,
+            count=new.count,
+        )
         hosts = placement.claim(
-            parts.amounts, count=new.count, see_hosts=actor.may("hosts:read"), patient=patient
+            parts.amounts,
+            count=new.count,
+            see_hosts=actor.may("hosts:read"),
+            patient=patient,
+            rules=rules,
         )
         labels = names.numbered(name, new.count)
         places, hostnames = addresses.find(parts.network, name, ids)
@@ -298,6 +312,8 @@ def _columns(
         "project_id": new.project_id,
         "user_id": actor.user_id,
         "host_id": host.id,
+        "zone": new.zone.partition(":")[0],
+        "placement_group_id": new.placement_group_id,
         "image_id": parts.image.id,
         "flavor_name": parts.flavor.name,
         "vcpus": parts.flavor.vcpus,
