@@ -32,7 +32,10 @@ OURS = {  # what the record calls what has another name here
     "servers": "instances",
     "servers_action": "instances",
     "servers_metadata": "instances",
+    "os_aggregates": "aggregates",
     "os_keypairs": "key_pairs",
+    "os_server_groups": "placement_groups",
+    "os_services": "hosts",
     "users_application_credentials": "application_credentials",
 }
 

@@ -116,6 +116,8 @@ def _of_object(value: dict, schema: dict, path: tuple) -> Iterator[str]:
         verb = "was" if len(others) == 1 else "were"
         said = f"Additional properties are not allowed ({named} {verb} unexpected)"
         yield _at(path, value, said)
+    if len(value) < schema.get("minProperties", 0):
+        yield _at(path, value, f"{_shown(value)} does not have enough properties")
     if len(value) > schema.get("maxProperties", len(value)):
         yield _at(path, value, "it has too many properties")
     named = schema.get("propertyNames")

@@ -30,9 +30,20 @@ def of_red() -> list[dict]:
     return [{"uuid": str(session.scalar(select(Network.id).where(Network.name == "of-red")))}]
 
 
+SERVICE = {"host": "kvm-1", "binary": "nova-compute"}
 BODIES = {
     "compute.flavors.create": {"flavor": {"name": "of-all", "ram": 512, "vcpus": 1, "disk": 1}},
+    "compute.os_aggregates.act": {"set_metadata": {"metadata": {"disk": "quick"}}},
+    "compute.os_aggregates.create": {"aggregate": {"name": "rack 8"}},
+    "compute.os_aggregates.update": {"aggregate": {"name": "rack 9"}},
     "compute.os_keypairs.create": {"keypair": {"name": "laptop"}},
+    "compute.os_server_groups.create": {
+        "server_group": {"name": "db", "policies": ["anti-affinity"]}
+    },
+    "compute.os_services.disable_log_reason": SERVICE | {"disabled_reason": "new disks"},
+    "compute.os_services.force_down": SERVICE | {"forced_down": False},
+    "compute.os_services.switch": SERVICE,
+    "compute.os_services.update": {"status": "enabled"},
     "compute.servers.create": lambda: {"server": an_ordinary_server(networks=of_red())},
     "compute.servers.update": {"server": {"name": "of-red"}},
     "compute.servers_metadata.add": {"metadata": {"role": "web"}},

@@ -46,6 +46,7 @@ ALIKE = {
     "domain_id",
     "endpoint_id",
     "flavor_id",
+    "hypervisor_id",
     "region_id",
     "role_id",
     "service_id",

@@ -10,7 +10,6 @@ from portal.models import Instance, Port
 from portal.models.status import WIRE, Status
 from portal.policies import Actor
 
-ZONE = "nova"
 CHANGES = {  # from which version a field is there, and from which it is not any more
     "locked": ((2, 9), None),
     "description": ((2, 19), None),
@@ -41,7 +40,7 @@ def shown(actor: Actor, instance: Instance, flavor_ids: Mapping[str, uuid.UUID])
         "accessIPv4": "",
         "accessIPv6": "",
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": ZONE if instance.host_id else "",
+        "OS-EXT-AZ:availability_zone": instance.host.zone if instance.host else "",
         "config_drive": "",
         "key_name": instance.key_name or None,
         "OS-SRV-USG:launched_at": wire.zoneless(instance.launched_at),

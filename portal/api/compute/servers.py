@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Response, jsonify, request
 
 from portal.api import bodies, faults, lists, microversions, schemas, wire
-from portal.api.compute import fields
+from portal.api.compute import fields, whereabouts
 from portal.api.compute.places import current_project, project_of
 from portal.api.routes import Routes
 from portal.auth import tokens
@@ -32,7 +32,7 @@ WISH = schemas.fields(
     key_name=schemas.text(),
     user_data=schemas.maybe(schemas.text(0, 65_535)),
     metadata=METADATA,
-    availability_zone=schemas.text() | {"enum": [fields.ZONE, ""]},
+    availability_zone=whereabouts.ZONE,
     config_drive={"type": ["boolean", "string", "null"]},
     min_count=COUNT,
     max_count=COUNT,
@@ -46,10 +46,6 @@ LATER = {  # what a wish may hold from which version
         {"oneOf": [NETWORKS, {"type": "string", "enum": ["auto", "none"]}]},
     ),
     "tags": ((2, 52), {"type": "array", "items": schemas.text(1, 60), "maxItems": 50}),
-}
-HINTS = {  # of groups, which are not there: only none of them
-    name: {"type": "object", "maxProperties": 0}
-    for name in ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
 }
 
 LISTED = lists.Listed(
@@ -112,6 +108,7 @@ def create():
             user_data=_text(wish.get("user_data") or ""),
             user_data_as_it_is=True,
             count=_count(wish),
+            **whereabouts.wished(body),
             details=Details(
                 description=wish.get("description"),
                 properties=wish.get("metadata"),
@@ -173,7 +170,7 @@ def _schema() -> dict:
     version = microversions.agreed()
     later = {name: schema for name, (first, schema) in LATER.items() if version >= first}
     wish = WISH | {"properties": WISH["properties"] | later}
-    return schemas.fields({"server": wish}, **HINTS)
+    return schemas.fields({"server": wish}, **whereabouts.HINTS)
 
 
 def _network(networks):
