@@ -13,7 +13,7 @@ import click
 from flask import Flask
 from sqlalchemy import select
 
-from portal import config, doctor, migrations
+from portal import certificates, config, doctor, migrations
 from portal.changes import CHANGES
 from portal.db import now, session, transaction
 from portal.errors import Refused
@@ -47,6 +47,7 @@ def install(app: Flask) -> None:
         add_fake_image,
         add_image,
         create_admin,
+        certificate_,
         deadlines,
         doctor_,
         strangers_,
@@ -189,6 +190,26 @@ def create_admin(name: str) -> None:
     except Refused as refused:
         raise click.ClickException(str(refused)) from None
     click.echo(f"Password: {password}  (to be changed at the first sign-in)")
+
+
+@click.command("certificate")
+def certificate_() -> None:
+    """Have a certificate for `trusted_hosts`, and print by what it is known.
+
+    A given one is kept as it is; so is our own, unless it is about to end or for other names."""
+    settings = config.current()
+    directory, names_ = settings.data_directory, settings.trusted_hosts.split()
+    try:
+        found = certificates.ensure(directory, names_, now=now())
+    except ValueError as wrong:
+        path = certificates.shown_by(directory)
+        raise click.ClickException(f"{path} holds no certificate with its key: {wrong}") from None
+    click.echo(f"Certificate: {found.path}, until {found.ends_at:%Y-%m-%d}")
+    click.echo(f"SHA-256: {found.fingerprint}")
+    if found.own:
+        click.echo(
+            f"Its authority, for whoever shall trust it: {certificates.authority_of(directory)}"
+        )
 
 
 @click.command("operations")

@@ -135,20 +135,48 @@ redis_command() {
     printf -- '--appendonly no --dir %s --maxmemory 256mb --maxmemory-policy noeviction --hz 4' "$1"
 }
 
-# web_command VENV ADDRESS THREADS
+# web_command VENV ADDRESS THREADS [OPTION...]
 web_command() {
-    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s ' "$@"
+    printf '%s/bin/gunicorn --bind %s --workers 1 --threads %s ' "${@:1:3}"
+    (($# == 3)) || printf '%s ' "${@:4}"
     printf -- '--worker-class portal.server.Worker --no-control-socket --graceful-timeout 10 --keep-alive 5 portal.wsgi:app'
 }
 
 # is_well ADDRESS:PORT PATH: whether that page is there, and says "ok".
 is_well() (
     exec 2>/dev/null
+    if [[ -n ${by_tls[*]-} ]]; then
+        "$python" -c 'import ssl, sys, urllib.request as web
+trust = ssl._create_unverified_context()  # it is this machine that is asked
+sys.exit(web.urlopen(sys.argv[1], context=trust, timeout=5).read().strip() != b"ok")' "https://$1$2"
+        return
+    fi
     exec 3<>"/dev/tcp/${1%:*}/${1##*:}" || return
     printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$1" >&3
     while read -r -t 5 line <&3; do [[ $line == ok ]] && return; done
     return 1
 )
+
+# names_of ADDRESS NAMES: by what a portal that listens there is reached, each once.
+names_of() {
+    local address
+    {
+        printf '%s\n' localhost 127.0.0.1 '[::1]' "$(hostname)" "$(hostname -f)"
+        # shellcheck disable=SC2086 # several
+        printf '%s\n' $2
+        case $1 in
+            0.0.0.0 | '[::]')
+                for address in $(hostname -I); do
+                    [[ $address == *:* ]] && address="[$address]"
+                    echo "$address"
+                done ;;
+            *) echo "$1" ;;
+        esac
+    } 2>/dev/null | awk 'NF && !seen[$0]++' | paste -sd ' '
+}
+
+# name_for ADDRESS: what a person puts into a browser to get there.
+name_for() { if [[ $1 == 0.0.0.0 || $1 == '[::]' ]]; then hostname -f; else echo "$1"; fi; }
 
 # start_supervisor SUPERVISORD CONFIGURATION: it runs, as process $supervisor, and has ended when
 # this script ends.

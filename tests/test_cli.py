@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from sqlalchemy import select
 
-from portal import config, create_app
+from portal import certificates, config, create_app
 from portal.db import session
 from portal.errors import Forbidden
 from portal.models import Activity
@@ -87,3 +87,37 @@ def test_what_the_command_line_does_is_not_everybodys_to_do(cloud, tmp_path):
     ):
         with pytest.raises(Forbidden):
             attempt()
+
+
+def test_a_certificate_is_made_once_and_told_by_its_fingerprint(typed):
+    first, again = typed("certificate"), typed("certificate")
+    assert first.exit_code == 0
+    assert first.output == again.output
+    found = certificates.read(config.current().data_directory)
+    assert f"SHA-256: {found.fingerprint}" in first.output
+    assert "authority.pem" in first.output
+    certificates.shown_by(config.current().data_directory).write_text("nothing\n")
+    wrong = typed("certificate")
+    assert wrong.exit_code == 1
+    assert "portal.pem holds no certificate with its key: " in wrong.output
+
+
+def names_of(address: str, more: str = "") -> list[str]:
+    """By what scripts/up has a portal answer that listens there."""
+    said = subprocess.run(
+        ["bash", "-euc", 'source scripts/install.bash; names_of "$@"', "names", address, more],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return said.stdout.split()
+
+
+def test_a_portal_for_others_answers_to_its_addresses_and_to_names_that_are_given():
+    found = names_of("192.0.2.7", "cloud.example.org portal.lan")
+    assert found[:3] == ["localhost", "127.0.0.1", "[::1]"]
+    assert found[-3:] == ["cloud.example.org", "portal.lan", "192.0.2.7"]
+    everywhere = names_of("0.0.0.0", "localhost")
+    assert everywhere.count("localhost") == 1
+    assert "0.0.0.0" not in everywhere

@@ -1,8 +1,11 @@
 """`flask doctor` finds what is wrong, and says what mends it."""
 
+from datetime import timedelta
+
 import pytest
 
-from portal import config, doctor
+from portal import certificates, config, doctor
+from portal.db import now
 from tests.strangers import leave
 
 MEND = "nft 'insert rule ip filter FORWARD iifname \"pout*\" accept'"
@@ -49,3 +52,31 @@ def test_what_belongs_to_nothing_is_found_with_the_command_that_removes_it(cloud
     cloud.look()
     mend = findings(ok=False)["Things on kvm-1 that belong to no instance: 1"]
     assert "flask strangers --remove" in mend
+
+
+def test_a_certificate_that_is_about_to_end_is_found(cloud, findings):
+    directory = config.current().data_directory
+    certificates.ensure(directory, ["localhost"], now=now() - timedelta(days=390))
+    path = certificates.shown_by(directory)
+    [(what, mend)] = [each for each in findings(ok=False).items() if "is good until" in each[0]]
+    assert str(path) in what
+    assert mend.startswith("It is renewed by itself")
+    certificates.renew(directory, now=now())
+    assert any("is good until" in each for each in findings(ok=True))
+    path.chmod(0o644)
+    assert findings(ok=False)[f"The key in {path} is its owner's alone"] == f"chmod 600 {path}"
+
+
+def test_a_certificate_whose_key_is_another_ones_is_found(cloud, findings, tmp_path):
+    directory = config.current().data_directory
+    certificates.ensure(directory, ["localhost"], now=now())
+    other = tmp_path / "other"
+    other.mkdir()
+    certificates.ensure(other, ["localhost"], now=now())
+    key, _, _ = certificates.shown_by(other).read_text().partition("-----BEGIN CERTIFICATE")
+    path = certificates.shown_by(directory)
+    _, mark, rest = path.read_text().partition("-----BEGIN CERTIFICATE")
+    path.write_text(key + mark + rest)
+    assert any(
+        each.startswith(f"The certificate {path} can be shown: ") for each in findings(ok=False)
+    )

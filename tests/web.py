@@ -26,11 +26,15 @@ PATIENCE_SECONDS = 20
 class WebServer:
     """gunicorn with the settings in force, on a port of its own, and everything it logs."""
 
-    def __init__(self, directory: Path, *, threads: int = 16, **settings):
+    def __init__(
+        self, directory: Path, *, threads: int = 16, certificate: Path | None = None, **settings
+    ):
         given = config.current()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        scheme, by_tls = ("https", ["--certfile", certificate]) if certificate else ("http", [])
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.authority = certificate and certificate.with_name("authority.pem")
         self._log = directory / "web.log"
         environment = {
             "data_directory": given.data_directory,
@@ -46,7 +50,7 @@ class WebServer:
                     *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}"),
                     *("--workers", "1", "--threads", str(threads)),
                     *("--worker-class", "portal.server.Worker"),
-                    *("--keep-alive", "5"),
+                    *("--keep-alive", "5", *by_tls),
                     *("--no-control-socket", "--access-logfile", "-", "portal.wsgi:app"),
                 ],
                 cwd=ROOT,
@@ -65,7 +69,8 @@ class WebServer:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                requests.get(f"{self.url}/healthz", timeout=5).raise_for_status()
+                answer = requests.get(f"{self.url}/healthz", timeout=5, verify=self.authority)
+                answer.raise_for_status()
                 return
             except requests.RequestException:
                 assert self.process.poll() is None, self.log

@@ -18,6 +18,7 @@ REST = (
     ground.space,
     ground.privacy,
     ground.door,
+    ground.certificate,
     ground.shape,
     wire.redis_answers,
     wire.conductor,

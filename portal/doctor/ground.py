@@ -1,20 +1,23 @@
 """What the installation stands on: its directory, its secret, its database, its door."""
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from portal import migrations
+from portal import certificates, migrations
 from portal.config import Settings
-from portal.db import session
+from portal.db import now, session
 from portal.doctor.finding import Finding
 
 GIB = 2**30
 OTHERS = 0o007  # in the modes of a file: everybody
+LEAST_LEFT = timedelta(days=14)  # of a certificate
 BESIDES = 0o077  # and whoever is in its group
 
 
@@ -95,7 +98,32 @@ def door(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         here or settings.secure_cookies,
         f"The portal is reached by https, or only from this machine ({settings.listen})",
-        "Listen on 127.0.0.1 behind a proxy that speaks https, and set secure_cookies = true.",
+        "Start it by scripts/up --listen ADDRESS, which speaks https, or have it listen on "
+        "127.0.0.1 behind a proxy that does, and set secure_cookies = true.",
+    )
+
+
+def certificate(settings: Settings) -> Iterator[Finding]:
+    """It has its key, and does not end soon. Where there is none, somebody else speaks https."""
+    path = certificates.shown_by(settings.data_directory)
+    if not path.exists():
+        return
+    mend = f"Put certificate and key there again, or remove {path} and start the portal anew."
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+        found = certificates.read(settings.data_directory)
+    except (OSError, ValueError) as wrong:
+        yield Finding(False, f"The certificate {path} can be shown: {wrong}", mend)
+        return
+    yield Finding(
+        not _mode(path) & BESIDES, f"The key in {path} is its owner's alone", f"chmod 600 {path}"
+    )
+    yield Finding(
+        found.ends_at - now() > LEAST_LEFT,
+        f"The certificate {path} is good until {found.ends_at:%Y-%m-%d}",
+        "It is renewed by itself while the portal runs: see its web.log."
+        if found.own
+        else "Start scripts/up with a newer one: --certificate FILE --key FILE.",
     )
 
 

@@ -19,7 +19,7 @@ from collections import Counter
 from concurrent import futures
 from functools import partial
 
-from gunicorn import http, util
+from gunicorn import http, sock, util
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders, LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -59,7 +59,18 @@ class Worker(ThreadWorker):
         self.health = futures.ThreadPoolExecutor(max_workers=1)
         self.waiting: dict[Connection, None] = {}  # with the loop, the longest waiting one first
         self.look_at = 0.0
+        self.front = self._front() if self.cfg.is_ssl else None
         super().init_process()
+
+    def _front(self):
+        from portal import certificates, db  # not for gunicorn's parent process
+        from portal.server import tls
+
+        directory = config.read_in_force().data_directory
+        return tls.Front(
+            partial(sock.ssl_context, self.cfg),
+            renew=lambda: certificates.renew(directory, now=db.now()),
+        )
 
     def load_wsgi(self):
         super().load_wsgi()
@@ -71,6 +82,8 @@ class Worker(ThreadWorker):
     def accept(self, listener):
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
             stream, client = listener.accept()
+            if self.front:
+                stream = self.front.carry(stream)
             outlet = outlets.Outlet(fileno=stream.detach())
             while self.nr_conns >= self.worker_connections - 1 and self.waiting:
                 self._end(self._most_dispensable())

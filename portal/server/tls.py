@@ -1,0 +1,141 @@
+"""TLS before the web server: one more thread, which takes it off what clients send and puts it on
+what they are answered. The server reads and writes one end of a pair of sockets, as if it were
+the client's own; who is slow, and who is let in, is judged there as ever.
+
+A client that speaks http is sent to https. What the certificate's file holds is looked at once an
+hour, when one of our own is renewed before it ends too: who comes after that is shown the new one.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from asyncio import sslproto
+from collections.abc import Callable
+
+HANDSHAKE = 0x16  # the first byte of a client that speaks TLS (RFC 8446, 5.1)
+PATIENCE_SECONDS = 10
+LOOK_SECONDS = 3600
+CHUNK_BYTES = 65_536
+HEAD_BYTES = 4096  # of a request in the clear
+HELD_BYTES = 32_768  # that asyncio sets aside for each client; by itself it takes 256 KiB
+ASKED = re.compile(
+    rb"[A-Z]+ (/[!-~]*) HTTP/1\.[01]\r\n(?:.*\r\n)*?host: *([a-z0-9.:\[\]-]+) *\r\n", re.IGNORECASE
+)
+ELSEWHERE = "This address speaks https: put https:// before it."
+
+
+class Front:
+    """Takes clients, and gives the server the end of each that is in the clear."""
+
+    def __init__(self, context: Callable[[], ssl.SSLContext], renew: Callable[[], None]):
+        sslproto.SSLProtocol.max_size = HELD_BYTES
+        self._make, self._renew = context, renew
+        self._context = context()
+        self._tasks: set[asyncio.Task] = set()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="tls", daemon=True).start()
+        self._start(self._keep())
+
+    def carry(self, client: socket.socket) -> socket.socket:
+        """What the client says, without TLS; what is written to it comes to the client with it."""
+        ours, theirs = socket.socketpair()
+        self._start(self._carry(client, theirs))
+        return ours
+
+    def _start(self, work) -> None:
+        def start() -> None:
+            task = self._loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._loop.call_soon_threadsafe(start)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(OSError, ValueError):  # the one that is shown goes on
+                await self._loop.run_in_executor(None, self._renew)
+                self._context = self._make()
+
+    async def _carry(self, client: socket.socket, inside: socket.socket) -> None:
+        client.setblocking(False)
+        inside.setblocking(False)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                first = await self._first_byte(client)
+            if first == HANDSHAKE:
+                await self._join(client, inside)
+            elif first is not None:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._send_elsewhere(client)
+        except (OSError, TimeoutError):
+            pass  # either end may go at any moment
+        finally:
+            client.close()
+            inside.close()
+
+    async def _first_byte(self, client: socket.socket) -> int | None:
+        """What the client begins with, which is left where it is; None if it has gone."""
+        ready = self._loop.create_future()
+        self._loop.add_reader(client, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(client)
+        began = client.recv(1, socket.MSG_PEEK)
+        return began[0] if began else None
+
+    async def _join(self, client: socket.socket, inside: socket.socket) -> None:
+        reader = asyncio.StreamReader(limit=CHUNK_BYTES, loop=self._loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: protocol, client, ssl=self._context, ssl_handshake_timeout=PATIENCE_SECONDS
+        )
+        outside = reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
+        within = await asyncio.open_connection(sock=inside, limit=CHUNK_BYTES)
+        ways = {
+            self._loop.create_task(_pump(outside[0], within[1])),
+            self._loop.create_task(_pump(within[0], outside[1])),
+        }
+        try:
+            await asyncio.wait(ways)
+        finally:
+            for each in (outside[1], within[1]):
+                each.close()
+                with contextlib.suppress(OSError):
+                    await each.wait_closed()
+
+    async def _send_elsewhere(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head and len(head) < HEAD_BYTES:
+            came = await self._loop.sock_recv(client, HEAD_BYTES)
+            if not came:
+                break
+            head += came
+        asked = ASKED.match(head)
+        status, where = "400 Bad Request", ""
+        if asked:
+            status = "308 Permanent Redirect"
+            where = f"Location: https://{asked[2].decode()}{asked[1].decode()}\r\n"
+        answer = (
+            f"HTTP/1.1 {status}\r\n{where}Content-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(ELSEWHERE) + 1}\r\nConnection: close\r\n\r\n{ELSEWHERE}\n"
+        )
+        await self._loop.sock_sendall(client, answer.encode())
+        client.shutdown(socket.SHUT_WR)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What comes has been passed on, until one end has gone; the other is told."""
+    with contextlib.suppress(OSError):
+        while came := await reader.read(CHUNK_BYTES):
+            writer.write(came)
+            await writer.drain()
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()
