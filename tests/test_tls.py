@@ -98,6 +98,22 @@ def test_pages_and_api_are_served_to_who_trusts_the_authority_alone(serve):
         requests.get(web.url, timeout=20)
 
 
+def test_a_screen_reaches_a_browser_that_signed_in_by_tls(serve, cloud):
+    cloud.show_screens()
+    instance = cloud.running()
+    web = serve(secure_cookies=True)
+    bob, console = web.sign_in("bob"), f"/projects/{instance.project_id}/instances/{instance.id}"
+    page = bob.get(f"{console}/console")
+    assert f"wss://127.0.0.1:{web.port}" in page.headers["Content-Security-Policy"]
+    ticket = bob.post(f"{console}/console/ticket", page=f"{console}/console").text
+    stream = bob.web_socket(f"{console}/console/socket", ["binary", f"ticket.{ticket}"])
+    assert stream.status == 101
+    assert stream.receive() == b"RFB 003.008\n"
+    stream.send(b"RFB 003.008\n")
+    assert stream.receive() == b"\x01\x01"
+    stream.close()
+
+
 def test_whoever_asks_in_the_clear_is_sent_to_https(serve):
     web = serve()
     answer = requests.get(

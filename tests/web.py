@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -101,7 +102,9 @@ class SignedIn:
         return "; ".join(f"{each.name}={each.value}" for each in self._session.cookies)
 
     def get(self, path: str) -> requests.Response:
-        return self._session.get(self._web.url + path, timeout=PATIENCE_SECONDS)
+        return self._session.get(
+            self._web.url + path, timeout=PATIENCE_SECONDS, verify=self._web.authority
+        )
 
     def token(self, page: str) -> str:
         """The form token that `page` holds."""
@@ -120,6 +123,7 @@ class SignedIn:
             headers={"X-CSRFToken": token},
             allow_redirects=False,
             timeout=PATIENCE_SECONDS,
+            verify=self._web.authority,
         )
 
     def web_socket(
@@ -127,16 +131,26 @@ class SignedIn:
     ) -> "WebSocket":
         headers = {"Cookie": self.cookies, "Sec-WebSocket-Protocol": ", ".join(protocols)}
         headers["Origin"] = self._web.url if origin is None else origin
-        return WebSocket(self._web.port, path, headers, **handshake)
+        return WebSocket(self._web.port, path, headers, authority=self._web.authority, **handshake)
 
 
 class WebSocket:
     """A client of RFC 6455 that sees what a browser's script does not."""
 
     def __init__(
-        self, port: int, path: str, headers: dict[str, str], *, version: str = "13", key: str = ""
+        self,
+        port: int,
+        path: str,
+        headers: dict[str, str],
+        *,
+        version: str = "13",
+        key: str = "",
+        authority: Path | None = None,
     ):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+        if authority:
+            context = ssl.create_default_context(cafile=authority)
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._incoming = self.socket.makefile("rb")
         key = key or base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket"]
