@@ -40,6 +40,16 @@ def new_host_key() -> tuple[str, str]:
     return key.decode(), _cipher().encrypt(key).decode()
 
 
+def sealed(secret: str) -> str:
+    """A secret that has to be read again, encrypted for the database."""
+    return _cipher().encrypt(secret.encode()).decode()
+
+
+def opened(text: str) -> str:
+    """The secret that was sealed. Raises InvalidToken for one of another portal."""
+    return _cipher().decrypt(text.encode()).decode()
+
+
 def host_cipher(sealed_key: str) -> Fernet:
     """What seals and opens the messages of the host whose encrypted key this is."""
     return _host_cipher(sealed_key)

@@ -62,6 +62,8 @@ SYSTEM = {
     "users:read": Role.READER,
     "users:change": Role.ADMIN,
     "users:delete": Role.ADMIN,
+    "groups:read": Role.READER,
+    "groups:change": Role.ADMIN,
     "cloud:read": Role.READER,
 }
 
@@ -72,6 +74,8 @@ ACCOUNT = {  # everybody's own; the role that a credential of theirs needs for i
     "password:change": None,
     "application_credentials:read": Role.READER,
     "application_credentials:change": None,
+    "access_keys:read": None,
+    "access_keys:change": None,
 }
 
 

@@ -38,7 +38,7 @@ from portal.models import (
     Visibility,
 )
 from portal.policies import COMMAND_LINE, Actor
-from portal.services import hosts, instances, projects, security_groups, users
+from portal.services import hosts, instances, passwords, projects, security_groups, users
 from workers import consoles, wire
 from workers.__main__ import Rings
 from workers.agent import Agent
@@ -122,7 +122,7 @@ class Cloud:
                 user = User(
                     domain_id=red.domain_id,
                     name=name,
-                    password_hash=users.hash_password(PASSWORD),
+                    password_hash=passwords.hashed(PASSWORD),
                 )
                 user.assignments.append(RoleAssignment(project_id=project.id, role=role))
                 session.add(user)

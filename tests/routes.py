@@ -22,6 +22,7 @@ from portal.models import (
     AggregateHost,
     ApplicationCredential,
     Flavor,
+    Group,
     Host,
     Image,
     Instance,
@@ -72,6 +73,10 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "domain_id": lambda cloud, project: "default",
     "region_id": lambda cloud, project: config.current().region,
     "role_id": lambda cloud, project: roles.IDS["reader"],
+    "implied_id": lambda cloud, project: roles.IDS["reader"],
+    "group_id": lambda cloud, project: _named(Group, f"of-{project.name}"),
+    "project_tag": lambda cloud, project: "no-such-tag",
+    "access": lambda cloud, project: "0" * 32,
     "service_id": lambda cloud, project: catalog.id_of("identity"),
     "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
     "key_name": lambda cloud, project: f"of-{project.name}",
@@ -176,6 +181,8 @@ def furnish(cloud: Cloud) -> Cloud:
         instances.create(actor, cloud.new_instance(label, name))
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
         with transaction():
+            members = [session.get_one(User, cloud.actor(MEMBERS[name]).user_id)]
+            session.add(Group(domain_id=project.domain_id, name=label, users=members))
             session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
             session.add(
                 Image(

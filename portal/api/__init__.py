@@ -36,7 +36,9 @@ OURS = {  # what the record calls what has another name here
     "os_keypairs": "key_pairs",
     "os_server_groups": "placement_groups",
     "os_services": "hosts",
+    "system": "cloud_roles",
     "users_application_credentials": "application_credentials",
+    "users_credentials_OS_EC2": "access_keys",
 }
 
 

@@ -1,12 +1,14 @@
 """What clients call the roles. A token's `admin` is taken for the cloud's, so whoever administers
-one project is its `manager`; each role implies those before it."""
+one project is its `manager`, and `admin` in a project administers the whole cloud as well; each
+role implies those before it."""
 
 import uuid
 from collections.abc import Iterable
 
 from portal.api import faults, wire
 from portal.errors import NotFound, Refused
-from portal.models import Role
+from portal.models import Role, RoleAssignment
+from portal.services.grants import Level
 
 NAMES = {  # weakest first: the role in a project, and whether it is the cloud's too
     "reader": (Role.READER, False),
@@ -42,19 +44,26 @@ def of_id(role_id: uuid.UUID) -> str | None:
     return next((each for each, id_ in IDS.items() if id_ == role_id), None)
 
 
-def in_project(role_id: uuid.UUID) -> Role:
-    """The role that this id means in a project. Raises NotFound for none, and Refused for the one
-    that nobody is given there."""
+def level(role_id: uuid.UUID) -> Level:
+    """The role that this id means, where it is given. Raises NotFound for none."""
     found = of_id(role_id)
     if found is None:
         raise NotFound("There is no such role.")
-    role, of_cloud = NAMES[found]
-    if of_cloud:
-        raise Refused(
-            "admin is the role of who looks after the whole cloud: an administrator gives it on "
-            "the page of the user. In a project it is manager."
-        )
-    return role
+    return Level(*NAMES[found])
+
+
+def in_cloud(role_id: uuid.UUID) -> Level:
+    """The role that this id means in the whole cloud. Raises NotFound for none, and Refused for
+    the one that there is in projects alone."""
+    wanted = level(role_id)
+    if wanted == Level(Role.ADMIN):
+        raise Refused("manager is a role in a project. Who looks after the whole cloud is admin.")
+    return Level(wanted.role)
+
+
+def of(held: RoleAssignment) -> str:
+    """What clients call a role that was given."""
+    return name(held.role, of_cloud=held.in_cloud)
 
 
 def _named(said: dict) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from portal.config import Settings
 from portal.db import now, session
 from portal.doctor.finding import Finding
-from portal.models import Flavor, Image, Operation, Role, RoleAssignment, User
+from portal.models import Flavor, Image, Operation, Role, RoleAssignment, User, held_by
 from portal.services import images as image_services
 from portal.services import seals
 
@@ -22,12 +22,11 @@ WRITABLE = 0o222
 
 def people(_settings: Settings) -> Iterator[Finding]:
     """Somebody can sign in who administers all of it."""
-    admins = session.scalar(
-        select(func.count())
-        .select_from(RoleAssignment)
-        .join(User)
-        .where(RoleAssignment.project_id.is_(None), RoleAssignment.role == Role.ADMIN, User.enabled)
+    held = select(RoleAssignment.id).where(
+        held_by(User.id), RoleAssignment.in_cloud, RoleAssignment.role == Role.ADMIN
     )
+    there = (User.enabled, User.deleted_at.is_(None), held.correlate(User).exists())
+    admins = session.scalar(select(func.count()).select_from(User).where(*there))
     yield Finding(
         admins > 0, f"Administrators who can sign in: {admins}", "flask create-admin NAME"
     )

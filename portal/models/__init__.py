@@ -6,13 +6,17 @@ from portal.models.boot_log import BootLog
 from portal.models.host import Claim, Host, Resource
 from portal.models.identity import (
     Domain,
+    Group,
+    GroupMember,
     KeyPair,
+    PasswordUsed,
     Project,
     Quota,
     Role,
     RoleAssignment,
     Session,
     User,
+    held_by,
 )
 from portal.models.image import Flavor, Image, Visibility
 from portal.models.instance import Instance
@@ -29,9 +33,10 @@ from portal.models.port import FixedIp, Port
 from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, ProjectStatus, Status, Tone
 from portal.models.task import Task, TaskLine
-from portal.models.token import ApplicationCredential, Token
+from portal.models.token import AccessKey, ApplicationCredential, Token
 
 __all__ = [
+    "AccessKey",
     "Activity",
     "Aggregate",
     "AggregateHost",
@@ -41,6 +46,8 @@ __all__ = [
     "Domain",
     "FixedIp",
     "Flavor",
+    "Group",
+    "GroupMember",
     "Host",
     "Idempotency",
     "Image",
@@ -51,6 +58,7 @@ __all__ = [
     "Network",
     "Operation",
     "Outcome",
+    "PasswordUsed",
     "PlacementGroup",
     "Policy",
     "Port",
@@ -74,4 +82,5 @@ __all__ = [
     "Tone",
     "User",
     "Visibility",
+    "held_by",
 ]

@@ -30,6 +30,25 @@ class ApplicationCredential(Base):
     project: Mapped[Project] = relationship(lazy="raise")
 
 
+class AccessKey(Base):
+    """What a program of a user signs single requests with, in one project: EC2's and S3's way. To
+    judge a signature the secret itself is needed, so it is kept encrypted, not hashed."""
+
+    __tablename__ = "access_keys"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"), index=True)
+    access: Mapped[str] = mapped_column(String(64), unique=True)  # names it in a request
+    sealed_secret: Mapped[str]  # with the portal's own (portal/keys.py)
+
+    project: Mapped[Project] = relationship(lazy="raise")
+
+    @property
+    def name(self) -> str:
+        """What the record calls it."""
+        return self.access
+
+
 class Token(Base):
     """Somebody who speaks through a program, for one project, for the whole cloud, or only to say
     who they are. What it may do is not kept: it follows from their roles whenever it is shown."""

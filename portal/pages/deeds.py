@@ -12,7 +12,10 @@ from portal import words
 from portal.models import Activity
 from portal.services import quotas
 
-NOUNS = {"key_pairs": "SSH key"}  # where it is not the table's name in the singular
+NOUNS = {
+    "access_keys": "access key",
+    "key_pairs": "SSH key",
+}  # where it is not the table's name in the singular
 VERBS = {  # when it was done, and when it was refused
     "cancel": ("Canceled", "Cancel"),
     "change": ("Changed", "Change"),
@@ -35,6 +38,22 @@ VERBS = {  # when it was done, and when it was refused
     "unprotect": ("Ended the protection of", "End the protection of"),
 }
 WHOLE = {  # where verb and noun do not make the sentence
+    "access_keys:show": ("Read an access key", "Read an access key"),
+    "cloud_roles:give_role": ("Gave a role in the cloud", "Give a role in the cloud"),
+    "cloud_roles:take_role": ("Took a role in the cloud", "Take a role in the cloud"),
+    "domains:create": ("Created a domain", "Create a domain"),
+    "domains:change": ("Changed the domain", "Change the domain"),
+    "groups:add": ("Put somebody into group", "Put somebody into group"),
+    "groups:add_member": ("Put somebody into group", "Put somebody into group"),
+    "groups:change_role": ("Changed the role of group", "Change the role of group"),
+    "groups:remove": ("Took somebody out of group", "Take somebody out of group"),
+    "groups:remove_member": ("Took somebody out of group", "Take somebody out of group"),
+    "members:add_group": ("Let a group into project", "Let a group into project"),
+    "members:delete_group": ("Removed a group from project", "Remove a group from project"),
+    "projects:add_tag": ("Tagged project", "Tag project"),
+    "projects:delete_tags": ("Took the tags of project", "Take the tags of project"),
+    "projects:remove_tag": ("Took a tag of project", "Take a tag of project"),
+    "projects:set_tags": ("Tagged project", "Tag project"),
     "account:change_password": ("Changed their password", "Change their password"),
     "account:end_sessions": ("Signed out everywhere", "Sign out everywhere"),
     "account:theme": ("Changed their theme", "Change their theme"),
@@ -86,12 +105,14 @@ WHOLE = {  # where verb and noun do not make the sentence
     "users:reset_password": ("Reset the password of user", "Reset the password of user"),
 }
 FIELDS = {
+    "access": "Access key",
     "address": "Address",
     "advice": "What mends it",
     "cidr": "Range",
     "description": "Description",
     "disk_gib": "Disk",
     "driver": "Driver",
+    "email": "E-mail",
     "enabled": "Enabled",
     "expires_at": "Expires",
     "fingerprint": "Fingerprint",
@@ -123,6 +144,7 @@ FIELDS = {
     "placement_group_members": "Instances of a placement group",
     "placement_groups": "Placement groups",
     "policy": "Policy",
+    "project_note": "Noted project",
     "properties": "Properties",
     "protected": "Protected",
     "reason": "Reason",
@@ -133,6 +155,7 @@ FIELDS = {
     "strangers": "Removed",
     "tags": "Tags",
     "url": "From",
+    "user_groups": "Groups",
     "vcpus": "vCPUs",
     "visibility": "For whom",
     "zone": "Zone",

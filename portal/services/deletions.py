@@ -19,8 +19,10 @@ from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
 from portal.errors import Conflict
 from portal.models import (
+    AccessKey,
     ApplicationCredential,
     BootLog,
+    Group,
     Idempotency,
     Image,
     Instance,
@@ -39,7 +41,7 @@ from portal.models import (
 )
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
-from portal.services import activities, finding, images, scopes
+from portal.services import activities, cloud_roles, finding, images, scopes
 from portal.services.images import store
 from portal.services.instances import ends
 from portal.services.operations import Part, open_operation, supersede, table_parts
@@ -47,7 +49,16 @@ from portal.services.operations import Part, open_operation, supersede, table_pa
 SHOWN = 20  # of the things that stand against it
 AWAITED = (Instance, Network)  # what hosts may hold
 ROWS = (  # go with the project's end
-    *(Token, ApplicationCredential, SecurityGroup, Quota, Idempotency, RoleAssignment, Instance),
+    *(
+        Token,
+        ApplicationCredential,
+        AccessKey,
+        SecurityGroup,
+        Quota,
+        Idempotency,
+        RoleAssignment,
+        Instance,
+    ),
     PlacementGroup,  # after the instances that are in it
 )
 
@@ -158,7 +169,8 @@ def delete(actor: Actor, project_id: uuid.UUID) -> Operation:
             project.deletion_asked_at = now()
             for image in kept:
                 image.deleted_at = now()
-            session.execute(delete_rows(RoleAssignment).where(_of(RoleAssignment, project)))
+            with cloud_roles.kept_by_somebody(project.name):
+                session.execute(delete_rows(RoleAssignment).where(_of(RoleAssignment, project)))
             operation = _open(actor, project)
             activities.record(actor, "projects:delete", project, before=had, operation=operation)
         images.drop(kept)
@@ -308,10 +320,11 @@ def _names(project: Project, kept: list[Image]) -> dict:
 
 
 def _members(project_id: uuid.UUID) -> list[str]:
-    query = select(User.name).join(RoleAssignment, RoleAssignment.user_id == User.id)
-    return list(
-        session.scalars(query.where(RoleAssignment.project_id == project_id).order_by(User.name))
-    )
+    name = func.coalesce(User.name, Group.name)
+    held = select(name).select_from(RoleAssignment)
+    held = held.outerjoin(RoleAssignment.user).outerjoin(RoleAssignment.group)
+    there = held.where(RoleAssignment.project_id == project_id)
+    return list(session.scalars(there.order_by(name)))
 
 
 def _first(query, model) -> Iterable:

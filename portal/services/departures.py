@@ -3,14 +3,31 @@
 import dataclasses
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.db import now, session, transaction
 from portal.errors import NotFound, Refused
-from portal.models import Image, Instance, Power, Role, RoleAssignment, User, Visibility
+from portal.models import (
+    GroupMember,
+    Image,
+    Instance,
+    Power,
+    Role,
+    RoleAssignment,
+    User,
+    Visibility,
+)
 from portal.policies import Actor, authorize
-from portal.services import activities, application_credentials, sessions, users
+from portal.services import (
+    access_keys,
+    activities,
+    application_credentials,
+    cloud_roles,
+    passwords,
+    sessions,
+    users,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +36,7 @@ class Belongings:
 
     keys: int
     roles: dict[str, str]  # by the name of the project, or "the cloud"
+    groups: list[str]  # that they are in, by name
     alone_in: list[str]  # projects that have no other admin
     instances: int
     private_images: int  # that nobody else sees but administrators of the cloud
@@ -32,6 +50,7 @@ def belongings(actor: Actor, user_id: uuid.UUID) -> Belongings:
     return Belongings(
         keys=len(user.key_pairs),
         roles=_roles(user),
+        groups=[each.name for each in user.groups],
         alone_in=_alone_in(user),
         instances=_count(Instance, user, Instance.desired != Power.ABSENT),
         private_images=_count(Image, user, *private),
@@ -52,12 +71,19 @@ def delete(actor: Actor, user_id: uuid.UUID) -> str:
             raise NotFound("There is no such user. They may have been deleted.")
         if user.id == actor.user_id:
             raise Refused("You cannot delete yourself. Ask another administrator of the cloud.")
-        others = users.cloud_roles()
-        users.keep_an_administrator(user, others.pop(user.id, None), others)
-        had = {"roles": _roles(user), "keys": [each.name for each in user.key_pairs]}
-        user.deleted_at, user.enabled, user.password_hash = now(), False, ""
-        user.assignments.clear()
+        had = {
+            "roles": _roles(user),
+            "user_groups": [each.name for each in user.groups],
+            "keys": [each.name for each in user.key_pairs],
+        }
+        with cloud_roles.kept_by_somebody(user.name):
+            user.deleted_at, user.enabled, user.password_hash = now(), False, ""
+            user.email = user.project_note = ""
+            user.assignments.clear()
+            user.groups.clear()
         user.key_pairs.clear()
+        passwords.forget_used(user.id)
+        access_keys.end_all(user.id)
         application_credentials.end_all(user.id)
         sessions.end_all(user.id)
         activities.record(actor, "users:delete", user, before=had)
@@ -73,10 +99,11 @@ def _roles(user: User) -> dict[str, str]:
 
 def _alone_in(user: User) -> list[str]:
     other = aliased(RoleAssignment)
+    in_groups = select(GroupMember.group_id).where(GroupMember.user_id != user.id)
     others = select(other.id).where(
         other.project_id == RoleAssignment.project_id,
         other.role == Role.ADMIN,
-        other.user_id != user.id,
+        or_(other.user_id != user.id, other.group_id.in_(in_groups)),
     )
     lonely = session.scalars(
         select(RoleAssignment).where(

@@ -15,6 +15,7 @@ from portal.errors import Ambiguous, NotFound, Refused
 from portal.models import (
     Aggregate,
     Flavor,
+    Group,
     Host,
     Image,
     Instance,
@@ -77,6 +78,9 @@ KINDS = {
         "placement groups",
         "placement_groups:read",
         Sentence("There is no such placement group in this project. It may have been deleted."),
+    ),
+    Group: Kind(
+        "groups", "groups:read", Sentence("There is no such group. It may have been deleted.")
     ),
     User: Kind("users", "users:read", Sentence("There is no such user.")),
     Project: Kind("projects", "", Sentence("There is no such project, or you have no part in it.")),

@@ -1,42 +1,87 @@
 """Projects and their members."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, Refused
-from portal.models import Domain, Project, Role, RoleAssignment, User
+from portal.models import (
+    Domain,
+    Group,
+    GroupMember,
+    Project,
+    Role,
+    RoleAssignment,
+    User,
+    held_by,
+)
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import (
     activities,
+    cloud_roles,
     finding,
     names,
     networks,
     security_groups,
     users,
 )
-from portal.services.listing import Query, Stretch, like, page, stretch
+from portal.services.listing import Query, Stretch, always, like, page, stretch
 
 SORTS = ("name", "created_at")
+MOST_TAGS = 80
 
 
-def create(actor: Actor, name: str, *, description: str = "") -> Project:
+def create(
+    actor: Actor,
+    name: str,
+    *,
+    description: str = "",
+    enabled: bool = True,
+    tags: Sequence[str] = (),
+) -> Project:
     """There is a project of this name with its security groups, a network with a way out, and
     nobody in it."""
     authorize(actor, "projects:change")
     label = names.distinct(name)
     with transaction():
-        same = (Project.reads_as == reads_as(label), Project.deleted_at.is_(None))
-        held = session.scalar(select(Project.name).where(*same))
-        if held is not None:
-            raise Conflict.saying(names.taken("project", label, held), field="name")
+        _check_free(label)
         project = add(label)
-        project.description = description
+        project.description, project.enabled, project.tags = description, enabled, list(tags)
         activities.record(actor, "projects:create", project, after={"name": label})
     return project
+
+
+def update(actor: Actor, project_id: uuid.UUID, changes: Mapping) -> Project:
+    """All of `changes` are made, or none: "name", "description", "tags", and whether it is
+    "enabled": its members may work in it. What it runs goes on. Raises NotFound."""
+    authorize(actor, "projects:change")
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = names.distinct(values["name"])
+    with transaction():
+        project = standing(actor, _locked(project_id).id)
+        if "name" in values:
+            _check_free(values["name"], but=project.id)
+            project.reads_as = reads_as(values["name"])
+        activities.alter(actor, "projects:change", project, values)
+    return project
+
+
+def tag(actor: Actor, project_id: uuid.UUID, name: str, *, there: bool) -> None:
+    """The project has this tag, or has it no more. Raises NotFound where it has not."""
+    authorize(actor, "projects:change")
+    with transaction():
+        project = standing(actor, _locked(project_id).id)
+        if not there and name not in project.tags:
+            raise NotFound("The project has no such tag.")
+        if there and len(project.tags) >= MOST_TAGS:
+            raise Refused("A project has at most {most} tags.", most=MOST_TAGS)
+        tags = {*project.tags, name} if there else {*project.tags} - {name}
+        activities.alter(actor, "projects:change", project, {"tags": sorted(tags)})
 
 
 def add(name: str) -> Project:
@@ -57,6 +102,14 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> Project:
     return project
 
 
+def standing(actor: Actor, project_id: uuid.UUID) -> Project:
+    """The project, as programs see it: one that is being deleted is gone. Raises NotFound."""
+    project = find(actor, project_id)
+    if project.going:
+        raise NotFound.saying(finding.KINDS[Project].missing)
+    return project
+
+
 def listed(actor: Actor, wanted: Query) -> tuple[list[Project], int]:
     """A page of all projects, and how many there are. `wanted.text` is a part of a name."""
     authorize(actor, "cloud:read")
@@ -70,9 +123,14 @@ def listed(actor: Actor, wanted: Query) -> tuple[list[Project], int]:
 def walk(actor: Actor, wanted: Stretch) -> tuple[list[Project], bool]:
     """A stretch of all projects, and whether there are more."""
     authorize(actor, "cloud:read")
-    query = select(Project).where(Project.deleted_at.is_(None))
+    there = (Project.deleted_at.is_(None), Project.deletion_asked_at.is_(None))
     columns = {each: getattr(Project, each) for each in (*SORTS, "enabled", "id")}
-    return stretch(query, wanted, columns)
+    filters = {
+        "domain_id": always(users.DEFAULT_DOMAIN),
+        "is_domain": always(False),
+        "user_id": lambda ids: or_(*(Project.id.in_(_places(each)) for each in ids)),
+    }
+    return stretch(select(Project).where(*there), wanted, columns, filters=filters)
 
 
 def names_of(actor: Actor, project_ids: set[uuid.UUID | None]) -> dict[uuid.UUID, str]:
@@ -109,8 +167,7 @@ def open_to(actor: Actor) -> list[Project]:
     if actor.credential:
         query = query.where(Project.id == actor.project_id)
     elif role_in_cloud(actor) is None:
-        held = select(RoleAssignment.project_id).where(RoleAssignment.user_id == actor.user_id)
-        query = query.where(Project.id.in_(held))
+        query = query.where(Project.id.in_(_places(actor.user_id)))
     return list(session.scalars(query.order_by(Project.name)))
 
 
@@ -119,8 +176,8 @@ def of_user(actor: Actor, user_id: uuid.UUID) -> list[Project]:
     if user_id == actor.user_id:
         return open_to(actor)
     authorize(actor, "users:read")
-    held = select(RoleAssignment.project_id).where(RoleAssignment.user_id == user_id)
-    query = select(Project).where(Project.id.in_(held), Project.deleted_at.is_(None))
+    there = (Project.deleted_at.is_(None), Project.deletion_asked_at.is_(None))
+    query = select(Project).where(Project.id.in_(_places(user_id)), *there)
     return list(session.scalars(query.order_by(Project.name)))
 
 
@@ -128,12 +185,11 @@ def role_in_cloud(actor: Actor) -> Role | None:
     """The role that the actor has in the whole cloud, whatever they speak for now."""
     if actor.credential:
         return actor.system
-    held = (RoleAssignment.user_id == actor.user_id, RoleAssignment.project_id.is_(None))
-    return session.scalar(select(RoleAssignment.role).where(*held))
+    return cloud_roles.of_user(actor.user_id)
 
 
 def members(actor: Actor, project_id: uuid.UUID) -> list[RoleAssignment]:
-    """Who has a role in the project, by name."""
+    """Who was given a role in the project themselves, by name."""
     authorize(actor, "members:read", project_id)
     return list(
         session.scalars(
@@ -156,9 +212,12 @@ def member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssig
 
 
 def member_counts(project_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many members each of the projects has."""
+    """How many people have a role in each of the projects, by themselves or by a group."""
+    theirs = GroupMember.group_id == RoleAssignment.group_id
+    whom = func.coalesce(RoleAssignment.user_id, GroupMember.user_id)
     counted = session.execute(
-        select(RoleAssignment.project_id, func.count())
+        select(RoleAssignment.project_id, func.count(whom.distinct()))
+        .outerjoin(GroupMember, theirs)
         .where(RoleAssignment.project_id.in_(project_ids))
         .group_by(RoleAssignment.project_id)
     )
@@ -182,23 +241,31 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
 
 
 def assign(
-    actor: Actor, project: Project, user: User, held: RoleAssignment | None, role: Role
+    actor: Actor,
+    project: Project,
+    holder: User | Group,
+    held: RoleAssignment | None,
+    role: Role,
+    *,
+    of_cloud: bool = False,
 ) -> None:
-    """The user has this role in the project, in which they `held` another or none. For use inside
-    a change that has locked the project. Raises Refused for its last admin."""
-    before = held and held.role.value
-    if held and held.role is Role.ADMIN and role is not Role.ADMIN:
-        _keep_an_admin(project, user)
+    """The user or group has this role in the project, in which they `held` another or none; and
+    administers the whole cloud by it, if it is `of_cloud`. For use inside a change that has locked
+    the project. Raises Refused for its last admin."""
+    before = held and _said(held)
+    if held and role is not Role.ADMIN:
+        _keep_an_admin(actor, project, held)
     if held is None:
-        held = RoleAssignment(user_id=user.id, project_id=project.id)
-    held.role = role
+        held = RoleAssignment(project_id=project.id)
+        holder.assignments.append(held)
+    held.role, held.of_cloud = role, of_cloud or (held.of_cloud and role is Role.ADMIN)
     session.add(held)
     activities.record(
         actor,
         "members:change" if before else "members:add",
         project,
-        before={user.name: before},
-        after={user.name: role.value},
+        before={holder.name: before},
+        after={holder.name: _said(held)},
     )
 
 
@@ -217,10 +284,9 @@ def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> No
 def leave(actor: Actor, project: Project, held: RoleAssignment) -> None:
     """Whoever held the role in the project does so no more. For use inside a change that has
     locked the project. Raises Refused for its last admin."""
-    if held.role is Role.ADMIN:
-        _keep_an_admin(project, held.user)
-    before, name = held.role.value, held.user.name
-    session.delete(held)
+    _keep_an_admin(actor, project, held)
+    before, name = _said(held), held.holder.name
+    held.holder.assignments.remove(held)
     activities.record(actor, "members:remove", project, before={name: before}, after={name: None})
 
 
@@ -234,7 +300,10 @@ def lock(project_id: uuid.UUID) -> Project:
 
 def _locked(project_id: uuid.UUID) -> Project:
     query = select(Project).where(Project.id == project_id)
-    return session.execute(query.with_for_update(key_share=True)).scalar_one()
+    found = session.scalar(query.with_for_update(key_share=True))
+    if found is None:
+        raise NotFound.saying(finding.KINDS[Project].missing)
+    return found
 
 
 def assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | None:
@@ -245,6 +314,14 @@ def assignment(project_id: uuid.UUID, user_id: uuid.UUID) -> RoleAssignment | No
     return session.scalar(query.execution_options(populate_existing=True))
 
 
+def _check_free(name: str, *, but: uuid.UUID | None = None) -> None:
+    """Raises Conflict when the name of another project than `but` reads like this one."""
+    same = select(Project).where(Project.reads_as == reads_as(name), Project.deleted_at.is_(None))
+    held = session.scalar(same)
+    if held is not None and held.id != but:
+        raise Conflict.saying(names.taken("project", name, held.name), field="name")
+
+
 def _refuse_going(project: Project) -> None:
     if project.deletion_asked_at:
         raise Conflict(
@@ -252,19 +329,35 @@ def _refuse_going(project: Project) -> None:
         )
 
 
-def _keep_an_admin(project: Project, leaving: User) -> None:
-    others = session.scalar(
-        select(func.count())
-        .select_from(RoleAssignment)
-        .where(
-            RoleAssignment.project_id == project.id,
-            RoleAssignment.role == Role.ADMIN,
-            RoleAssignment.user_id != leaving.id,
-        )
+def _keep_an_admin(actor: Actor, project: Project, leaving: RoleAssignment) -> None:
+    """Raises Refused where nobody would be admin of the project without this role: but to who
+    administers the whole cloud, and can let somebody in again."""
+    if leaving.role is not Role.ADMIN or actor.system is Role.ADMIN:
+        return
+    others = (
+        RoleAssignment.project_id == project.id,
+        RoleAssignment.role == Role.ADMIN,
+        RoleAssignment.id != leaving.id,
+        or_(
+            RoleAssignment.user_id.is_not(None),
+            RoleAssignment.group_id.in_(select(GroupMember.group_id)),
+        ),
     )
-    if not others:
+    if session.scalar(select(RoleAssignment.id).where(*others).limit(1)) is None:
         raise Refused(
             "{leaving} is the last admin of {project}. Make somebody else admin first.",
-            leaving=leaving.name,
+            leaving=leaving.holder.name,
             project=project.name,
         )
+
+
+def _said(held: RoleAssignment) -> str:
+    """A role as the record has it."""
+    return f"{held.role} and of the cloud" if held.of_cloud else held.role.value
+
+
+def _places(user_id: uuid.UUID):
+    """The query for the ids of the projects in which a user has a role."""
+    return select(RoleAssignment.project_id).where(
+        held_by(user_id), RoleAssignment.project_id.is_not(None)
+    )

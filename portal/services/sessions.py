@@ -19,7 +19,7 @@ SEEN_WRITTEN = timedelta(minutes=1)  # `last_seen` is at most so far behind
 WITH_ROLES = (
     select(Session)
     .where(Session.id_hash == bindparam("id_hash"))
-    .options(joinedload(Session.user).joinedload(User.assignments))
+    .options(joinedload(Session.user).joinedload(User.roles))
     .execution_options(populate_existing=True)
 )
 

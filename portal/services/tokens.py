@@ -16,7 +16,15 @@ from sqlalchemy import bindparam, delete, or_, select, update
 from portal import config, keys
 from portal.db import now, session, transaction
 from portal.errors import NotFound, Refused
-from portal.models import ApplicationCredential, Project, Role, RoleAssignment, Token, User
+from portal.models import (
+    ApplicationCredential,
+    Project,
+    Role,
+    RoleAssignment,
+    Token,
+    User,
+    held_by,
+)
 from portal.policies import Actor, authorize
 from portal.services import activities
 
@@ -39,7 +47,7 @@ SHOWN = (
         ApplicationCredential.role.label("credential_role"),
         ApplicationCredential.of_cloud.label("credential_of_cloud"),
         ApplicationCredential.name.label("credential_name"),
-        RoleAssignment.project_id.label("held_in"),
+        RoleAssignment.in_cloud.label("held_in_cloud"),
         RoleAssignment.role.label("held"),
     )
     .join(User, (User.id == Token.user_id) & User.enabled & User.deleted_at.is_(None))
@@ -47,11 +55,8 @@ SHOWN = (
     .outerjoin(ApplicationCredential, ApplicationCredential.id == Token.credential_id)
     .outerjoin(
         RoleAssignment,
-        (RoleAssignment.user_id == Token.user_id)
-        & or_(
-            RoleAssignment.project_id.is_(None),
-            RoleAssignment.project_id == Token.project_id,
-        ),
+        held_by(Token.user_id)
+        & or_(RoleAssignment.in_cloud, RoleAssignment.project_id == Token.project_id),
     )
     .where(
         Token.id_hash == bindparam("id_hash"),
@@ -211,8 +216,8 @@ def _refuse_if_changed(user_id: uuid.UUID, judged: str) -> None:
 
 def _grant(rows: Sequence) -> Grant | None:
     first = rows[0]
-    role = _strongest(row.held for row in rows if row.held)
-    cloud_role = _strongest(row.held for row in rows if row.held and row.held_in is None)
+    role = Role.strongest(row.held for row in rows if row.held)
+    cloud_role = Role.strongest(row.held for row in rows if row.held and row.held_in_cloud)
     if first.credential_id:
         role = min(role, first.credential_role, key=lambda each: each.rank) if role else None
         cloud_role = cloud_role if first.credential_of_cloud else None
@@ -238,7 +243,3 @@ def _grant(rows: Sequence) -> Grant | None:
         issued_at=first.created_at,
         expires_at=first.expires_at,
     )
-
-
-def _strongest(roles) -> Role | None:
-    return max(roles, key=lambda role: role.rank, default=None)

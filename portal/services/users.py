@@ -1,40 +1,34 @@
-"""People: who may sign in, and with which password."""
+"""People: who may sign in, and what is known of them."""
 
-import contextlib
 import dataclasses
-import secrets
-import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portal import config, throttle
+from portal import throttle
 from portal.db import session, transaction
 from portal.errors import Busy, Conflict, Forbidden, NotFound, Refused
-from portal.models import Domain, Role, RoleAssignment, User
+from portal.models import Domain, Project, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
-from portal.services import activities, finding, names, sessions
-from portal.services.listing import Query, Stretch, like, page, stretch
+from portal.services import activities, finding, names, passwords, sessions
+from portal.services.listing import Query, Stretch, always, like, page, stretch
 
 SORTS = ("name", "created_at")
-READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no two of which look alike
-SHORTEST, LONGEST = 12, 128  # characters of a password
-JUDGED = 72  # of which the strength is estimated: the estimate takes quadratic time
-FOR_LETTERS = "4@8({[<369&#!1|0$5+7%2"  # zxcvbn's L33T_TABLE
-KINDS_JUDGED = 6  # of FOR_LETTERS
-LEAST_SCORE = 2  # zxcvbn's "somewhat guessable": more than 10**6 guesses
 DEFAULT_DOMAIN = "default"
 
-WAITING_MOST = 8  # for a hash, each of them with a thread of the web process
-WAIT_SECONDS = 5  # until somebody who was told to wait tries again
 
-_turns: threading.BoundedSemaphore | None = None
-_room = threading.BoundedSemaphore(WAITING_MOST)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class About:
+    """What may be known of somebody beside their name."""
+
+    description: str = ""
+    email: str = ""
+    default_project_id: uuid.UUID | None = None  # for which their programs speak if they say none
+    project_note: str = ""
+    enabled: bool = True
 
 
 def verify(name: str, password: str) -> User | None:
@@ -43,13 +37,8 @@ def verify(name: str, password: str) -> User | None:
     Takes as long for a name that does not exist, so that nobody learns which names do.
     """
     user = session.scalar(select(User).where(User.name == name, User.deleted_at.is_(None)))
-    known = user.password_hash if user else _dummy()
-    with _turn():
-        try:
-            _hasher().verify(known, password[:LONGEST])
-        except (VerifyMismatchError, VerificationError, InvalidHashError):
-            return None
-    return user if user and user.enabled else None
+    right = passwords.fits(password, user.password_hash if user else "")
+    return user if right and user.enabled else None
 
 
 def prove(name: str, password: str, *, address: str) -> User | None:
@@ -82,25 +71,60 @@ def standing(user_id: uuid.UUID) -> User:
 
 
 def create(
-    actor: Actor, name: str, password: str, *, must_change: bool = True, description: str = ""
+    actor: Actor,
+    name: str,
+    password: str,
+    *,
+    must_change: bool = True,
+    about: About = About(),
 ) -> User:
     """There is a user of this name, who has no part in any project yet."""
     authorize(actor, "users:change")
     label = names.distinct(name)
-    check_password(password, label)
-    hashed = hash_password(password)
+    passwords.check(password, label)
+    hashed = passwords.hashed(password)
     with transaction():
         _check_free(label)
+        _check_project(about.default_project_id)
         user = User(
             domain_id=session.scalar(select(Domain.id).where(Domain.name == DEFAULT_DOMAIN)),
             name=label,
             password_hash=hashed,
             must_change_password=must_change,
-            description=description,
+            **dataclasses.asdict(about),
         )
         session.add(user)
         session.flush()
         activities.record(actor, "users:create", user, after={"name": label})
+    return user
+
+
+def update(actor: Actor, user_id: uuid.UUID, changes: Mapping) -> User:
+    """All of `changes` are made, or none: "name", "password", and fields of About. Whoever has
+    another password, or may no longer sign in, is signed out everywhere."""
+    authorize(actor, "users:change")
+    user, values = find(actor, user_id), dict(changes)
+    if "name" in values:
+        values["name"] = names.distinct(values["name"])
+        values["reads_as"] = reads_as(values["name"])
+    password = values.pop("password", None)
+    if password is not None:
+        passwords.check(password, values.get("name", user.name))
+        hashed = passwords.hashed(password)
+    with transaction():
+        user = find(actor, user_id)
+        if "name" in values:
+            _check_free(values["name"], but=user.id)
+        _check_project(values.get("default_project_id"))
+        if not values.get("enabled", True):
+            _refuse_oneself(actor, user)
+        _alter(actor, user, values)
+        if password is not None:
+            passwords.keep(user, hashed)
+            user.must_change_password = False
+            activities.record(actor, "users:reset_password", user, after={"password": "reset"})
+        if password is not None or not user.enabled:
+            sessions.revoke_all(user.id)
     return user
 
 
@@ -122,11 +146,12 @@ def change_password(
         raise Refused("That is not your present password.", field="current")
     if current == new:
         raise Refused("Choose a password that differs from the present one.", field="new")
-    check_password(new, user.name)
-    hashed = hash_password(new)
+    passwords.check(new, user.name)
+    passwords.refuse_used(user, new)
+    hashed = passwords.hashed(new)
     with transaction():
         user = session.get_one(User, actor.user_id)
-        user.password_hash = hashed
+        passwords.keep(user, hashed)
         user.must_change_password = False
         sessions.revoke_all(user.id, but=keep_session)
         activities.record(actor, "password:change", user)
@@ -138,11 +163,12 @@ def reset_password(
     """The user has this password; if they must change it, until their next sign-in."""
     authorize(actor, "users:change")
     user = find(actor, user_id)
-    check_password(password, user.name)
-    hashed = hash_password(password)
+    passwords.check(password, user.name)
+    hashed = passwords.hashed(password)
     with transaction():
         user = find(actor, user_id)
-        user.password_hash, user.must_change_password = hashed, must_change
+        passwords.keep(user, hashed)
+        user.must_change_password = must_change
         sessions.revoke_all(user.id)
         activities.record(actor, "users:reset_password", user, after={"password": "reset"})
 
@@ -152,36 +178,12 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
     authorize(actor, "users:change")
     with transaction():
         user = find(actor, user_id)
-        if user.id == actor.user_id and not enabled:
-            raise Refused("You cannot lock yourself out. Ask another administrator.")
+        if not enabled:
+            _refuse_oneself(actor, user)
         verb = "enable" if enabled else "disable"
         activities.alter(actor, f"users:{verb}", user, {"enabled": enabled})
         if not enabled:
             sessions.revoke_all(user.id)
-
-
-def set_cloud_role(actor: Actor, user_id: uuid.UUID, role: Role | None) -> None:
-    """The user has this role in the whole cloud, or none. Somebody who may administer it is
-    always left."""
-    authorize(actor, "users:change")
-    with transaction():
-        held = cloud_roles()
-        user = find(actor, user_id)
-        mine = held.pop(user.id, None)
-        if role is not Role.ADMIN:
-            keep_an_administrator(user, mine, held)
-        before = mine and mine.role
-        if role is None and mine:
-            session.delete(mine)
-        elif role is not None:
-            mine = mine or RoleAssignment(user_id=user.id)
-            mine.role = role
-            session.add(mine)
-        if before and (role is None or role.rank < before.rank):
-            sessions.revoke_all(user.id)
-        activities.record(
-            actor, "users:change_role", user, before={"role": before}, after={"role": role}
-        )
 
 
 def listed(actor: Actor, wanted: Query) -> tuple[list[User], int]:
@@ -192,7 +194,7 @@ def listed(actor: Actor, wanted: Query) -> tuple[list[User], int]:
     if wanted.text:
         query = query.where(User.name.ilike(like(wanted.text), escape="\\"))
     columns = {name: getattr(User, name) for name in (*SORTS, "id")}
-    return page(query, wanted, columns, (selectinload(User.assignments),))
+    return page(query, wanted, columns, (selectinload(User.roles),))
 
 
 def walk(actor: Actor, wanted: Stretch) -> tuple[list[User], bool]:
@@ -200,17 +202,13 @@ def walk(actor: Actor, wanted: Stretch) -> tuple[list[User], bool]:
     authorize(actor, "users:read")
     query = select(User).where(User.deleted_at.is_(None))
     columns = {name: getattr(User, name) for name in (*SORTS, "enabled", "id")}
-    return stretch(query, wanted, columns)
+    filters = {"domain_id": always(DEFAULT_DOMAIN)}
+    return stretch(query, wanted, columns, filters=filters)
 
 
 def seen(actor: Actor, user_id: uuid.UUID) -> User:
     """The user: oneself, or, for who may see users, anybody. Raises NotFound."""
     return standing(user_id) if user_id == actor.user_id else find(actor, user_id)
-
-
-def new_password() -> str:
-    """A password that can be read out: 20 random characters, 99 bits."""
-    return "-".join("".join(secrets.choice(READABLE) for _ in range(5)) for _ in range(4))
 
 
 def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
@@ -220,15 +218,16 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> User:
 
 def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
     """The user as an actor, with the roles that they had when they were read."""
-    held = user.assignments
+    open_to = {each.project_id for each in user.roles if each.project and each.project.enabled}
     return Actor(
         user_id=user.id,
         user_name=user.name,
-        system=next((each.role for each in held if each.project_id is None), None),
+        system=user.cloud_role,
         projects={
-            each.project_id: each.role
-            for each in held
-            if each.project is not None and each.project.enabled
+            project_id: Role.strongest(
+                each.role for each in user.roles if each.project_id == project_id
+            )
+            for project_id in open_to
         },
         address=address,
         request_id=request_id,
@@ -271,7 +270,7 @@ def make_administrator(name: str, password: str, *, must_change: bool = True) ->
     user = User(
         domain_id=domain.id,
         name=name,
-        password_hash=hash_password(password),
+        password_hash=passwords.hashed(password),
         must_change_password=must_change,
     )
     user.assignments.append(RoleAssignment(role=Role.ADMIN))
@@ -280,99 +279,34 @@ def make_administrator(name: str, password: str, *, must_change: bool = True) ->
     return user
 
 
-def check_password(password: str, user_name: str) -> None:
-    """Raises Refused for a password that is too short, too long, or soon guessed."""
-    from zxcvbn import zxcvbn  # 12 MiB of words, for the rare moment in which they are needed
-
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise Refused(
-            "A password has from {shortest} to {longest} characters.",
-            shortest=SHORTEST,
-            longest=LONGEST,
-            field="new",
-        )
-    if zxcvbn(_judged(password), user_inputs=[user_name, "portico"])["score"] < LEAST_SCORE:
-        raise Refused(
-            "This password would soon be guessed. Take a few words that do not belong together.",
-            field="new",
-        )
+def _check_free(name: str, *, but: uuid.UUID | None = None) -> None:
+    """Raises Conflict when the name of somebody else than `but` reads like this one."""
+    same = select(User).where(User.reads_as == reads_as(name), User.deleted_at.is_(None))
+    held = session.scalar(same)
+    if held is not None and held.id != but:
+        raise Conflict.saying(names.taken("user", name, held.name), field="name")
 
 
-def _judged(password: str) -> str:
-    """What of a password is estimated, so that it takes no second: not all of a long one, and of
-    what may stand for letters so many kinds, since the estimate tries all ways to read them."""
-    kinds = list(dict.fromkeys(each for each in password if each in FOR_LETTERS))[KINDS_JUDGED:]
-    return "".join(each for each in password[:JUDGED] if each not in kinds)
+def _check_project(project_id: uuid.UUID | None) -> None:
+    """Raises Refused for a project that is not there."""
+    there = (Project.id == project_id, Project.deleted_at.is_(None))
+    if project_id is not None and session.scalar(select(Project.id).where(*there)) is None:
+        raise Refused("There is no such project.", field="default_project_id")
 
 
-def hash_password(password: str) -> str:
-    """Argon2id (RFC 9106) with the settings in force. Takes a fifth of a second and 19 MiB, so
-    only so many are computed at a time."""
-    with _turn():
-        return _hasher().hash(password)
+def _refuse_oneself(actor: Actor, user: User) -> None:
+    """Raises Refused where somebody would lock themselves out."""
+    if user.id == actor.user_id:
+        raise Refused("You cannot lock yourself out. Ask another administrator.")
 
 
-def _check_free(name: str) -> None:
-    """Raises Conflict when somebody's name reads like this one."""
-    same = (User.reads_as == reads_as(name), User.deleted_at.is_(None))
-    held = session.scalar(select(User.name).where(*same))
-    if held is not None:
-        raise Conflict.saying(names.taken("user", name, held), field="name")
-
-
-def cloud_roles() -> dict[uuid.UUID, RoleAssignment]:
-    """Everybody's role in the cloud, the rows locked. For use inside a change."""
-    query = select(RoleAssignment).where(RoleAssignment.project_id.is_(None))
-    return {
-        each.user_id: each for each in session.scalars(query.with_for_update(of=RoleAssignment))
-    }
-
-
-def keep_an_administrator(
-    user: User, mine: RoleAssignment | None, others: dict[uuid.UUID, RoleAssignment]
-) -> None:
-    """Raises Refused when nobody would administer the cloud without the role of this user. For use
-    inside a change, with all roles in the cloud locked."""
-    if mine and mine.role is Role.ADMIN and not _admins(others):
-        raise Refused(
-            "{user} is the last administrator of the cloud who may sign in. Make somebody "
-            "else administrator first.",
-            user=user.name,
-            field="role",
-        )
-
-
-def _admins(held: dict[uuid.UUID, RoleAssignment]) -> list[RoleAssignment]:
-    return [each for each in held.values() if each.role is Role.ADMIN and each.user.enabled]
-
-
-def _hasher() -> PasswordHasher:
-    settings = config.current()
-    return PasswordHasher(
-        time_cost=settings.argon2_passes, memory_cost=settings.argon2_memory_kib, parallelism=1
-    )
-
-
-@contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """Within it one hash may be computed. Raises Busy when too many wait for that already."""
-    global _turns
-    if _turns is None:
-        _turns = threading.BoundedSemaphore(config.current().password_hashes_at_once)
-    if not _room.acquire(blocking=False):
-        raise Busy("Too many passwords are being checked. Try again.", retry_after=WAIT_SECONDS)
-    try:
-        with _turns:
-            yield
-    finally:
-        _room.release()
-
-
-_dummy_hash = ""
-
-
-def _dummy() -> str:
-    global _dummy_hash
-    if not _dummy_hash:
-        _dummy_hash = _hasher().hash("no password at all")
-    return _dummy_hash
+def _alter(actor: Actor, user: User, values: Mapping) -> None:
+    """The user has these values; the record says which of them are others than before."""
+    others = {name: value for name, value in values.items() if getattr(user, name) != value}
+    told = {name for name in others if name not in ("reads_as", "default_project_id")}
+    before = {name: getattr(user, name) for name in told}
+    for name, value in others.items():
+        setattr(user, name, value)
+    if others:
+        after = {name: others[name] for name in told}
+        activities.record(actor, "users:change", user, before=before, after=after)

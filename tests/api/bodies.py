@@ -6,7 +6,7 @@ A new route that takes a body needs a line here; the laws over all routes send i
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Flavor, Image, Network
+from portal.models import Flavor, Image, Network, Project
 from tests.cloud import PASSWORD
 from tests.programs import by_password
 
@@ -31,6 +31,11 @@ def of_red() -> list[dict]:
 
 
 SERVICE = {"host": "kvm-1", "binary": "nova-compute"}
+def id_of_red() -> str:
+    """The project red."""
+    return session.scalar(select(Project.id).where(Project.name == "red")).hex
+
+
 BODIES = {
     "compute.flavors.create": {"flavor": {"name": "of-all", "ram": 512, "vcpus": 1, "disk": 1}},
     "compute.os_aggregates.act": {"set_metadata": {"metadata": {"disk": "quick"}}},
@@ -51,6 +56,12 @@ BODIES = {
     "compute.servers_metadata.set_one": {"meta": {"no-such-property": "web"}},
     "compute.servers_action.act": {"reboot": {"type": "SOFT"}},
     "identity.auth.issue": by_password("alice", "red"),
+    "identity.groups.create": {"group": {"name": "night shift"}},
+    "identity.groups.change": {"group": {"description": "of the night"}},
+    "identity.projects.change": {"project": {"description": "of the night"}},
+    "identity.projects.set_tags": {"tags": ["night"]},
+    "identity.roles.create": {"role": {"name": "observer"}},
+    "identity.users_credentials_OS_EC2.create": lambda: {"tenant_id": id_of_red()},
     "identity.projects.create": {"project": {"name": "green"}},
     "identity.users.create": {"user": {"name": "dora", "password": PASSWORD}},
     "identity.users.change": {"user": {"enabled": True}},

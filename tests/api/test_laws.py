@@ -39,6 +39,7 @@ FREE = {
     "os_availability_zone",
     "schemas",
     "regions",
+    "role_inferences",
     "roles",
     "services",
 }  # nouns that everybody may ask for what is their own, or all people's
@@ -48,6 +49,8 @@ ALIKE = {
     "flavor_id",
     "hypervisor_id",
     "region_id",
+    "group_id",
+    "implied_id",
     "role_id",
     "service_id",
 }  # arguments of URLs that name what is the same for everybody

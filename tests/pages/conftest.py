@@ -9,7 +9,7 @@ from sqlalchemy import select
 from portal import config, create_app
 from portal.db import session, transaction
 from portal.models import Role, RoleAssignment, User
-from portal.services import users
+from portal.services import passwords
 from tests.cloud import PASSWORD
 
 
@@ -116,7 +116,7 @@ def auditor(cloud, sign_in):
         olga = User(
             domain_id=cloud.project().domain_id,
             name="olga",
-            password_hash=users.hash_password(PASSWORD),
+            password_hash=passwords.hashed(PASSWORD),
         )
         olga.assignments.append(RoleAssignment(role=Role.READER))
         session.add(olga)

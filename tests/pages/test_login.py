@@ -10,7 +10,7 @@ from portal import bell, config, create_app
 from portal.conductor import tick
 from portal.db import session
 from portal.models import Status, Task
-from portal.services import users
+from portal.services import passwords, users
 from tests.cloud import PASSWORD
 from tests.conftest import install
 from tests.crowd import at_once
@@ -46,7 +46,7 @@ def test_the_present_password_cannot_be_guessed_by_changing_it(alice):
 def test_a_crowd_at_the_door_waits_outside_and_not_in_the_threads(app):
     """As many wait for a hash as may; the next one is told to try again, and is not counted."""
     with contextlib.ExitStack() as crowd:
-        for _ in range(users.WAITING_MOST):
+        for _ in range(passwords.WAITING_MOST):
             crowd.enter_context(contextlib.closing(_Waiting()))
         refused = Browser(app).send("/login", {"name": "alice", "password": "wrong"})
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
@@ -55,10 +55,10 @@ def test_a_crowd_at_the_door_waits_outside_and_not_in_the_threads(app):
 
 class _Waiting:
     def __init__(self):
-        assert users._room.acquire(blocking=False)
+        assert passwords._room.acquire(blocking=False)
 
     def close(self):
-        users._room.release()
+        passwords._room.release()
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody-of-this-name"])

@@ -9,7 +9,7 @@ import pytest
 
 from portal import config
 from portal.models import Role
-from portal.services import projects, users
+from portal.services import cloud_roles, projects, users
 from tests.cloud import PASSWORD
 from tests.pages.conftest import Browser
 
@@ -154,8 +154,8 @@ def test_ending_all_sessions_ends_all(sign_in):
 
 ENDINGS = {
     "the role in the cloud is gone": lambda ada, project, bob: (
-        users.set_cloud_role(ada, bob.user_id, Role.READER),
-        users.set_cloud_role(ada, bob.user_id, None),
+        cloud_roles.set_role(ada, bob.user_id, Role.READER),
+        cloud_roles.set_role(ada, bob.user_id, None),
     ),
     "the user is locked": lambda ada, project, bob: users.enable(ada, bob.user_id, enabled=False),
     "the password is reset": lambda ada, project, bob: users.reset_password(

@@ -12,7 +12,7 @@ from portal.errors import Conflict, Forbidden, NotFound, OverQuota, Refused
 from portal.models import Image, Quota, Role, Visibility
 from portal.policies import COMMAND_LINE
 from portal.sentences import Sentence
-from portal.services import departures, images, projects, users
+from portal.services import cloud_roles, departures, images, projects, users
 from portal.services.images import NewImage, store
 from tests.services.image_files import MIB, bootable, qcow2
 
@@ -87,11 +87,11 @@ def test_whoever_loses_their_part_while_the_bytes_come_in_leaves_none(cloud, how
 
 def test_whoever_loses_the_cloud_while_the_bytes_come_in_publishes_nothing(cloud):
     alice = cloud.actor("alice")
-    users.set_cloud_role(COMMAND_LINE, alice.user_id, Role.ADMIN)
+    cloud_roles.set_role(COMMAND_LINE, alice.user_id, Role.ADMIN)
 
     def slow():
         yield bootable(b"")
-        users.set_cloud_role(COMMAND_LINE, alice.user_id, None)
+        cloud_roles.set_role(COMMAND_LINE, alice.user_id, None)
         yield bytes(MIB)
 
     with pytest.raises(Forbidden):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from portal.errors import Refused
-from portal.services import users
+from portal.services import passwords
 
 FOR_LETTERS = "4@8({[<369&#!1|0$5+7%2"
 CPU_SECONDS = 0.3
@@ -17,7 +17,7 @@ CPU_SECONDS = 0.3
     ["tomato bicycle 93 quill", "violet anchor 27 maple", "x#9Lq!0vR$2k", "{[(<&#>)]} 7 lamps"],
 )
 def test_a_password_that_nobody_guesses_is_taken(password):
-    users.check_password(password, "alice")
+    passwords.check(password, "alice")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_password_that_nobody_guesses_is_taken(password):
 )
 def test_a_password_that_is_soon_guessed_is_refused(password):
     with pytest.raises(Refused, match="soon be guessed"):
-        users.check_password(password, "alice")
+        passwords.check(password, "alice")
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_a_password_that_is_soon_guessed_is_refused(password):
 )
 def test_no_password_takes_long_to_be_judged(password):
     """Seen: 2.3 seconds for one that is made of all that may stand for letters."""
-    users.check_password("warm these words 5", "alice")
+    passwords.check("warm these words 5", "alice")
     began = time.thread_time()
     with contextlib.suppress(Refused):
-        users.check_password(password, "alice")
+        passwords.check(password, "alice")
     assert time.thread_time() - began <= CPU_SECONDS

@@ -4,7 +4,9 @@ from flask import jsonify, request
 
 from portal.api import links
 from portal.api.routes import Routes
-from portal.errors import NotFound, Refused
+from portal.auth import tokens
+from portal.errors import Forbidden, NotFound, Refused
+from portal.policies import authorize
 
 ID, NAME = "default", "Default"
 BRIEF = {"id": ID, "name": NAME}
@@ -25,6 +27,21 @@ def show(domain_id):
     return jsonify(domain=_domain())
 
 
+@routes.post("")
+def create():
+    authorize(tokens.actor(), "projects:change")
+    raise _fixed()
+
+
+@routes.patch("/<domain_id>")
+@routes.delete("/<domain_id>")
+def change(domain_id):
+    authorize(tokens.actor(), "projects:change")
+    if domain_id != ID:
+        raise NotFound("There is no domain but {id}.", id=ID)
+    raise _fixed()
+
+
 def meant(named: dict) -> bool:
     """Whether {"id": ...} or {"name": ...} is this domain, or nothing is said of any."""
     return named.get("id", ID) == ID and str(named.get("name", NAME)).lower() == NAME.lower()
@@ -34,6 +51,10 @@ def refuse_others(*ids: str | None) -> None:
     """Raises Refused for the id of another domain than this one."""
     if any(each not in (None, ID) for each in ids):
         raise Refused("There is no domain but {id}, and no project within another.", id=ID)
+
+
+def _fixed() -> Forbidden:
+    return Forbidden("The domain {id} is the only one of this cloud, and stays as it is.", id=ID)
 
 
 def _domain() -> dict:

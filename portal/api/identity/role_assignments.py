@@ -6,7 +6,7 @@ from portal.api import links, lists, roles, wire
 from portal.api.identity import domains
 from portal.api.routes import Routes
 from portal.auth import tokens
-from portal.models import RoleAssignment
+from portal.models import Group, RoleAssignment, User
 from portal.services import grants
 
 routes = Routes(__name__, "/v3/role_assignments")
@@ -14,20 +14,27 @@ routes = Routes(__name__, "/v3/role_assignments")
 
 @routes.get("")
 def index():
-    asked = request.args
-    project, user = (
-        lists.an_id(asked[name]) if name in asked else None
-        for name in ("scope.project.id", "user.id")
-    )
-    found = grants.listed(tokens.actor(), project_id=project, user_id=user)
-    shown = [_shown(each, named=_wanted("include_names")) for each in found]
+    asked, effective = request.args, _wanted("effective")
+    ids = {
+        ours: lists.an_id(asked[theirs]) if theirs in asked else None
+        for ours, theirs in (
+            ("project_id", "scope.project.id"),
+            ("user_id", "user.id"),
+            ("group_id", "group.id"),
+        )
+    }
+    of_cloud = _wanted("scope.system")
+    found = grants.listed(tokens.actor(), of_cloud=of_cloud, effective=effective, **ids)
+    if "scope.domain.id" in asked:
+        found = []  # nobody has a role in a domain
+    shown = [
+        _shown(held, user, name, named=_wanted("include_names"))
+        for held, user in found
+        for name in _names(held, effective=effective)
+    ]
     if "role.id" in asked:
         role = lists.an_id(asked["role.id"]).hex
         shown = [each for each in shown if each["role"]["id"] == role]
-    if "scope.system" in asked:
-        shown = [each for each in shown if "system" in each["scope"]]
-    if "group.id" in asked or "scope.domain.id" in asked:
-        shown = []  # roles are given to users alone, and not in domains
     return jsonify(role_assignments=shown, links=links.of_list())
 
 
@@ -36,9 +43,14 @@ def _wanted(name: str) -> bool:
     return name in request.args and request.args[name].lower() not in lists.NO
 
 
-def _shown(held: RoleAssignment, *, named: bool) -> dict:
-    name = roles.name(held.role, of_cloud=held.project_id is None)
-    user = {"id": wire.short(held.user_id)}
+def _names(held: RoleAssignment, *, effective: bool) -> list[str]:
+    """What was given, or all that follows from it."""
+    return roles.implied(roles.of(held)) if effective else [roles.of(held)]
+
+
+def _shown(held: RoleAssignment, user: User | None, name: str, *, named: bool) -> dict:
+    """Effective ones are their users', and say by a link what they come from."""
+    whom, kind = (user, "user") if user else (held.group, "group")
     scope, where = {"system": {"all": True}}, "system"
     if held.project_id:
         project = {"id": wire.short(held.project_id)}
@@ -46,8 +58,21 @@ def _shown(held: RoleAssignment, *, named: bool) -> dict:
         if named:
             project |= {"name": held.project.name, "domain": domains.BRIEF}
         scope = {"project": project}
-    href = links.to(f"/identity/v3/{where}/users/{user['id']}/roles/{roles.IDS[name].hex}")
-    if named:
-        user |= {"name": held.user.name, "domain": domains.BRIEF}
-    role = roles.brief(name) if named else {"id": roles.IDS[name].hex}
-    return {"role": role, "user": user, "scope": scope, "links": {"assignment": href}}
+    from_ = ("groups", held.group_id) if held.group_id else ("users", held.user_id)
+    given = roles.IDS[roles.of(held)].hex
+    here = f"/identity/v3/{where}/{from_[0]}/{wire.short(from_[1])}/roles/{given}"
+    assigned = {"assignment": links.to(here)}
+    if user and held.group_id:
+        member = f"/identity/v3/groups/{wire.short(held.group_id)}/users/{wire.short(user.id)}"
+        assigned["membership"] = links.to(member)
+    return {
+        "role": roles.brief(name) if named else {"id": roles.IDS[name].hex},
+        kind: _brief(whom, named=named),
+        "scope": scope,
+        "links": assigned,
+    }
+
+
+def _brief(whom: User | Group, *, named: bool) -> dict:
+    said = {"id": wire.short(whom.id)}
+    return said | {"name": whom.name, "domain": domains.BRIEF} if named else said

@@ -11,7 +11,8 @@ from portal.api.identity import domains
 from portal.api.schemas import fields, text
 from portal.auth import tokens as shown_tokens
 from portal.errors import Refused
-from portal.services import application_credentials, tokens, users
+from portal.models import User
+from portal.services import application_credentials, projects, tokens, users
 from portal.services.tokens import CLOUD, Grant
 
 NAMED = {"type": "object", "properties": {"id": text(), "name": text()}}
@@ -72,6 +73,7 @@ class Wish:
     said: dict
     scope: dict | None
     user_name: str = ""  # as far as it is known, for the record
+    as_usual: bool = False  # nothing is said of a scope: the user's default project is meant
 
 
 def read(body: dict) -> Wish:
@@ -89,7 +91,7 @@ def read(body: dict) -> Wish:
         raise faults.bad("A token is for one project, for the whole cloud, or for none.")
     unscoped = not isinstance(scope, dict) or "unscoped" in scope or not scope
     name = said.get("user", {}).get("name", "") if methods[0] == "password" else ""
-    return Wish(methods[0], said, None if unscoped else scope, name)
+    return Wish(methods[0], said, None if unscoped else scope, name, as_usual=scope is None)
 
 
 def carry_out(wish: Wish, *, address: str, request_id: str) -> tuple[str, Grant]:
@@ -110,15 +112,14 @@ def _by_password(wish: Wish, *, address: str, request_id: str) -> tuple[str, Gra
         raise Refused("That user name and password do not go together.")
     if user.must_change_password:
         raise Refused("Choose a password of your own first: sign in to the pages of this cloud.")
-    return tokens.issue(
-        user, _scope(wish), methods=["password"], address=address, request_id=request_id
-    )
+    scope = _usual_scope(user) if wish.as_usual else _scope(wish)
+    return tokens.issue(user, scope, methods=["password"], address=address, request_id=request_id)
 
 
 def _by_token(wish: Wish, *, address: str, request_id: str) -> tuple[str, Grant]:
     earlier = shown_tokens.find(wish.said["id"])
     if earlier is None:
-        raise Refused("This token is unknown, too old, or was revoked.")
+        raise faults.Fault(404, "This token is unknown, too old, or was revoked.")
     if earlier.credential_id:
         raise Refused("The token of an application credential is for its own project alone.")
     methods = [*dict.fromkeys(("token", *earlier.methods))]
@@ -177,6 +178,12 @@ def _scope(wish: Wish) -> uuid.UUID | str | None:
     if found is None:
         raise _no_role()
     return found
+
+
+def _usual_scope(user: User) -> uuid.UUID | None:
+    """The user's default project, if they may speak for it; None without one."""
+    open_to = projects.of_actor(users.actor_of(user)) if user.default_project_id else []
+    return next((each.id for each in open_to if each.id == user.default_project_id), None)
 
 
 def _no_role() -> Refused:

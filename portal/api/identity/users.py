@@ -6,31 +6,33 @@ from portal.api import bodies, faults, links, lists, wire
 from portal.api.identity import domains
 from portal.api.identity.projects import shown as project_shown
 from portal.api.routes import Routes
-from portal.api.schemas import FLAG, fields, maybe, text
+from portal.api.schemas import FLAG, ID, fields, maybe, text
 from portal.auth import tokens
 from portal.errors import Refused
 from portal.models import User
-from portal.services import projects, users
+from portal.services import departures, projects, users
+from portal.services.users import About
 
-SCHEMA = fields(
-    {
-        "user": fields(
-            {"name": text(1), "password": text(1)},
-            description=maybe(text(most=10_000)),
-            domain_id=text(),
-            default_project_id=maybe(text()),
-            email=maybe(text()),
-            enabled={"type": "boolean", "enum": [True]},
-            options={"type": "object"},
-        )
-    }
-)
-CHANGE = fields({"user": fields(password=text(1), enabled=FLAG)})
+OPTIONAL = {
+    "description": maybe(text(most=10_000)),
+    "domain_id": maybe(text()),
+    "default_project_id": maybe(ID),
+    "project_id": maybe(text(most=64)),  # that clients note, and read again
+    "email": maybe(text()),
+    "enabled": FLAG,
+    "options": fields(),  # of which none is served
+}
+SCHEMA = fields({"user": fields({"name": text(1), "password": text(1)}, **OPTIONAL)})
+CHANGE = fields({"user": fields(name=text(1), password=text(1), **OPTIONAL)})
 OWN = fields({"user": fields({"password": text(1), "original_password": text(1)})})
 LISTED = lists.Listed(
     "users",
     sorts={"name": "name"},
-    filters={"name": ("name", lists.text), "enabled": ("enabled", lists.flag)},
+    filters={
+        "name": ("name", lists.text),
+        "enabled": ("enabled", lists.flag),
+        "domain_id": ("domain_id", lists.text),
+    },
     order=(("name", False),),
 )
 
@@ -40,35 +42,40 @@ routes = Routes(__name__, "/v3/users")
 @routes.get("")
 def index():
     found, more = users.walk(tokens.actor(), lists.wanted(LISTED))
-    return jsonify(lists.answer(LISTED, [_shown(each) for each in found], more))
+    return jsonify(lists.answer(LISTED, [shown(each) for each in found], more))
 
 
 @routes.post("")
 def create():
     wish = bodies.read(SCHEMA)["user"]
     domains.refuse_others(wish.get("domain_id"))
-    description = wish.get("description") or ""
     made = users.create(
-        tokens.actor(), wish["name"], wish["password"], must_change=False, description=description
+        tokens.actor(),
+        wish["name"],
+        wish["password"],
+        must_change=False,
+        about=About(**_values(wish)),
     )
-    return jsonify(user=_shown(made)), 201
+    return jsonify(user=shown(made)), 201
 
 
 @routes.get("/<id:user_id>")
 def show(user_id):
-    return jsonify(user=_shown(users.seen(tokens.actor(), user_id)))
+    return jsonify(user=shown(users.seen(tokens.actor(), user_id)))
 
 
 @routes.patch("/<id:user_id>")
 def change(user_id):
-    actor, wish = tokens.actor(), bodies.read(CHANGE)["user"]
-    if len(wish) != 1:
-        raise faults.bad("Change the password or whether they may sign in, one at a time.")
-    if "password" in wish:
-        users.reset_password(actor, user_id, wish["password"], must_change=False)
-    else:
-        users.enable(actor, user_id, enabled=wish["enabled"])
-    return jsonify(user=_shown(users.find(actor, user_id)))
+    wish = bodies.read(CHANGE)["user"]
+    domains.refuse_others(wish.get("domain_id"))
+    named = {name: wish[name] for name in ("name", "password") if name in wish}
+    return jsonify(user=shown(users.update(tokens.actor(), user_id, _values(wish) | named)))
+
+
+@routes.delete("/<id:user_id>")
+def delete(user_id):
+    departures.delete(tokens.actor(), user_id)
+    return Response(status=204)
 
 
 @routes.post("/<id:user_id>/password")
@@ -89,8 +96,32 @@ def list_projects(user_id):
     return jsonify(projects=[project_shown(each) for each in found], links=links.of_list())
 
 
-def _shown(user: User) -> dict:
-    return {
+@routes.get("/<id:user_id>/access_rules")
+def list_access_rules(user_id):
+    """No application credential has any."""
+    users.seen(tokens.actor(), user_id)
+    return jsonify(access_rules=[], links=links.of_list())
+
+
+def _values(wish: dict) -> dict:
+    """What is to be known of somebody, by the names that the service has."""
+    values = {name: wish[name] or "" for name in ("description", "email") if name in wish}
+    if "project_id" in wish:
+        values["project_note"] = wish["project_id"] or ""
+    if "default_project_id" in wish:
+        values["default_project_id"] = wire.as_id(wish["default_project_id"])
+    return values | ({"enabled": wish["enabled"]} if "enabled" in wish else {})
+
+
+def shown(user: User) -> dict:
+    """Somebody as clients see them."""
+    noted = {
+        "default_project_id": wire.short(user.default_project_id),
+        "project_id": user.project_note,
+        "email": user.email,
+    }
+    said = {name: value for name, value in noted.items() if value}
+    return said | {
         "id": wire.short(user.id),
         "name": user.name,
         "domain_id": domains.ID,

@@ -9,7 +9,7 @@ from portal.pages import done
 from portal.pages.forms import Form, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
-from portal.services import departures, users
+from portal.services import cloud_roles, departures, passwords, users
 
 CLOUD_ROLES = [
     SelectChoice("", "None"),
@@ -50,7 +50,7 @@ def create():
     form = UserForm()
     if form.validate():
         with form:
-            password = form.new.data or users.new_password()
+            password = form.new.data or passwords.new()
             user = users.create(current_user.actor, form.name.data or "", password)
             return _show_password(user, "" if form.new.data else password)
     return render_template("admin/users/new.html", form=form), form.status
@@ -66,7 +66,7 @@ def reset_password(user_id):
     form = PasswordForm()
     if form.validate():
         with form:
-            password = form.new.data or users.new_password()
+            password = form.new.data or passwords.new()
             users.reset_password(current_user.actor, user_id, password)
             user = users.find(current_user.actor, user_id)
             return _show_password(user, "" if form.new.data else password)
@@ -79,7 +79,7 @@ def change_role(user_id):
     if form.validate():
         with form:
             role = Role(form.role.data) if form.role.data else None
-            users.set_cloud_role(current_user.actor, user_id, role)
+            cloud_roles.set_role(current_user.actor, user_id, role)
             done("The role in the cloud is changed.")
             return redirect(url_for(".show", user_id=user_id), 303)
     return _page(user_id, role_form=form), form.status

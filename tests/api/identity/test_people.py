@@ -1,59 +1,23 @@
-"""Users, projects, roles and who has which, as clients read and change them."""
+"""Users, and services, as clients read and change them."""
+
+import dataclasses
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
-from portal.api import roles
+from portal import config
 from portal.db import session
-from portal.models import Role, User
-from portal.services import deletions, projects
+from portal.models import PasswordUsed, Role
+from portal.services import projects
+from tests.api.identity.people import NEW_PASSWORD, THIRD_PASSWORD, V3, id_of, names
 from tests.api.shapes import assert_fault
 from tests.cloud import PASSWORD
 from tests.programs import by_password
-
-V3 = "/identity/v3"
-NEW_PASSWORD = "lantern 7 gravel orchid moth"
 
 
 @pytest.fixture
 def ada(program):
     return program("ada", "red")
-
-
-def id_of(name: str) -> str:
-    return session.scalar(select(User.id).where(User.name == name)).hex
-
-
-def names(answer, noun: str) -> list[str]:
-    return [each["name"] for each in answer.json[noun]]
-
-
-def granted(cloud, user: str, role: str, project: str = "red") -> str:
-    there = cloud.project(project).id.hex
-    return f"{V3}/projects/{there}/users/{id_of(user)}/roles/{roles.IDS[role].hex}"
-
-
-def role_of(cloud, user: str, project: str = "red") -> Role | None:
-    session.rollback()
-    held = cloud.actor(user).projects
-    return held.get(cloud.project(project).id)
-
-
-def test_projects_are_made_and_found_by_name(ada):
-    wish = {"project": {"name": "green", "description": "of trees", "domain_id": "default"}}
-    answer = ada.post(f"{V3}/projects", wish)
-    assert answer.status_code == 201
-    made = answer.json["project"]
-    assert (made["name"], made["description"]) == ("green", "of trees")
-    assert_fault(ada.get(f"{V3}/projects/green"), 404)
-    assert ada.get(f"{V3}/projects?name=green").json["projects"] == [made]
-    assert ada.get(f"{V3}/projects/{made['id']}").json["project"] == made
-    assert_fault(ada.post(f"{V3}/projects", wish), 409)
-
-
-@pytest.mark.parametrize("more", [{"domain_id": "other"}, {"parent_id": "0" * 32}, {"odd": 1}])
-def test_a_project_is_in_the_one_domain_and_in_no_other_project(ada, more):
-    assert_fault(ada.post(f"{V3}/projects", {"project": {"name": "green"} | more}), 400)
 
 
 def test_a_user_who_is_made_signs_in_at_once(ada, program):
@@ -90,7 +54,96 @@ def test_an_administrator_sets_a_password_and_whether_somebody_may_sign_in(ada, 
     assert answer.json["user"]["enabled"] is False
     assert_fault(program().post(f"{V3}/auth/tokens", body), 401)
     both = {"user": {"enabled": True, "password": PASSWORD}}
-    assert_fault(ada.patch(path, both), 400)
+    assert ada.patch(path, both).json["user"]["enabled"] is True
+    program().sign_in("bob", "red")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"name": "robert", "password": "password1234"}, 400),
+        ({"name": "alice", "description": "twice"}, 409),
+        ({"name": "robert", "default_project_id": "0" * 32}, 400),
+        ({"name": "robert", "options": {"lock_password": True}}, 400),
+        ({"name": "robert", "domain_id": "other"}, 400),
+    ],
+)
+def test_of_changes_to_a_user_all_are_made_or_none(ada, changes, status):
+    path = f"{V3}/users/{id_of('bob')}"
+    before = ada.get(path).json
+    assert_fault(ada.patch(path, {"user": changes}), status)
+    assert ada.get(path).json == before
+
+
+def test_what_programs_say_of_a_user_is_kept_and_shown(cloud, ada, program):
+    red = cloud.project().id.hex
+    wish = {
+        "name": "dora",
+        "email": "d@example.org",
+        "description": "of the night",
+        "enabled": False,
+        "default_project_id": red,
+        "project_id": red,
+    }
+    made = ada.post(f"{V3}/users", {"user": wish | {"password": NEW_PASSWORD}}).json["user"]
+    assert wish.items() <= made.items()
+    path = f"{V3}/users/{made['id']}"
+    changes = {"name": "theodora", "email": None, "enabled": True, "default_project_id": None}
+    changed = ada.patch(path, {"user": changes}).json["user"]
+    assert (changed["name"], changed["enabled"]) == ("theodora", True)
+    assert not {"email", "default_project_id"} & set(changed)
+    assert ada.get(path).json["user"] == changed
+    program().sign_in("theodora", password=NEW_PASSWORD)
+
+
+def test_nobody_locks_themselves_out(ada):
+    path = f"{V3}/users/{id_of('ada')}"
+    assert_fault(ada.patch(path, {"user": {"enabled": False}}), 400)
+    assert_fault(ada.delete(path), 400)
+    assert ada.get(path).status_code == 200
+
+
+def test_a_user_who_is_deleted_is_gone_at_once(ada, program):
+    bob = program("bob", "red")
+    path = f"{V3}/users/{id_of('bob')}"
+    assert_fault(program("alice", "red").delete(path), 403)
+    assert ada.delete(path).status_code == 204
+    assert_fault(ada.get(path), 404)
+    assert_fault(bob.get(f"{V3}/auth/catalog"), 401)
+
+
+def test_without_a_scope_a_token_is_for_the_default_project(cloud, ada, program):
+    path = f"{V3}/users/{id_of('bob')}"
+    red, blue = (cloud.project(name).id.hex for name in ("red", "blue"))
+    for project, expected in ((red, "red"), (blue, None)):
+        ada.patch(path, {"user": {"default_project_id": project}})
+        answer = program().post(f"{V3}/auth/tokens", by_password("bob")).json["token"]
+        assert answer.get("project", {}).get("name") == expected
+    ada.patch(path, {"user": {"default_project_id": red}})
+    body = by_password("bob")
+    body["auth"]["scope"] = "unscoped"
+    assert "project" not in program().post(f"{V3}/auth/tokens", body).json["token"]
+
+
+def test_passwords_that_somebody_had_are_not_taken_again(cloud, program, ada):
+    config.use(dataclasses.replace(config.current(), passwords_remembered=2))
+    path = f"{V3}/users/{id_of('bob')}/password"
+
+    def change(before, after):
+        bob = program().sign_in("bob", "red", before)
+        wish = {"original_password": before, "password": after}
+        return bob.post(path, {"user": wish})
+
+    assert change(PASSWORD, NEW_PASSWORD).status_code == 204
+    assert "last 2" in assert_fault(change(NEW_PASSWORD, PASSWORD), 400)
+    assert change(NEW_PASSWORD, THIRD_PASSWORD).status_code == 204
+    assert change(THIRD_PASSWORD, PASSWORD).status_code == 204
+    assert session.scalar(select(func.count(PasswordUsed.id))) == 1
+    wish = {"user": {"password": THIRD_PASSWORD}}
+    assert ada.patch(path.removesuffix("/password"), wish).status_code == 200
+    ada.delete(path.removesuffix("/password"))
+    session.rollback()
+    assert session.scalar(select(func.count(PasswordUsed.id))) == 0
 
 
 def test_one_changes_ones_own_password_by_the_one_that_one_has(program):
@@ -129,85 +182,6 @@ def test_users_see_themselves_and_where_they_may_go(program, ada):
         "blue",
         "red",
     ]
-
-
-def test_there_are_four_roles_and_they_are_found_by_name(ada):
-    assert names(ada.get(f"{V3}/roles"), "roles") == ["reader", "member", "manager", "admin"]
-    [found] = ada.get(f"{V3}/roles?name=member").json["roles"]
-    assert ada.get(f"{V3}/roles/{found['id']}").json["role"] == found
-    assert ada.get(f"{V3}/roles?name=none").json["roles"] == []
-    assert_fault(ada.get(f"{V3}/roles/{'0' * 32}"), 404)
-
-
-def test_roles_are_given_looked_for_and_taken(cloud, program):
-    alice = program("alice", "red")
-    path = granted(cloud, "charlie", "member")
-    assert_fault(alice.get(path), 404)
-    for _ in range(2):
-        assert alice.put(path).status_code == 204
-    assert role_of(cloud, "charlie") is Role.MEMBER
-    assert alice.get(path).status_code == 204
-    assert alice.ask("HEAD", path).status_code == 204
-    assert alice.get(granted(cloud, "charlie", "reader")).status_code == 204
-    assert alice.get(granted(cloud, "charlie", "manager")).status_code == 404
-    assert alice.delete(path).status_code == 204
-    assert role_of(cloud, "charlie") is None
-    assert_fault(alice.delete(path), 404)
-
-
-def test_a_weaker_role_takes_nothing_from_a_stronger_one(cloud, program):
-    alice = program("alice", "red")
-    assert alice.put(granted(cloud, "bob", "reader")).status_code == 204
-    assert role_of(cloud, "bob") is Role.MEMBER
-    assert_fault(alice.delete(granted(cloud, "bob", "reader")), 409)
-    assert alice.put(granted(cloud, "bob", "manager")).status_code == 204
-    assert role_of(cloud, "bob") is Role.ADMIN
-
-
-def test_a_project_keeps_an_administrator(cloud, program):
-    alice = program("alice", "red")
-    assert_fault(alice.delete(granted(cloud, "alice", "manager")), 400)
-    assert role_of(cloud, "alice") is Role.ADMIN
-
-
-def test_nobody_comes_to_look_after_the_cloud_by_way_of_a_project(cloud, program, ada):
-    for each in (program("alice", "red"), ada):
-        assert "page of the user" in assert_fault(each.put(granted(cloud, "bob", "admin")), 400)
-    assert role_of(cloud, "bob") is Role.MEMBER
-    assert cloud.actor("bob").system is None
-
-
-def test_roles_in_a_project_that_is_being_deleted_stay_as_they_are(cloud, program, ada):
-    deletions.delete(cloud.actor("ada"), cloud.project("blue").id)
-    assert_fault(ada.put(granted(cloud, "bob", "member", "blue")), 409)
-
-
-def assignments(answer) -> set[tuple]:
-    return {
-        (
-            each["user"]["name"],
-            each["role"]["name"],
-            each["scope"].get("project", {}).get("name", "system"),
-        )
-        for each in answer.json["role_assignments"]
-    }
-
-
-def test_who_has_which_role_is_shown_to_who_may_know(cloud, program, ada):
-    path = f"{V3}/role_assignments?include_names=True"
-    red = {("alice", "manager", "red"), ("bob", "member", "red"), ("rita", "reader", "red")}
-    everything = red | {("charlie", "manager", "blue"), ("ada", "admin", "system")}
-    assert assignments(ada.get(path)) == everything
-    mine = f"{path}&scope.project.id={cloud.project().id.hex}"
-    rita = program("rita", "red")
-    assert assignments(rita.get(mine)) == red
-    assert assignments(rita.get(f"{path}&user.id={id_of('rita')}")) == {("rita", "reader", "red")}
-    assert_fault(rita.get(path), 403)
-    assert_fault(rita.get(f"{path}&user.id={id_of('bob')}"), 403)
-    assert_fault(rita.get(f"{path}&scope.project.id={cloud.project('blue').id.hex}"), 404)
-    manager = f"{mine}&role.id={roles.IDS['manager'].hex}"
-    assert assignments(rita.get(manager)) == {("alice", "manager", "red")}
-    assert assignments(ada.get(f"{path}&scope.system=all")) == {("ada", "admin", "system")}
 
 
 def test_services_and_where_they_are_reached_are_those_of_the_catalog(ada):

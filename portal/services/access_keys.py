@@ -1,0 +1,90 @@
+"""Access keys: what programs sign single requests with, as EC2 and S3 want it.
+
+Each is of one user in one project, and is as strong as they are there. The secret is shown to
+nobody but its user: whoever has it signs as they would.
+"""
+
+import secrets
+import uuid
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+
+from portal import keys
+from portal.db import session, transaction
+from portal.errors import Forbidden, NotFound, Refused
+from portal.models import AccessKey, User
+from portal.policies import Actor, authorize
+from portal.services import activities
+
+MOST = 100  # of one user
+
+
+def create(actor: Actor, user_id: uuid.UUID, project_id: uuid.UUID) -> AccessKey:
+    """The user, who is the actor, can sign requests by it from now on."""
+    authorize(actor, "access_keys:change")
+    if user_id != actor.user_id:
+        raise Forbidden("An access key is made by the user whose it is.")
+    if actor.role(project_id) is None:
+        raise NotFound("There is no such project, or you have no part in it.")
+    with transaction():
+        session.get_one(User, actor.user_id, with_for_update=True)
+        mine = select(AccessKey.id).where(AccessKey.user_id == actor.user_id)
+        if len(session.scalars(mine.limit(MOST)).all()) == MOST:
+            raise Refused(
+                "You have {most} access keys. Delete one that is not used any more.", most=MOST
+            )
+        key = AccessKey(
+            user_id=actor.user_id,
+            project_id=project_id,
+            access=secrets.token_hex(16),
+            sealed_secret=keys.sealed(secrets.token_hex(32)),
+        )
+        session.add(key)
+        session.flush()
+        activities.record(actor, "access_keys:create", key)
+    return key
+
+
+def of_user(actor: Actor, user_id: uuid.UUID) -> list[AccessKey]:
+    """The keys of a user, the oldest first; others' are for who may see users."""
+    return list(session.scalars(_of(actor, user_id).order_by(AccessKey.created_at, AccessKey.id)))
+
+
+def find(actor: Actor, user_id: uuid.UUID, access: str) -> AccessKey:
+    """The user's key of this name. Raises NotFound."""
+    found = session.scalar(_of(actor, user_id).where(AccessKey.access == access))
+    if found is None:
+        raise NotFound("There is no such access key. It may have been deleted.")
+    return found
+
+
+def secret_of(actor: Actor, key: AccessKey) -> str | None:
+    """What requests are signed with; None for who is not the key's user."""
+    return keys.opened(key.sealed_secret) if key.user_id == actor.user_id else None
+
+
+def delete(actor: Actor, user_id: uuid.UUID, access: str) -> None:
+    """No request that is signed with it counts any more."""
+    authorize(actor, "access_keys:change")
+    if user_id != actor.user_id:
+        authorize(actor, "users:change")
+    with transaction():
+        known = (AccessKey.user_id == user_id, AccessKey.access == access)
+        key = session.scalar(select(AccessKey).where(*known))
+        if key is None:
+            raise NotFound("There is no such access key. It may have been deleted.")
+        activities.record(actor, "access_keys:delete", key)
+        session.delete(key)
+
+
+def end_all(user_id: uuid.UUID) -> None:
+    """The user has none any more. For use inside a change."""
+    session.execute(delete_rows(AccessKey).where(AccessKey.user_id == user_id))
+
+
+def _of(actor: Actor, user_id: uuid.UUID):
+    authorize(actor, "access_keys:read")
+    if user_id != actor.user_id:
+        authorize(actor, "users:read")
+    return select(AccessKey).where(AccessKey.user_id == user_id)
