@@ -34,6 +34,7 @@ from portal.models import (
     Port,
     Project,
     Role,
+    RoleAssignment,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
@@ -97,6 +98,7 @@ FIELDS = {  # what every form is sent: enough for each to be understood
     "name": "of-red",
     "cidr": "10.9.0.0/24",
     "user_name": "rita",
+    "group_name": "of-red",
     "role": "reader",
     "visibility": "shared",
     "published_as": "debian-13",
@@ -182,7 +184,9 @@ def furnish(cloud: Cloud) -> Cloud:
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
         with transaction():
             members = [session.get_one(User, cloud.actor(MEMBERS[name]).user_id)]
-            session.add(Group(domain_id=project.domain_id, name=label, users=members))
+            held = [RoleAssignment(project_id=project.id, role=Role.READER)]
+            about = {"domain_id": project.domain_id, "name": label}
+            session.add(Group(**about, users=members, assignments=held))
             session.add(Flavor(name=label, vcpus=1, memory_mib=512 + number, disk_gib=1))
             session.add(
                 Image(

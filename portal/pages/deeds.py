@@ -49,6 +49,7 @@ WHOLE = {  # where verb and noun do not make the sentence
     "groups:remove": ("Took somebody out of group", "Take somebody out of group"),
     "groups:remove_member": ("Took somebody out of group", "Take somebody out of group"),
     "members:add_group": ("Let a group into project", "Let a group into project"),
+    "members:change_group_role": ("Changed a role in project", "Change a role in project"),
     "members:delete_group": ("Removed a group from project", "Remove a group from project"),
     "projects:add_tag": ("Tagged project", "Tag project"),
     "projects:delete_tags": ("Took the tags of project", "Take the tags of project"),

@@ -28,6 +28,7 @@ ADMIN = (
     ("Flavors", "sliders-horizontal", "admin.flavors.index", None),
     ("Projects", "folder", "admin.projects.index", None),
     ("Users", "user", "admin.users.index", None),
+    ("Groups", "users", "admin.groups.index", None),
     ("Operations", "list-checks", "admin.operations.index", None),
     ("Audit log", "scroll-text", "admin.audit.index", None),
 )

@@ -12,7 +12,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, NotFound, Refused
 from portal.models import Group, GroupMember, Role, RoleAssignment, User
 from portal.policies import Actor, authorize
 from portal.services import cloud_roles, projects
@@ -95,6 +95,38 @@ def held(actor: Actor, project_id: uuid.UUID | None, holder: Holder, level: Leve
     found = of_holder(actor, project_id, holder)
     if found is None or _level(found).strength < level.strength:
         raise NotFound("They do not have this role there.")
+
+
+def set_group(actor: Actor, project_id: uuid.UUID, group_name: str, role: Role) -> None:
+    """The group has this role in the project, whatever it had before."""
+    authorize(actor, "members:change", project_id)
+    with transaction():
+        project = projects.lock(project_id)
+        named = select(Group).where(Group.name == group_name.strip())
+        group = session.scalar(named.with_for_update(read=True))
+        if group is None:
+            raise Refused(
+                "There is no group of that name. An administrator of the cloud makes groups.",
+                field="group_name",
+            )
+        mine = _assignment(project_id, Holder(Group, group.id))
+        if mine and mine.of_cloud and role is not Role.ADMIN:
+            authorize(actor, "users:change")
+        with cloud_roles.kept_by_somebody(group.name):
+            projects.assign(actor, project, group, mine, role)
+
+
+def remove_group(actor: Actor, project_id: uuid.UUID, group_id: uuid.UUID) -> None:
+    """The group has no role in the project. Raises NotFound."""
+    take(actor, project_id, Holder(Group, group_id), _level(of_group(actor, project_id, group_id)))
+
+
+def of_group(actor: Actor, project_id: uuid.UUID, group_id: uuid.UUID) -> RoleAssignment:
+    """The role that the group has in the project. Raises NotFound."""
+    found = of_holder(actor, project_id, Holder(Group, group_id))
+    if found is None:
+        raise NotFound("This group is not in this project.")
+    return found
 
 
 def give(actor: Actor, project_id: uuid.UUID | None, holder: Holder, level: Level) -> None:

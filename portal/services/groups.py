@@ -7,8 +7,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import selectinload
 
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound
-from portal.models import Domain, Group, GroupMember, RoleAssignment, User
+from portal.errors import Conflict, NotFound, Refused
+from portal.models import Domain, Group, GroupMember, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
 from portal.services import activities, cloud_roles, finding, names, users
@@ -54,7 +54,7 @@ def add(actor: Actor, group_id: uuid.UUID, user: uuid.UUID | str) -> str:
     authorize(actor, "groups:change")
     with transaction():
         group = _locked(actor, group_id)
-        joining = users.find(actor, user)
+        joining = _somebody(actor, user)
         if joining not in group.users:
             group.users.append(joining)
             activities.record(actor, "groups:add", group, after={"members": [joining.name]})
@@ -88,6 +88,16 @@ def delete(actor: Actor, group_id: uuid.UUID) -> str:
             group.users.clear()
             session.delete(group)
     return group.name
+
+
+def set_cloud_role(actor: Actor, group_id: uuid.UUID, role: Role | None) -> None:
+    """The group has this role in the whole cloud, or none, whatever programs gave it with a role
+    in a project."""
+    authorize(actor, "users:change")
+    with transaction():
+        group = _locked(actor, group_id)
+        with cloud_roles.kept_by_somebody(group.name):
+            cloud_roles.change(actor, group, role, wholly=True)
 
 
 def find(actor: Actor, group: uuid.UUID | str) -> Group:
@@ -160,6 +170,17 @@ def roles(group: Group) -> dict[str, str]:
         each.project.name if each.project else "the cloud": each.role.value
         for each in group.assignments
     }
+
+
+def _somebody(actor: Actor, user: uuid.UUID | str) -> User:
+    """Raises NotFound for an id that nobody has, and Refused for a name."""
+    if isinstance(user, uuid.UUID):
+        return users.find(actor, user)
+    named = (User.name == user.strip(), User.deleted_at.is_(None))
+    found = session.scalar(select(User).where(*named))
+    if found is None:
+        raise Refused("There is no user of that name.", field="user_name")
+    return found
 
 
 def _locked(actor: Actor, group_id: uuid.UUID) -> Group:

@@ -18,6 +18,7 @@ from portal.services.listing import Query, Stretch, always, like, page, stretch
 
 SORTS = ("name", "created_at")
 DEFAULT_DOMAIN = "default"
+UNTOLD = {"reads_as", "default_project_id"}  # nothing that the record would say to people
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -300,13 +301,11 @@ def _refuse_oneself(actor: Actor, user: User) -> None:
         raise Refused("You cannot lock yourself out. Ask another administrator.")
 
 
-def _alter(actor: Actor, user: User, values: Mapping) -> None:
+def _alter(actor: Actor, user: User, changes: Mapping) -> None:
     """The user has these values; the record says which of them are others than before."""
-    others = {name: value for name, value in values.items() if getattr(user, name) != value}
-    told = {name for name in others if name not in ("reads_as", "default_project_id")}
-    before = {name: getattr(user, name) for name in told}
-    for name, value in others.items():
-        setattr(user, name, value)
+    others = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    for name in others.keys() & UNTOLD:
+        setattr(user, name, others[name])
     if others:
-        after = {name: others[name] for name in told}
-        activities.record(actor, "users:change", user, before=before, after=after)
+        values = {name: value for name, value in others.items() if name not in UNTOLD}
+        activities.alter(actor, "users:change", user, values)

@@ -8,6 +8,7 @@ from portal.models import (
     Aggregate,
     ApplicationCredential,
     Flavor,
+    Group,
     Image,
     KeyPair,
     Network,
@@ -18,7 +19,15 @@ from portal.models import (
     User,
     Visibility,
 )
-from portal.services import application_credentials, instances, networks, projects, users
+from portal.services import (
+    application_credentials,
+    grants,
+    groups,
+    instances,
+    networks,
+    projects,
+    users,
+)
 from tests.cloud import PASSWORD
 from tests.routes import MAKERS, routes
 
@@ -29,6 +38,7 @@ NAMED = {  # arguments of URLs that tests/routes.py finds by names of its own
     "network_id": Network,
     "image_id": Image,
     "flavor_id": Flavor,
+    "group_id": Group,
     "user_id": User,
     "key_pair_id": KeyPair,
     "aggregate_id": Aggregate,
@@ -47,6 +57,8 @@ def caged(site) -> dict:
     project = projects.create(ada, CANARY)
     owner = users.create(ada, CANARY, PASSWORD, must_change=False)
     projects.set_member(ada, project.id, CANARY, Role.ADMIN)
+    groups.add(ada, groups.create(ada, CANARY).id, owner.id)
+    grants.set_group(ada, project.id, CANARY, Role.MEMBER)
     _furnish(project, owner, ada.user_id)
     cloud.hosts["kvm-1"].fail("ensure_disk", CANARY, permanent=True)
     wish = cloud.new_instance(CANARY, CANARY, user_data=f"#!/bin/sh\n{CANARY}")

@@ -20,7 +20,16 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     "before": set(quotas.RESOURCES),  # of quotas; of instances their intent, as below
     "fields": {each.name for each in dataclasses.fields(images.NewImage)},
     "checked(details)": {each.name for each in dataclasses.fields(Details)},
-    "had": {"roles", "keys", "instances", "networks", "images", "members"},  # what was deleted
+    "values": {"name", "description", "enabled", "tags", "email", "project_note"},
+    "had": {
+        "user_groups",
+        "roles",
+        "keys",
+        "instances",
+        "networks",
+        "images",
+        "members",
+    },  # what was deleted
     "instance.intent": deeds.UNSAID,
     "[_told(parts, each.address) for each in places]": {
         *("flavor", "image", "network", "address", "groups", "key")
