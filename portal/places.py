@@ -2,15 +2,18 @@
 has at most half, and one project three quarters."""
 
 import contextlib
+import functools
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 
+from portal import config
 from portal.errors import Busy
 from portal.sentences import Sentence
 
 LEAST = 2  # a person's share, however few there are
+RETRY_SECONDS = 30  # until a file may have come in
 
 
 class Places:
@@ -58,3 +61,20 @@ class Places:
                     "This project has {most} {each}, as many as one may at a time.", **known
                 )
         return self._full
+
+
+def for_a_file(user_id: uuid.UUID | None, project_id: uuid.UUID | None):
+    """Within it one of the places for large files is taken, whichever way they go and at whichever
+    front door. Raises Busy when there is none for this person in this project."""
+    return of_files(config.current().uploads_at_once).one(user_id, project_id)
+
+
+@functools.cache
+def of_files(number: int) -> Places:
+    """So many places for large files: each holds a thread for as long as it takes."""
+    return Places(
+        number,
+        full=Sentence("As many files are on their way as can be."),
+        each="files on their way",
+        retry_after=RETRY_SECONDS,
+    )

@@ -6,11 +6,12 @@ what belongs to no project, in the whole cloud. A role of the cloud counts in ev
 
 import dataclasses
 import uuid
+from collections.abc import Collection
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from portal.errors import Forbidden, NotFound
-from portal.models import Image, Role, Visibility
+from portal.models import Acceptance, Image, ImageMember, Role, Visibility
 
 PROJECT = {
     "projects:read": Role.READER,
@@ -33,6 +34,9 @@ PROJECT = {
     "images:create": Role.MEMBER,
     "images:change": Role.MEMBER,
     "images:delete": Role.MEMBER,
+    "images:share": Role.MEMBER,
+    "images:read_bytes": Role.MEMBER,
+    "images:accept": Role.MEMBER,
     "networks:read": Role.READER,
     "networks:create": Role.MEMBER,
     "networks:describe": Role.MEMBER,
@@ -109,6 +113,23 @@ class Actor:
         needed = PROJECT.get(permission) or SYSTEM[permission]
         return _reaches(held, needed)
 
+    def no_more_than(self, other: "Actor") -> "Actor":
+        """This actor with those roles that the other has too: a program may speak for less than
+        the person whose it is."""
+        return dataclasses.replace(
+            self,
+            system=_weaker(self.system, other.system),
+            projects={
+                project_id: role
+                for project_id, held in self.projects.items()
+                if (role := _weaker(held, other.projects.get(project_id)))
+            },
+        )
+
+
+def _weaker(one: Role | None, other: Role | None) -> Role | None:
+    return min(one, other, key=lambda role: role.rank) if one and other else None
+
 
 # whoever may run commands beside the database may do everything
 COMMAND_LINE = Actor(user_id=None, user_name="the command line", system=Role.ADMIN)
@@ -148,7 +169,8 @@ def visible_images(actor: Actor, query: Select) -> Select:
         or_(
             Image.visibility == Visibility.PUBLIC,
             Image.user_id == actor.user_id,
-            (Image.visibility == Visibility.SHARED) & Image.project_id.in_(actor.projects),
+            (Image.visibility == Visibility.SHARED)
+            & or_(Image.project_id.in_(actor.projects), _shared_with(actor.projects)),
         )
     )
 
@@ -165,14 +187,41 @@ def concealed_images(actor: Actor, project_id: uuid.UUID | None) -> Select | Non
     )
 
 
-def offered_images(actor: Actor, project_id: uuid.UUID | None) -> Select:
-    """The query for images that the project has or everybody is offered, as this actor may see
-    them; without a project, for those of all. What is not there yet is shown to those who may
-    fetch it, and to nobody else."""
+def offered_images(
+    actor: Actor,
+    project_id: uuid.UUID | None,
+    *,
+    said: Collection[Acceptance] = (Acceptance.ACCEPTED,),
+) -> Select:
+    """The query for images that the project has, that are shared with it and to which it has
+    `said` one of these, or that everybody is offered, as this actor may see them; without a
+    project, for those of all. What a publisher's image is before it is there is shown to those who
+    may fetch it, and to nobody else."""
     query = select(Image).where(Image.deleted_at.is_(None))
     if project_id:
-        public = Image.visibility == Visibility.PUBLIC
-        query = query.where(or_(Image.project_id == project_id, public))
+        query = query.where(open_to(project_id, said))
     if not actor.may("images:publish"):
-        query = query.where(Image.ready)
+        query = query.where(or_(Image.ready, Image.published_as == ""))
     return visible_images(actor, query)
+
+
+def known_images(actor: Actor, project_id: uuid.UUID | None) -> Select:
+    """As `offered_images`, with all that is shared with the project, whatever it says to that."""
+    return offered_images(actor, project_id, said=tuple(Acceptance))
+
+
+def open_to(project_id, said: Collection[Acceptance] = tuple(Acceptance)) -> ColumnElement[bool]:
+    """Whether instances of the project may start from an image, as far as whose it is decides.
+    `project_id` may be a parameter of a statement."""
+    return or_(
+        Image.project_id == project_id,
+        Image.visibility == Visibility.PUBLIC,
+        (Image.visibility == Visibility.SHARED) & _shared_with([project_id], said),
+    )
+
+
+def _shared_with(
+    project_ids: Collection, said: Collection[Acceptance] = tuple(Acceptance)
+) -> ColumnElement[bool]:
+    members = select(ImageMember.image_id).where(ImageMember.project_id.in_(project_ids))
+    return Image.id.in_(members.where(ImageMember.status.in_(said)))

@@ -9,7 +9,7 @@ from tests.cloud import Clock
 from tests.conftest import install
 from tests.pages.conftest import Browser
 from tests.programs import Program
-from tests.routes import furnish, values
+from tests.routes import furnish, lay_files, values
 
 SPEAK_FOR = {  # what a program of each is for: a project, or the whole cloud
     **dict.fromkeys(("ada", "alice", "bob", "rita"), "red"),
@@ -58,11 +58,12 @@ class House:
         return Program(self.app, self._tokens[name, scope or SPEAK_FOR[name]])
 
     def restore(self) -> None:
-        """Rows, settings and time are as they were."""
+        """Rows, settings, the files of images and time are as they were."""
         config.use(self.settings)
         self.clock.offset *= 0
         db.session.remove()
         self._copy(to_kept=False)
+        lay_files()
 
     def _copy(self, *, to_kept: bool) -> None:
         there = sqlite3.connect(self._path)

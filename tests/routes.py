@@ -42,6 +42,7 @@ from portal.models import (
     Visibility,
 )
 from portal.services import instances, networks
+from portal.services.images import store
 from tests.cloud import Cloud
 
 MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
@@ -59,6 +60,8 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "alias": lambda cloud, project: "quotas",
     "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
     "image_id": lambda cloud, project: _named(Image, f"of-{project.name}"),
+    "member_id": lambda cloud, project: project.id,  # with which nothing is shared
+    "tag": lambda cloud, project: "of-all",
     "flavor_id": lambda cloud, project: _named(Flavor, f"of-{project.name}"),
     "user_id": lambda cloud, project: _named(User, MEMBERS[project.name]),
     "credential_id": lambda cloud, project: _credential(project, OWNERS[project.name]),
@@ -220,8 +223,17 @@ def furnish(cloud: Cloud) -> Cloud:
         session.flush()
         host_id = session.scalar(select(Host.id))
         session.add(AggregateHost(aggregate_id=aggregate.id, host_id=host_id))
+    lay_files()
     cloud.settle()
     return cloud
+
+
+def lay_files() -> None:
+    """The images of a furnished cloud have their files."""
+    store.prepare()
+    for number in range(len(OWNERS)):
+        if not (path := store.place(str(number) * 64)).exists():
+            path.write_bytes(bytes(2**20))
 
 
 def _first(model, project: Project):

@@ -272,7 +272,7 @@ def test_one_persons_uploads_leave_places_for_others(serve, cloud):
         for _ in range(2):
             slow.enter_context(upload(web, alice, red, send=b""))
         said = b""
-        while b"You have 2 uploads under way, as many as one person may at a time." not in said:
+        while b"You have 2 files on their way, as many as one person may at a time." not in said:
             with upload(web, alice, red, send=b"") as third:
                 said = answer(third)
             assert said.startswith(b"HTTP/1.1 503"), said

@@ -37,6 +37,10 @@ OURS = {  # what the record calls what has another name here
     "os_server_groups": "placement_groups",
     "os_services": "hosts",
     "system": "cloud_roles",
+    **dict.fromkeys(
+        ("images_actions", "images_file", "images_import", "images_members", "images_tags"),
+        "images",
+    ),
     "users_application_credentials": "application_credentials",
     "users_credentials_OS_EC2": "access_keys",
 }

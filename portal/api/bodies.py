@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 from flask import request
 
@@ -15,9 +16,30 @@ def read(schema: dict | None = None) -> dict:
     """The JSON object of this request, if `schema` has it so. Raises Fault: 415 for anything that
     does not say it is JSON, 413 for too much of it, 400 for what is no JSON, nested too deeply,
     not in UTF-8, or otherwise than the schema has it."""
-    raw = request.get_data(cache=False)
     if not request.is_json:
         raise faults.Fault(415, "Send JSON, with the header Content-Type: application/json.")
+    body = _loaded()
+    if not isinstance(body, dict):
+        raise faults.bad("The body is a JSON object.")
+    if schema is not None and (wrong := schemas.mistake(body, schema)):
+        raise faults.bad(wrong)
+    return body
+
+
+def read_list(kinds: Sequence[str]) -> tuple[list, str]:
+    """The JSON list of this request, and which of these media types it came as. Raises Fault: 415
+    for any other, and as `read` does."""
+    if request.mimetype not in kinds:
+        raise faults.Fault(415, f"Send JSON, with the header Content-Type: {kinds[0]}.")
+    body = _loaded()
+    if not isinstance(body, list):
+        raise faults.bad("The body is a JSON list.")
+    return body, request.mimetype
+
+
+def _loaded():
+    """What this request holds, bounded, in characters that can be kept."""
+    raw = request.get_data(cache=False)
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:
@@ -26,12 +48,8 @@ def read(schema: dict | None = None) -> dict:
         raise faults.bad("This is not UTF-8.") from None
     except ValueError as error:
         raise faults.bad(f"This is no JSON: {error}.") from None
-    if not isinstance(body, dict):
-        raise faults.bad("The body is a JSON object.")
     if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > DEEPEST:
         _refuse_what_no_service_reads(body)
-    if schema is not None and (wrong := schemas.mistake(body, schema)):
-        raise faults.bad(wrong)
     return body
 
 
@@ -39,7 +57,7 @@ def _refuse_constant(name: str):
     raise ValueError(f"{name} is no number")
 
 
-def _refuse_what_no_service_reads(body: dict) -> None:
+def _refuse_what_no_service_reads(body) -> None:
     """Raises Fault for texts that hold no characters, and for levels beyond DEEPEST."""
     waiting = [(body, 1)]
     while waiting:

@@ -18,7 +18,7 @@ from portal.models.identity import (
     User,
     held_by,
 )
-from portal.models.image import Flavor, Image, Visibility
+from portal.models.image import Acceptance, Flavor, Image, ImageMember, Visibility
 from portal.models.instance import Instance
 from portal.models.lease import Lease
 from portal.models.network import (
@@ -36,6 +36,7 @@ from portal.models.task import Task, TaskLine
 from portal.models.token import AccessKey, ApplicationCredential, Token
 
 __all__ = [
+    "Acceptance",
     "AccessKey",
     "Activity",
     "Aggregate",
@@ -51,6 +52,7 @@ __all__ = [
     "Host",
     "Idempotency",
     "Image",
+    "ImageMember",
     "ImageStatus",
     "Instance",
     "KeyPair",

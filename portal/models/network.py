@@ -4,7 +4,7 @@ import ipaddress
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
@@ -42,7 +42,10 @@ class Network(Changeable, Detailed, Base):
 
 
 class Subnet(Base):
-    """A range of IPv4 addresses on a network."""
+    """A range of IPv4 addresses on a network.
+
+    The host answers at `gateway` also where guests are not told of it: then they find no way out.
+    """
 
     __tablename__ = "subnets"
 
@@ -51,6 +54,12 @@ class Subnet(Base):
     cidr: Mapped[str] = mapped_column(String(64))
     gateway: Mapped[str] = mapped_column(String(64))
     dhcp_address: Mapped[str] = mapped_column(String(64))
+    routed: Mapped[bool] = mapped_column(default=True, server_default=true())  # DHCP names it
+    dhcp: Mapped[bool] = mapped_column(default=True, server_default=true())
+    pools: Mapped[list] = mapped_column(default=list, server_default="[]")  # [first, last]
+    dns_nameservers: Mapped[list] = mapped_column(default=list, server_default="[]")
+    host_routes: Mapped[list] = mapped_column(default=list, server_default="[]")  # [to, by way of]
+    tags: Mapped[list] = mapped_column(default=list, server_default="[]")
 
     network: Mapped[Network] = relationship(back_populates="subnets")
 

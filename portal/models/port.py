@@ -49,6 +49,7 @@ class Port(Base):
     admin_up: Mapped[bool] = mapped_column(default=True, server_default=true())
     mac: Mapped[str] = mapped_column(String(17))
     dns_name: Mapped[str] = mapped_column(String(63), default="", server_default="")
+    tags: Mapped[list] = mapped_column(default=list, server_default="[]")
 
     network: Mapped[Network] = relationship(lazy="joined", innerjoin=True)
     groups: Mapped[list[SecurityGroup]] = relationship(secondary=port_groups, lazy="selectin")

@@ -62,8 +62,10 @@ class Status(Pill):
 class ImageStatus(Pill):
     """How an image is."""
 
+    WAITING = ("Waiting for its file", Tone.WARN)
     FETCHING = ("Fetching", Tone.BUSY)
     READY = ("Ready", Tone.OK)
+    DEACTIVATED = ("Deactivated", Tone.OFF)
     ERROR = ("Error", Tone.BAD)
     DELETED = ("Deleted", Tone.OFF)
 

@@ -5,7 +5,7 @@ from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoice, StringField
 
-from portal import config
+from portal import config, places
 from portal.errors import NotFound
 from portal.models import Visibility
 from portal.pages import done, partial, reasons, uploads
@@ -117,7 +117,7 @@ def check(project_id):
 @pages.post("")
 def create(project_id):
     authorize(current_user.actor, "images:create", project_id)
-    with uploads.turn(current_user.actor, project_id):
+    with places.for_a_file(current_user.user.id, project_id):
         most = config.current().image_max_gib * GIB
         fields, file = uploads.fields_and_file(request, most_bytes=most)
         form = UploadForm(formdata=MultiDict(fields))

@@ -5,9 +5,6 @@ chunks. The fields come first, so that token and answers are judged before the f
 hence the file is the last field of such a form.
 """
 
-import contextlib
-import functools
-import uuid
 from collections.abc import Iterator
 
 from flask import Blueprint, Request
@@ -17,27 +14,15 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.sansio.multipart import NEED_DATA, Data, Event, Field, File, MultipartDecoder
 from wtforms import ValidationError
 
-from portal import config
-from portal.places import Places
-from portal.policies import Actor
-from portal.sentences import Sentence
-
 CHUNK = 2**18  # bytes
 FIELDS_LARGEST = 2**16  # bytes of all fields but the file
 PARTS_MOST = 100
-RETRY_SECONDS = 30
 
 
 def takes_uploads(pages: Blueprint, view) -> None:
     """`view` reads its form by `fields_and_file`, which checks the token by itself: the check of
     all other POSTs would read the whole file first."""
     pages.record_once(lambda state: state.app.extensions["csrf"].exempt(view))
-
-
-def turn(actor: Actor, project_id: uuid.UUID) -> contextlib.AbstractContextManager:
-    """Within it the actor has one of the places for uploads, each of which holds a thread of the
-    web server for as long as it takes. Raises Busy when there is none for them."""
-    return _places(config.current().uploads_at_once).one(actor.user_id, project_id)
 
 
 def fields_and_file(request: Request, *, most_bytes: int) -> tuple[MultiDict, Iterator[bytes]]:
@@ -96,13 +81,3 @@ def _content(events: Iterator[Event]) -> Iterator[bytes]:
                 yield event.data
             if not event.more_data:
                 return
-
-
-@functools.cache
-def _places(number: int) -> Places:
-    return Places(
-        number,
-        full=Sentence("As many files are being uploaded as can be."),
-        each="uploads under way",
-        retry_after=RETRY_SECONDS,
-    )

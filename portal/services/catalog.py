@@ -162,7 +162,7 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
 
 def images(actor: Actor, project_id: uuid.UUID) -> list[Image]:
     """Images that instances of this project can start from, newest first."""
-    query = offered_images(actor, project_id).where(Image.ready)
+    query = offered_images(actor, project_id).where(Image.usable, ~Image.hidden)
     return list(session.scalars(query.order_by(Image.created_at.desc(), Image.id)))
 
 

@@ -25,6 +25,7 @@ from portal.models import (
     Group,
     Idempotency,
     Image,
+    ImageMember,
     Instance,
     Network,
     Operation,
@@ -60,6 +61,7 @@ ROWS = (  # go with the project's end
         Instance,
     ),
     PlacementGroup,  # after the instances that are in it
+    ImageMember,
 )
 
 # What is still to be waited for: things that hosts may hold, and changes of them.
@@ -230,6 +232,8 @@ def _bury(project: Project) -> None:
     session.execute(delete_rows(BootLog).where(BootLog.instance_id.in_(guests)))
     for model in ROWS:
         session.execute(delete_rows(model).where(_of(model, project)))
+    own = select(Image.id).where(_of(Image, project))
+    session.execute(delete_rows(ImageMember).where(ImageMember.image_id.in_(own)))
     # an image that others' instances were made from keeps its row, like any that was deleted
     session.execute(delete_rows(Image).where(_of(Image, project), ~used))
     project.deleted_at = now()

@@ -27,7 +27,7 @@ from portal.models import (
     Project,
     User,
 )
-from portal.policies import Actor, authorize, offered_images
+from portal.policies import Actor, authorize, known_images, offered_images
 from portal.sentences import Sentence
 from portal.services import names
 
@@ -110,6 +110,8 @@ def find(
     thing_id = _as_id(name_or_id)
     found = session.scalar(rows.where(model.id == thing_id)) if thing_id else None
     if found is None and isinstance(name_or_id, str):
+        if model is Image:  # what others push at a project bears no name there until it is accepted
+            rows = offered_images(actor, project_id).options(*options)
         found = _named(rows, model, name_or_id)
     if found is None:
         raise NotFound.saying(kind.missing)
@@ -119,7 +121,7 @@ def find(
 def _known(actor: Actor, model, project_id: uuid.UUID | None) -> Select:
     """The query for what is there and the actor may know of."""
     if model is Image:
-        return offered_images(actor, project_id)
+        return known_images(actor, project_id)
     query = select(model)
     if model is KeyPair:
         return query.where(KeyPair.user_id == actor.user_id)

@@ -1,10 +1,11 @@
 """Lists, a page at a time: by number for people, from one thing to the next for programs."""
 
 import dataclasses
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true
 
 from portal.db import session
 from portal.errors import Refused
@@ -99,6 +100,33 @@ def _behind(query: Select, after: uuid.UUID, order: list) -> ColumnElement[bool]
 def always(value: object) -> Callable[[Sequence], ColumnElement]:
     """A filter by what is the same of everything in a list."""
     return lambda values: true() if value in values else false()
+
+
+def bears(tags: ColumnElement, tag: str) -> ColumnElement[bool]:
+    """Whether a column of tags has this one. JSON is text, in which nothing but the tag itself is
+    written so: quotes inside of texts are escaped."""
+    return cast(tags, Text).like(like(json.dumps(tag)), escape="\\")
+
+
+def says(properties: ColumnElement, key: str, value: str) -> ColumnElement[bool]:
+    """Whether a column of properties has this value by this key."""
+    pair = f"{json.dumps(key)}: {json.dumps(value)}"
+    return cast(properties, Text).like(like(pair), escape="\\")
+
+
+def tagged(tags: ColumnElement) -> dict[str, Callable[[Sequence], ColumnElement[bool]]]:
+    """Filters by tags, each value a list of them parted by commas: that are all borne, of which
+    one is, or that are not. https://specs.openstack.org/openstack/api-sig/guidelines/tags.html"""
+
+    def one(text: str) -> list[ColumnElement[bool]]:
+        return [bears(tags, each) for each in text.split(",")]
+
+    return {
+        "tags": lambda values: and_(*(and_(*one(each)) for each in values)),
+        "tags_any": lambda values: and_(*(or_(*one(each)) for each in values)),
+        "not_tags": lambda values: and_(*(~and_(*one(each)) for each in values)),
+        "not_tags_any": lambda values: and_(*(~or_(*one(each)) for each in values)),
+    }
 
 
 def like(text: str) -> str:

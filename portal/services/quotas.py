@@ -142,12 +142,12 @@ def image_bytes_left(project_id: uuid.UUID) -> int:
     return BOUNDLESS if limit is None else max(0, limit * GIB - _image_bytes(project_id))
 
 
-def check_image(project_id: uuid.UUID, size_bytes: int) -> None:
-    """Return when the project may keep one more image of this size. Raises OverQuota. Call it
-    under `lock`."""
+def check_image(project_id: uuid.UUID, size_bytes: int, *, images: int = 1) -> None:
+    """Return when the project may keep so many more images, of this size together. Raises
+    OverQuota. Call it under `lock`."""
     before = _image_bytes(project_id)
     gib = -(-(before + size_bytes) // GIB) - -(-before // GIB)  # images are counted together
-    check(project_id, images=1, image_gib=gib)
+    check(project_id, images=images, image_gib=gib)
 
 
 def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:

@@ -236,16 +236,16 @@ def actor_of(user: User, *, address: str = "", request_id: str = "") -> Actor:
 
 
 def as_now(actor: Actor) -> Actor:
-    """The actor with the roles that they have at this moment, which stay until the transaction
-    ends: none, where they may no longer sign in. For use inside a change that was long in coming.
-    """
+    """The actor with those of their roles that they have at this moment, which stay until the
+    transaction ends: none, where they may no longer sign in. For use inside a change that was long
+    in coming."""
     if actor.user_id is None:
         return actor
     there = (User.id == actor.user_id, User.deleted_at.is_(None), User.enabled)
     user = session.scalar(select(User).where(*there).with_for_update(read=True, of=User))
     if user is None:
         return dataclasses.replace(actor, system=None, projects={})
-    return actor_of(user, address=actor.address, request_id=actor.request_id)
+    return actor.no_more_than(actor_of(user))
 
 
 def create_administrator(actor: Actor, name: str, password: str) -> User:

@@ -34,6 +34,9 @@ SERVICE = {"host": "kvm-1", "binary": "nova-compute"}
 def id_of_red() -> str:
     """The project red."""
     return session.scalar(select(Project.id).where(Project.name == "red")).hex
+def other_project() -> str:
+    """The id of blue, whoever asks."""
+    return session.scalar(select(Project.id).where(Project.name == "blue")).hex
 
 
 BODIES = {
@@ -71,6 +74,10 @@ BODIES = {
     "identity.users_application_credentials.create": {
         "application_credential": {"name": "for a program"}
     },
+    "image.images.create": {"name": "disk", "disk_format": "raw", "container_format": "bare"},
+    "image.images.change": [{"op": "replace", "path": "/name", "value": "of-red"}],
+    "image.images_members.share": lambda: {"member": other_project()},
+    "image.images_members.accept": {"status": "accepted"},
     "network.networks.create": {"network": {"name": "lan"}},
     "network.subnets.create": new_subnet,
 }

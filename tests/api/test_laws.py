@@ -36,6 +36,7 @@ FREE = {
     "domains",
     "endpoints",
     "extensions",
+    "info",
     "os_availability_zone",
     "schemas",
     "regions",

@@ -113,6 +113,7 @@ def test_whatever_names_something_that_goes_with_a_project_is_known_to_go_before
     before = {  # it -> who sees to that
         "boot_logs": "_bury",
         "fixed_ips": "instances.bury",
+        "image_members": "ROWS and _bury",
         "instances": "ROWS",
         "port_groups": "instances.bury",
         "ports": "instances.bury",

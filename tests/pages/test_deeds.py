@@ -36,6 +36,7 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     },
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
     "_told(aggregate)": {"name", "zone", "properties"},
+    "altered": {each.name for each in dataclasses.fields(images.Edit)},
     "dict(values)": set(),  # what `alter` was given
 }
 

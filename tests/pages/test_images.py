@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal import config
 from portal.db import session
 from portal.models import Flavor, Image
-from portal.pages import uploads
+from portal.places import of_files
 from tests.services.hostile_images import HOSTILE
 from tests.services.hostile_strangers import STRANGE
 from tests.services.image_files import GIB, MIB, bootable, qcow2
@@ -250,14 +250,14 @@ def test_a_form_that_ends_before_its_time_is_refused(alice, images, cloud):
 
 
 def test_whoever_comes_when_all_places_are_taken_is_told_to_wait(alice, images, cloud):
-    places = uploads._places(config.current().uploads_at_once)
+    places = of_files(config.current().uploads_at_once)
     with contextlib.ExitStack() as others:
         for _ in range(config.current().uploads_at_once):
             others.enter_context(places.one(uuid.uuid4(), uuid.uuid4()))
         answer = send(alice, images)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
-        assert "As many files are being uploaded as can be." in answer.text
+        assert "As many files are on their way as can be." in answer.text
     assert send(alice, images).status_code == 303
 
 

@@ -5,7 +5,9 @@ https://docs.openstack.org/api-ref/image/v2/#image-schemas
 
 from flask import jsonify
 
+from portal.api.image.fields import STATES
 from portal.api.routes import Routes
+from portal.models import Acceptance
 
 TEXT, WHOLE, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 NOT_YET = {"type": ["null", "string"]}
@@ -13,11 +15,12 @@ NO_SIZE_YET = {"type": ["null", "integer"]}
 IMAGE = {
     "name": "image",
     "properties": {
-        **dict.fromkeys(("id", "name", "created_at", "updated_at"), TEXT),
+        **dict.fromkeys(("id", "created_at", "updated_at"), TEXT),
+        "name": NOT_YET,
         **dict.fromkeys(("self", "file", "schema", "container_format"), TEXT),
         **dict.fromkeys(("owner", "disk_format", "checksum", "os_hash_algo"), NOT_YET),
         "os_hash_value": NOT_YET,
-        "status": {"type": "string", "enum": ["active", "importing", "killed"]},
+        "status": {"type": "string", "enum": [*STATES.values()]},
         "visibility": {"type": "string", "enum": ["private", "shared", "public"]},
         **dict.fromkeys(("size", "virtual_size"), NO_SIZE_YET),
         **dict.fromkeys(("min_disk", "min_ram"), WHOLE),
@@ -43,6 +46,18 @@ IMAGES = {
         {"rel": "describedby", "href": "{schema}"},
     ],
 }
+MEMBER = {
+    "name": "member",
+    "properties": {
+        **dict.fromkeys(("image_id", "member_id", "created_at", "updated_at", "schema"), TEXT),
+        "status": {"type": "string", "enum": [*map(str, Acceptance)]},
+    },
+}
+MEMBERS = {
+    "name": "members",
+    "properties": {"members": {"type": "array", "items": MEMBER}, "schema": TEXT},
+    "links": [{"rel": "describedby", "href": "{schema}"}],
+}
 
 routes = Routes(__name__, "/v2/schemas")
 
@@ -57,3 +72,13 @@ def show_image():
 def show_images():
     """Shows what a list of images looks like, as a JSON Schema."""
     return jsonify(IMAGES)
+
+
+@routes.get("/member")
+def show_member():
+    return jsonify(MEMBER)
+
+
+@routes.get("/members")
+def show_members():
+    return jsonify(MEMBERS)

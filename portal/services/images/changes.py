@@ -2,43 +2,30 @@
 
 import contextlib
 import dataclasses
-import re
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 
 from portal import config
 from portal.db import now, session, transaction
-from portal.errors import Conflict, Forbidden, Refused, all_of
-from portal.models import Image, Instance, Power, Visibility
+from portal.errors import Conflict, Refused, all_of
+from portal.models import Image, ImageMember, Instance, Power, Visibility
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
-from portal.services import activities, idempotency, names, quotas, users
-from portal.services.details import Details, checked
-from portal.services.images import store
+from portal.services import activities, idempotency, quotas, users
+from portal.services.images import store, wishes
 from portal.services.images.fetches import stop_fetching
 from portal.services.images.inspection import check_beginning
-from portal.services.images.looks import find, named, require, there, unnamed
+from portal.services.images.looks import find, locked, named, there, unnamed
+from portal.services.images.wishes import NewImage
 
 GIB = 2**30
-MOST_MEMORY_MIB = 2**20
-LOGIN_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8)
 CHUNK = 2**20  # bytes
 STRANGER_AFTER = timedelta(hours=1)  # a younger file may be about to be named
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NewImage:
-    """What an image is called, for whom it is, and what an instance needs to start from it."""
-
-    name: str
-    visibility: Visibility = Visibility.PRIVATE
-    min_disk_gib: int | None = 0
-    min_memory_mib: int | None = 0
-    login_user: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +45,11 @@ def create(
     fields, (most, too_large) = _judged(actor, project_id, new, key)
     with store.receive(chunks, most_bytes=most, too_large=too_large) as received:
         body = idempotency.body_hash(_Sent(new, received.sha256))
-        with _kept(received), transaction():
+        with kept(received), transaction():
             quotas.lock(project_id)
             sender = users.as_now(actor)  # who may have lost a role while the bytes came in
             authorize(sender, "images:create", project_id)
-            _visibility(sender, new.visibility)
+            wishes.of_new(sender, new)
             if key and (made := idempotency.earlier(project_id, key, "images:create", body)):
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)
@@ -88,7 +75,7 @@ def check(
     def check_size() -> None:
         if size_bytes < 1:
             raise Refused("Choose the file of a disk.", field="file")
-        most, too_large = _room(project_id)
+        most, too_large = room_for(project_id)
         if size_bytes > most:
             raise Refused.saying(too_large, field="file")
         if head:
@@ -97,7 +84,7 @@ def check(
 
     authorize(actor, "images:create", project_id)
     idempotency.check(key)
-    all_of(lambda: _checked(actor, new), check_size)
+    all_of(lambda: wishes.of_new(actor, new), check_size)
 
 
 def register(
@@ -119,12 +106,12 @@ def register(
         min_memory_mib=min_memory_mib,
         login_user=login_user,
     )
-    fields = _checked(actor, new)
+    fields = wishes.of_new(actor, new)
     most, too_large = _largest()
     with (
         open(path, "rb") as file,
         store.receive(_chunks(file), most_bytes=most, too_large=too_large) as received,
-        _kept(received),
+        kept(received),
         transaction(),
     ):
         same = session.scalar(
@@ -142,43 +129,6 @@ def register(
     return image
 
 
-def change(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, new: NewImage) -> Image:
-    """The image has the name, the visibility and the needs of `new` from now on."""
-    find(actor, project_id, image_id)
-    with transaction():
-        image = _found(actor, "change", project_id, image_id)
-        fields = _checked(actor, new)
-        if image.project_id is None and new.visibility is not Visibility.PUBLIC:
-            raise Refused(
-                "{image} belongs to no project, so it stays public.",
-                image=image.name,
-                field="visibility",
-            )
-        activities.alter(actor, "images:change", image, fields)
-    return image
-
-
-def describe(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, details: Details) -> Image:
-    """The image has these details. Raises Refused."""
-    find(actor, project_id, image_id)
-    with transaction():
-        image = _found(actor, "change", project_id, image_id)
-        activities.alter(actor, "images:change", image, checked(details))
-    return image
-
-
-def protect(
-    actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, *, protected: bool = True
-) -> Image:
-    """Nobody deletes the image, or, unless it shall be `protected` any longer, whoever may."""
-    find(actor, project_id, image_id)
-    with transaction():
-        image = _found(actor, "change", project_id, image_id)
-        verb = "protect" if protected else "unprotect"
-        activities.alter(actor, f"images:{verb}", image, {"protected": protected})
-    return image
-
-
 def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """The image can no longer be chosen, and its bytes are gone unless another image has the same.
     One that is being fetched is fetched no further.
@@ -189,7 +139,7 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
     find(actor, project_id, image_id)
     with store.turn():
         with transaction():
-            image = _found(actor, "delete", project_id, image_id)
+            image = locked(actor, "delete", project_id, image_id)
             if image.protected:
                 raise Conflict(
                     "{image} is protected from deletion. End its protection first.",
@@ -213,8 +163,9 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
                     image=image.name,
                 )
             image.deleted_at = now()
+            session.execute(delete_rows(ImageMember).where(ImageMember.image_id == image.id))
             operation = None
-            if not image.ready:
+            if not image.ready and image.published_as:
                 image.generation += 1
                 operation = stop_fetching(actor, image, project_id)
             activities.record(
@@ -223,14 +174,14 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
         fetched = store.fetched().get(image.id)
         store.forget(image.id)
         for sha256 in {image.sha256, fetched} - {"", None}:
-            _drop_unnamed(sha256)
+            drop_unnamed(sha256)
 
 
 def drop(images: Iterable[Image]) -> None:
     """The store does not hold what these images, which are deleted, were the last to name. Call it
     in a turn of the store."""
     for sha256 in {each.sha256 for each in images} - {""}:
-        _drop_unnamed(sha256)
+        drop_unnamed(sha256)
 
 
 def remove_strangers(actor: Actor, listed: Iterable[str]) -> set[str]:
@@ -251,26 +202,18 @@ def remove_strangers(actor: Actor, listed: Iterable[str]) -> set[str]:
     return strangers
 
 
-def _found(actor: Actor, verb: str, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
-    """The image, its row locked, when the actor may `verb` it."""
-    image = find(actor, project_id, image_id)
-    require(actor, verb, image)
-    session.refresh(image, with_for_update=True)
-    return image
-
-
 @contextlib.contextmanager
-def _kept(received: store.Received) -> Iterator[None]:
+def kept(received: store.Received) -> Iterator[None]:
     """What came in lies in the store while its row is written, and afterwards if it was."""
     with store.turn():
         received.keep()
         try:
             yield
         finally:
-            _drop_unnamed(received.sha256)
+            drop_unnamed(received.sha256)
 
 
-def _drop_unnamed(sha256: str) -> None:
+def drop_unnamed(sha256: str) -> None:
     """The store does not hold what no image names."""
     if not named({sha256}):
         store.remove(sha256)
@@ -282,6 +225,7 @@ def _row(received: store.Received, fields: dict, **whose) -> Image:
         **whose,
         format=received.disk.format,
         sha256=received.sha256,
+        md5=received.md5,
         size_bytes=received.size_bytes,
         virtual_size_bytes=received.disk.virtual_size_bytes,
     )
@@ -304,13 +248,13 @@ def _record_new(actor: Actor, image: Image) -> None:
     )
 
 
-def _room(project_id: uuid.UUID) -> tuple[int, Sentence]:
-    """How many bytes may come in, and what is said about one more. Raises OverQuota when there
-    is no room for any."""
+def room_for(project_id: uuid.UUID, *, images: int = 1) -> tuple[int, Sentence]:
+    """How many bytes may come in for so many more images, and what is said about one more byte.
+    Raises OverQuota when there is no room for any."""
     most, too_large = _largest()
     with transaction():  # none is open while the bytes come in
         quotas.lock(project_id)
-        quotas.check_image(project_id, 1)
+        quotas.check_image(project_id, 1, images=images)
         left = quotas.image_bytes_left(project_id)
     if left < most:
         return left, Sentence(
@@ -338,43 +282,5 @@ def _judged(
     wrong."""
     authorize(actor, "images:create", project_id)
     idempotency.check(key)
-    fields, room = all_of(lambda: _checked(actor, new), lambda: _room(project_id))
+    fields, room = all_of(lambda: wishes.of_new(actor, new), lambda: room_for(project_id))
     return fields, room
-
-
-def _checked(actor: Actor, new: NewImage) -> dict:
-    """The columns that `new` comes to. Raises Refused with all that is wrong."""
-    most_gib = config.current().image_max_virtual_gib
-    checked = all_of(
-        lambda: names.label(new.name),
-        lambda: _visibility(actor, new.visibility),
-        lambda: _login_user(new.login_user.strip()),
-        lambda: _number(new.min_disk_gib, most_gib, "min_disk_gib"),
-        lambda: _number(new.min_memory_mib, MOST_MEMORY_MIB, "min_memory_mib"),
-    )
-    columns = ("name", "visibility", "login_user", "min_disk_gib", "min_memory_mib")
-    return dict(zip(columns, checked, strict=True))
-
-
-def _visibility(actor: Actor, visibility: Visibility) -> Visibility:
-    if visibility is Visibility.PUBLIC and not actor.may("images:publish"):
-        raise Forbidden(
-            "Only administrators of the cloud make images public. Share it with the project.",
-            field="visibility",
-        )
-    return visibility
-
-
-def _login_user(name: str) -> str:
-    if name and not LOGIN_USER.fullmatch(name):
-        raise Refused(
-            "A user name of Linux: [a-z0-9_-], at most 32, not beginning with a digit.",
-            field="login_user",
-        )
-    return name
-
-
-def _number(number: int | None, most: int, field: str) -> int:
-    if number is None or not 0 <= number <= most:
-        raise Refused("A whole number from 0 to {most:count}.", most=most, field=field)
-    return number

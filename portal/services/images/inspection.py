@@ -37,7 +37,10 @@ class Disk:
 class Judge:
     """Passes the chunks of a file on, and raises Refused as soon as it must not be taken."""
 
-    def __init__(self, chunks: Iterable[bytes], *, most_virtual_bytes: int):
+    def __init__(self, chunks: Iterable[bytes], *, most_virtual_bytes: int, announced: str = ""):
+        """`announced` is the format that the file is said to have. Of a raw disk that is believed,
+        whatever it holds, as long as it cannot be taken for another format."""
+        self._announced = announced
         self._wrapper = InspectWrapper(iter(chunks))
         self._most_virtual_bytes = most_virtual_bytes
         self._head = bytearray()
@@ -58,6 +61,13 @@ class Judge:
         look into its tables. Raises Refused."""
         self._judge_head(whole=True)
         self._ask_oslo()
+        found = "qcow2" if self._header else "raw"
+        if self._announced not in ("", found):
+            raise _refused(
+                "This was announced as {announced}, and it is {found}. Announce what it is.",
+                announced=self._announced,
+                found=found,
+            )
         if self._header:
             with _translated(self._most_virtual_bytes):
                 qcow2.check_tables(file, self._header, self._size)
@@ -126,7 +136,10 @@ class Judge:
                 found=found.words,
                 way_out=found.way_out,
             )
-        self._check_raw_as_it_begins(self._size)
+        if self._announced:
+            self._check_size(self._size)
+        else:
+            self._check_raw_as_it_begins(self._size)
 
     def _check_raw_as_it_begins(self, size: int) -> None:
         if size < RAW_SMALLEST:
@@ -141,15 +154,18 @@ class Judge:
                 size=size,
                 sector=foreign.SECTOR,
             )
-        if size > self._most_virtual_bytes:
-            raise _refused(
-                "This disk is larger than the {most_gib:count} GiB that are taken.",
-                most_gib=self._most_virtual_bytes // 2**30,
-            )
+        self._check_size(size)
         if self._head[foreign.SECTOR - 2 : foreign.SECTOR] != BOOTABLE:
             raise _refused(
                 "This is neither a qcow2 file nor a raw disk that starts a machine: its first "
                 "sector bears no boot signature."
+            )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most_virtual_bytes:
+            raise _refused(
+                "This disk is larger than the {most_gib:count} GiB that are taken.",
+                most_gib=self._most_virtual_bytes // 2**30,
             )
 
 

@@ -1,12 +1,23 @@
 """Images as they are, and who may see and change which."""
 
 import uuid
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.db import session
-from portal.models import Image, Instance, Power, Visibility
+from portal.errors import Forbidden
+from portal.models import (
+    Acceptance,
+    Image,
+    ImageStatus,
+    Instance,
+    Operation,
+    Power,
+    Visibility,
+)
 from portal.policies import (
     Actor,
     authorize,
@@ -14,9 +25,10 @@ from portal.policies import (
     offered_images,
     visible_images,
 )
+from portal.sentences import Sentence
 from portal.services import finding
 from portal.services.images import store
-from portal.services.listing import Query, Stretch, always, like, page, stretch
+from portal.services.listing import Query, Stretch, bears, like, page, says, stretch
 
 SORTS = ("name", "created_at", "size_bytes")
 COLUMNS = {
@@ -29,8 +41,25 @@ COLUMNS = {
     "min_disk": Image.min_disk_gib,
     "min_memory": Image.min_memory_mib,
     "protected": Image.protected,
+    "hidden": Image.hidden,
+    "md5": Image.md5,
+    "sha256": Image.sha256,
     "created_at": Image.created_at,
     "updated_at": Image.updated_at,
+}
+_FETCHING = exists().where(Operation.target_id == Image.id, Operation.finished_at.is_(None))
+MOMENTS = {"created_at": Image.created_at, "updated_at": Image.updated_at}
+IN_STATE = {  # of those that have not been deleted
+    ImageStatus.WAITING: ~Image.ready & (Image.published_as == "") & ~_FETCHING,
+    ImageStatus.READY: Image.usable,
+    ImageStatus.DEACTIVATED: Image.ready & Image.deactivated,
+    ImageStatus.FETCHING: ~Image.ready & _FETCHING,
+    ImageStatus.ERROR: ~Image.ready & (Image.published_as != "") & ~_FETCHING,
+    ImageStatus.DELETED: false(),
+}
+COLUMNS |= {
+    "container": literal("bare"),
+    "status": case(*((condition, each.word) for each, condition in IN_STATE.items())),
 }
 STATES = {each.value: Image.visibility == each for each in Visibility}
 
@@ -60,21 +89,32 @@ def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Ima
     return page(query, wanted, columns, (joinedload(Image.open_operation),))
 
 
-def offered(actor: Actor, wanted: Stretch) -> tuple[list[Image], bool]:
+def offered(
+    actor: Actor, wanted: Stretch, *, said: Sequence[Acceptance] = (Acceptance.ACCEPTED,)
+) -> tuple[list[Image], bool]:
     """A stretch of the images that the actor can start from where they look, in one project or in
-    the whole cloud, and whether there are more."""
+    the whole cloud, and whether there are more: without those that are hidden, unless they are
+    asked for. Of what is shared by others it has those to which the project has `said` this."""
     authorize(actor, "images:read", actor.project_id)
     filters = {
         "visibility": lambda values: Image.visibility.in_({*values} & {*Visibility}),
-        "ready": lambda values: or_(*(Image.ready if each else ~Image.ready for each in values)),
-        "container": always("bare"),
-        "hidden": always(False),
+        "status": lambda values: or_(false(), *(IN_STATE[each] for each in values)),
         "size_min": lambda values: Image.size_bytes >= max(values),
         "size_max": lambda values: Image.size_bytes <= min(values),
+        "tag": lambda values: and_(*(bears(Image.tags, each) for each in values)),
+        "property": lambda values: and_(*(says(Image.properties, *each) for each in values)),
+        **{name: _at(column) for name, column in MOMENTS.items()},
     }
-    known = offered_images(actor, actor.project_id)
+    known = offered_images(actor, actor.project_id, said=said)
+    if "hidden" not in wanted.filters:
+        known = known.where(~Image.hidden)
     options = (joinedload(Image.open_operation),)
     return stretch(known, wanted, COLUMNS, filters=filters, options=options)
+
+
+def _at(column: ColumnElement) -> Callable[[Sequence], ColumnElement[bool]]:
+    """A filter by moments: pairs of a comparison and what is compared with."""
+    return lambda values: and_(*(compare(column, moment) for compare, moment in values))
 
 
 def private_to_others(actor: Actor, project_id: uuid.UUID) -> int:
@@ -103,6 +143,56 @@ def knows(actor: Actor, image: Image) -> bool:
         return True
     found = visible_images(actor, select(Image.id).where(Image.id == image.id))
     return session.scalar(found) is not None
+
+
+def locked(actor: Actor, verb: str, project_id: uuid.UUID, image_id: uuid.UUID) -> Image:
+    """The image, its row locked, when the actor may `verb` it. For use inside a change."""
+    image = find(actor, project_id, image_id)
+    require(actor, verb, image)
+    session.refresh(image, with_for_update=True)
+    return image
+
+
+def unusable(image: Image) -> Sentence | None:
+    """Why nothing starts from an image that has not been deleted; None if instances do."""
+    match image.status:
+        case ImageStatus.WAITING:
+            return Sentence(
+                "{image} waits for its file. Upload it, or choose another image.", image=image.name
+            )
+        case ImageStatus.FETCHING:
+            return Sentence(
+                "{image} is not there yet: it is {status:state}. Wait for it, or choose another.",
+                image=image.name,
+                status=image.status,
+            )
+        case ImageStatus.ERROR:
+            return Sentence(
+                "{image} could not be fetched, so nothing starts from it. Choose another.",
+                image=image.name,
+            )
+        case ImageStatus.DEACTIVATED:
+            return Sentence(
+                "{image} is deactivated, so nothing starts from it. Choose another, or have it "
+                "reactivated.",
+                image=image.name,
+            )
+    return None
+
+
+def bytes_of(
+    actor: Actor, project_id: uuid.UUID | None, image_id: uuid.UUID
+) -> tuple[Image, BinaryIO | None]:
+    """The image and its file, which stays readable while it is open; None where there is none yet.
+    Raises Forbidden for a deactivated one, but to administrators of the cloud."""
+    image = find(actor, project_id, image_id)
+    authorize(actor, "images:read_bytes", project_id)
+    if image.deactivated and not actor.may("images:publish"):
+        raise Forbidden(
+            "{image} is deactivated: nobody reads its bytes until it is reactivated.",
+            image=image.name,
+        )
+    return image, store.opened(image.sha256) if image.ready else None
 
 
 def used_by(image: Image) -> int:

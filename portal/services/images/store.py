@@ -12,6 +12,7 @@ file for as long as that image is there.
 """
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -22,6 +23,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from portal import config
 from portal.errors import Refused, Unavailable
@@ -37,11 +39,21 @@ class StoreFull(Unavailable):
     """The file system of the image store has no room."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Sums:
+    """What tells one content from another."""
+
+    sha256: str
+    md5: str
+    size_bytes: int
+
+
 class Received:
     """A file that has come in whole and may become an image."""
 
-    def __init__(self, path: Path, sha256: str, size_bytes: int, disk: Disk):
-        self.sha256, self.size_bytes, self.disk = sha256, size_bytes, disk
+    def __init__(self, path: Path, sums: Sums, disk: Disk):
+        self.sha256, self.md5, self.size_bytes = sums.sha256, sums.md5, sums.size_bytes
+        self.disk = disk
         self._path = path
 
     def keep(self) -> None:
@@ -64,19 +76,23 @@ def place(sha256: str) -> Path:
 
 
 @contextlib.contextmanager
-def receive(chunks: Iterable[bytes], *, most_bytes: int, too_large: Sentence) -> Iterator[Received]:
+def receive(
+    chunks: Iterable[bytes], *, most_bytes: int, too_large: Sentence, announced: str = ""
+) -> Iterator[Received]:
     """The file that these chunks make, judged, summed and on the disk. On leaving, whatever was
-    not kept is gone. Raises Refused, with `too_large` for more than `most_bytes`."""
+    not kept is gone. `announced` is the format that somebody says it has, who is taken at their
+    word for a raw disk. Raises Refused, with `too_large` for more than `most_bytes`."""
     with _unfinished() as (path, file):
         _check_room(path)
-        judge = Judge(chunks, most_virtual_bytes=config.current().image_max_virtual_gib * 2**30)
+        most_virtual = config.current().image_max_virtual_gib * 2**30
+        judge = Judge(chunks, most_virtual_bytes=most_virtual, announced=announced)
         try:
-            sha256, size = _write(judge, path, file, most_bytes=most_bytes, too_large=too_large)
+            sums = _write(judge, path, file, most_bytes=most_bytes, too_large=too_large)
         except OSError as error:
             if error.errno in FULL:
                 raise _full() from error
             raise
-        yield Received(path, sha256, size, judge.verdict(file))
+        yield Received(path, sums, judge.verdict(file))
 
 
 @contextlib.contextmanager
@@ -94,6 +110,18 @@ def turn() -> Iterator[None]:
 def remove(sha256: str) -> None:
     """The store does not hold it. Call it in a `turn`."""
     place(sha256).unlink(missing_ok=True)
+
+
+def opened(sha256: str) -> BinaryIO:
+    """The file, to be read, also should it be removed meanwhile. Raises Unavailable for one that
+    somebody has taken away."""
+    try:
+        return open(place(sha256), "rb")
+    except FileNotFoundError:
+        raise Unavailable(
+            "The file of this image is missing in the store. Whoever runs this cloud puts it back "
+            "from a backup: `flask doctor` names it."
+        ) from None
 
 
 def held() -> set[str]:
@@ -154,11 +182,9 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _write(
-    judge: Judge, path: Path, file, *, most_bytes: int, too_large: Sentence
-) -> tuple[str, int]:
-    """The SHA-256 and the size of what was written, on the disk, readable by everybody."""
-    digest, size, looked = hashlib.sha256(), 0, 0
+def _write(judge: Judge, path: Path, file, *, most_bytes: int, too_large: Sentence) -> Sums:
+    """Of what was written, on the disk, readable by everybody."""
+    digest, md5, size, looked = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0, 0
     for chunk in judge:
         size += len(chunk)
         if size > most_bytes:
@@ -167,11 +193,12 @@ def _write(
             _check_room(path)
             looked = size
         digest.update(chunk)
+        md5.update(chunk)
         file.write(chunk)
     file.flush()
     os.fchmod(file.fileno(), 0o444)
     os.fsync(file.fileno())
-    return digest.hexdigest(), size
+    return Sums(digest.hexdigest(), md5.hexdigest(), size)
 
 
 def _check_room(path: Path) -> None:

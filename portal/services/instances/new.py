@@ -21,14 +21,14 @@ from portal.models import (
     Resource,
     SecurityGroup,
     Subnet,
-    Visibility,
 )
-from portal.policies import Actor, authorize, visible_images
+from portal.policies import Actor, authorize, open_to, visible_images
 from portal.sentences import Sentence
 from portal.services import (
     activities,
     addresses,
     idempotency,
+    images,
     names,
     placement,
     placement_rules,
@@ -218,15 +218,8 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         )
     if not flavor:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
-    if not image.ready:
-        raise Refused(
-            "{image} is not there yet: it is {status:state}. Wait for it, or choose another."
-            if image.busy
-            else "{image} could not be fetched, so nothing starts from it. Choose another.",
-            image=image.name,
-            status=image.status,
-            field="image_id",
-        )
+    if sentence := images.unusable(image):
+        raise Refused.saying(sentence, field="image_id")
     if not network:
         quotas.check(new.project_id)  # of a project that is being deleted it is told so
         raise Refused(
@@ -278,7 +271,7 @@ def _statement_of_the_parts() -> Select:
         .where(
             Image.id == name("image"),
             Image.deleted_at.is_(None),
-            (Image.project_id == project) | (Image.visibility == Visibility.PUBLIC),
+            open_to(project),
         )
         .order_by(Subnet.created_at, Subnet.id, SecurityGroup.created_at, SecurityGroup.id)
         .options(contains_eager(Network.subnets), lazyload(SecurityGroup.rules))
