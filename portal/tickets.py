@@ -1,7 +1,7 @@
-"""Tickets: 256 random bits that open one thing once, within half a minute.
+"""Tickets: 256 random bits that open one thing once, within half a minute or as long as is said.
 
 Redis keeps under the SHA-256 of a ticket what it was given out for, so neither a copy of Redis nor
-any log opens anything. The half minute is measured twice: by Redis, and by seconds that only run,
+any log opens anything. That time is measured twice: by Redis, and by seconds that only run,
 which all processes of a machine share until it boots. So whoever sets a clock keeps no ticket open
 on the machine that gave it out; on another one, Redis alone measures it. Redis goes by its own
 clock: set forward, it ends tickets early, and another one is given out.
@@ -21,12 +21,19 @@ LASTS_SECONDS = 30
 PREFIX = "portico:ticket:"
 
 
-def mint(grant: dict[str, str]) -> str:
+def mint(grant: dict[str, str], *, lasts_seconds: int = LASTS_SECONDS) -> str:
     """A ticket for `grant`. Raises Unavailable with Redis out of reach."""
     ticket = secrets.token_urlsafe(32)
-    kept = json.dumps({"grant": grant, "boot": boot(), "not_after": steady() + LASTS_SECONDS})
+    kept = json.dumps(
+        {
+            "grant": grant,
+            "boot": boot(),
+            "not_after": steady() + lasts_seconds,
+            "lasts": lasts_seconds,
+        }
+    )
     try:
-        _connection(config.current().redis).set(_key(ticket), kept, ex=LASTS_SECONDS)
+        _connection(config.current().redis).set(_key(ticket), kept, ex=lasts_seconds)
     except redis.RedisError:
         raise Unavailable(
             "No ticket can be given out while the message store (Redis) is out of reach.",
@@ -51,7 +58,7 @@ def redeem(ticket: str) -> dict[str, str] | None:
     if minted.get("boot") != boot():
         return minted["grant"]  # its seconds are another machine's, and Redis still kept it
     left = minted["not_after"] - steady()
-    return minted["grant"] if 0 <= left <= LASTS_SECONDS else None
+    return minted["grant"] if 0 <= left <= minted.get("lasts", LASTS_SECONDS) else None
 
 
 def _key(ticket: str) -> str:

@@ -1,5 +1,6 @@
 /* The console page: a ticket, a WebSocket that it opens once, and noVNC on top. The ticket travels
-   as a subprotocol, which no log writes down. */
+   as a subprotocol, which no log writes down. A page that cannot ask for one has it behind the # of
+   its address, and is good once. */
 
 const page = document.getElementById("console");
 const stage = page.querySelector("[data-screen]");
@@ -10,6 +11,11 @@ const { default: RFB } = await import(page.dataset.novnc);
 const PAUSES = [1, 1, 2, 4, 8, 15];  // seconds before another try, the last for ever
 const KEY_PAUSE = 25;  // milliseconds; a guest's keyboard forgets what comes faster
 const ENTER = 0xff0d, TAB = 0xff09, SHIFT = 0xffe1;
+
+const once = !page.dataset.ticket;
+const ONCE = "An address like this is good once, and for two minutes. Ask for a new one.";
+let bearer = location.hash.slice(1);
+if (once) history.replaceState(null, "", location.pathname);
 
 let rfb = null;
 let tries = 0;
@@ -22,7 +28,7 @@ function show(state, reason = "") {
     each.hidden = each.dataset.state !== state;
   }
   page.querySelector("[data-reason]").textContent = reason;
-  button("reconnect").hidden = state === "connecting" || state === "connected";
+  button("reconnect").hidden = once || state === "connecting" || state === "connected";
   for (const name of ["reset", "type"]) button(name).disabled = state !== "connected";
 }
 
@@ -32,6 +38,7 @@ async function connect() {
   rfb?.disconnect();
   rfb = null;
   show("connecting");
+  if (once) return spend();
   const answer = await fetch(page.dataset.ticket, {
     method: "POST",
     headers: { "X-CSRFToken": page.dataset.token, "HX-Request": "true" },
@@ -46,6 +53,12 @@ async function connect() {
       Number(answer.headers.get("Retry-After")));
   }
   show("ended", answer.status === 400 ? "This page is too old: load it again." : said);
+}
+
+function spend() {
+  if (!bearer) return show("ended", ONCE);
+  open(bearer);
+  bearer = "";
 }
 
 function open(ticket) {
@@ -76,6 +89,7 @@ function open(ticket) {
 /* Whether it can be opened at all is said by the next ticket; so a reboot needs no more than
    patience, and a guest that is off needs a person. */
 function again(reason, seconds = 0) {
+  if (once) return show("ended", [reason, ONCE].filter(Boolean).join(" "));
   const pause = seconds || PAUSES[Math.min(tries, PAUSES.length - 1)];
   tries += 1;
   show("waiting", reason);

@@ -34,6 +34,7 @@ FREE = {
     "help",
     "key_pairs",
     "login",
+    "screens",
     "static",
 }  # nouns that everybody has alone
 QUESTIONS = {"boot_logs.ask"}  # a POST that alters nothing but what is known

@@ -185,7 +185,8 @@ def test_every_answer_bears_the_headers(app, ada, paths):
             answer = browser.client.open(path, method=method)
             for name, value in HEADERS.items():
                 given = answer.headers.getlist(name)
-                if path.endswith("/console") and browser is ada:  # it may open a WebSocket, too
+                screen = path == "/screen" or (path.endswith("/console") and browser is ada)
+                if screen:  # it may open a WebSocket, too
                     given = [each.replace("'self' ws://localhost;", "'self';") for each in given]
                 assert given == [value], (path, name)
             if not path.startswith("/static/"):

@@ -5,8 +5,9 @@ https://specs.openstack.org/openstack/api-sig/guidelines/microversion_specificat
 """
 
 import dataclasses
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from flask import g, request
@@ -48,6 +49,24 @@ RANGES = {
 def agreed() -> Version:
     """The version of this request and of its answer."""
     return g.version
+
+
+def only(first: Pair | None = None, *, end: Pair | None = None):
+    """The view is there from version `first` on, and from `end` on no longer; in any other version
+    there is nothing at its path."""
+
+    def bounded(view: Callable) -> Callable:
+        @functools.wraps(view)
+        def answered(**arguments):
+            version = agreed()
+            if (first and version < first) or (end and version >= end):
+                raise faults.Fault(404, "The resource could not be found.")
+            return view(**arguments)
+
+        answered.first = first
+        return answered
+
+    return bounded
 
 
 def fitting(thing: dict, changes: Mapping[str, tuple[Pair | None, Pair | None]]) -> dict:

@@ -23,6 +23,7 @@ from portal.services import sessions, users
 
 OPEN = {"login.show", "login.create", "static", "health.show", "health.hosts"}
 OPEN |= {"help.index", "help.show", "help.reference", "help.openapi"}
+OPEN |= {"screens.show", "screens.socket"}  # a ticket says who opens it
 FIRST_PASSWORD = {"account.password", "account.change_password", "login.delete", "account.theme"}
 COOKIE_FIELD = "sid"  # where Flask's signed cookie holds the session's secret
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import functools
+from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask_login import current_user
@@ -13,9 +14,10 @@ from werkzeug.exceptions import NotImplemented as NotSupported
 from portal import agents, config
 from portal.db import session
 from portal.errors import Refused, Unavailable
+from portal.models import Instance
 from portal.pages import CONTENT_SECURITY_POLICY, remember_refusal
 from portal.places import Places
-from portal.policies import authorize
+from portal.policies import Actor, authorize
 from portal.relay import OVER, Browser, Relay
 from portal.sentences import Sentence
 from portal.services import consoles, instances
@@ -45,11 +47,7 @@ class Spoken(Response):
 def show(project_id, instance_id):
     instance = instances.find(current_user.actor, project_id, instance_id)
     authorize(current_user.actor, "instances:console", project_id)
-    page = make_response(render_template("consoles/show.html", instance=instance))
-    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
-        "connect-src 'self'", f"connect-src 'self' {_web_socket_origin()}"
-    )
-    return page
+    return with_a_socket(render_template("consoles/show.html", instance=instance))
 
 
 @pages.post("/ticket")
@@ -57,7 +55,7 @@ def ticket(project_id, instance_id):
     """For the page's script: the ticket, or the sentence that says why there is none."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        with _room(project_id):
+        with _room(current_user.actor, project_id):
             minted = consoles.ticket(
                 current_user.actor,
                 project_id,
@@ -75,19 +73,33 @@ def ticket(project_id, instance_id):
 
 @pages.route("/socket", websocket=True)
 def socket(project_id, instance_id):
-    if "gunicorn.socket" not in request.environ:
-        raise NotSupported
-    _require_a_handshake()
+    require_a_handshake()
     session_id = current_user.session.id
     instance = consoles.admit(
         current_user.actor,
         project_id,
         instance_id,
-        _presented(),
+        presented(),
         session_id=session_id,
         origin=request.headers.get("Origin", ""),
     )
-    with _room(project_id):
+    place = session_id, project_id, instance_id
+    return relay(current_user.actor, instance, lambda: consoles.reason_to_close(*place))
+
+
+def with_a_socket(page: str) -> Response:
+    """The page may open a WebSocket to where it comes from."""
+    answer = make_response(page)
+    answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+        "connect-src 'self'", f"connect-src 'self' {_web_socket_origin()}"
+    )
+    return answer
+
+
+def relay(actor: Actor, instance: Instance, reason_to_close: Callable[[], str]) -> Spoken:
+    """The screen of the instance was shown to the browser of this request, until there was a
+    reason to close it."""
+    with _room(actor, instance.project_id):
         try:
             screen = agents.open_screen(instance)
         except Unavailable as unavailable:  # a refusal before the upgrade is hidden from scripts
@@ -95,14 +107,15 @@ def socket(project_id, instance_id):
                 _browser().dismiss(OVER, str(unavailable))
             return Spoken()
         with screen:
-            consoles.opened(current_user.actor, instance)
-            place = session_id, project_id, instance_id
-            Relay(_browser(), screen).run(lambda: _reason_to_close(*place))
+            consoles.opened(actor, instance)
+            Relay(_browser(), screen).run(lambda: _said(reason_to_close))
     return Spoken()
 
 
-def _require_a_handshake() -> None:
+def require_a_handshake() -> None:
     """RFC 6455, 4.2.1 and 4.4. Raises what is answered to any other."""
+    if "gunicorn.socket" not in request.environ:
+        raise NotSupported
     if request.headers.get("Sec-WebSocket-Version") != VERSION:
         answer = Response("This speaks version 13 of WebSocket.\n", 426, mimetype="text/plain")
         answer.headers.update({"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"})
@@ -119,20 +132,20 @@ def _browser() -> Browser:
     return Browser(request.environ["gunicorn.socket"], request.headers)
 
 
-def _reason_to_close(*place) -> str:
+def _said(reason_to_close: Callable[[], str]) -> str:
     try:
-        return consoles.reason_to_close(*place)
+        return reason_to_close()
     except DBAPIError:
         return "The portal cannot look whether you still may see it."
     finally:
         session.remove()  # nothing of the database is held between two looks
 
 
-def _room(project_id) -> contextlib.AbstractContextManager:
+def _room(actor: Actor, project_id) -> contextlib.AbstractContextManager:
     """Within it there is one console more of this person in this project. Raises Busy when there
     are as many as may be."""
     places = _places(config.current().consoles_at_once)
-    return places.one(current_user.actor.user_id, project_id)
+    return places.one(actor.user_id, project_id)
 
 
 @functools.cache
@@ -145,7 +158,7 @@ def _places(consoles_at_once: int) -> Places:
     )
 
 
-def _presented() -> str:
+def presented() -> str:
     """The ticket among the subprotocols that the browser offers: no log writes those down."""
     offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
     tickets = [each.strip().removeprefix(TICKET) for each in offered if TICKET in each]

@@ -154,14 +154,13 @@ def issue(
 def find(token: str) -> Grant | None:
     """What the token is good for; None for one that is unknown, too old or revoked, or whose user
     has no role any more in what it is for."""
-    moment = now()
-    values = {
-        "id_hash": keys.digest(token),
-        "moment": moment,
-        "newest": moment + timedelta(hours=LONGEST_HOURS),
-    }
-    rows = session.execute(SHOWN, values).all()
-    return _grant(rows) if rows else None
+    return _good(keys.digest(token))
+
+
+def still(token_id: uuid.UUID) -> Grant | None:
+    """What the token with this id in the table is good for at this moment; None for nothing."""
+    id_hash = session.scalar(select(Token.id_hash).where(Token.id == token_id))
+    return _good(id_hash) if id_hash else None
 
 
 def subject(actor: Actor, grant: Grant | None) -> Grant:
@@ -212,6 +211,17 @@ def _refuse_if_changed(user_id: uuid.UUID, judged: str) -> None:
     held = session.scalar(select(User.password_hash).where(User.id == user_id))
     if held != judged:
         raise Refused("Your password was changed just now. Sign in with the new one.")
+
+
+def _good(id_hash: str) -> Grant | None:
+    moment = now()
+    values = {
+        "id_hash": id_hash,
+        "moment": moment,
+        "newest": moment + timedelta(hours=LONGEST_HOURS),
+    }
+    rows = session.execute(SHOWN, values).all()
+    return _grant(rows) if rows else None
 
 
 def _grant(rows: Sequence) -> Grant | None:

@@ -1,8 +1,11 @@
 """Programs of the cast."""
 
+import dataclasses
+
 import pytest
 
 from portal import config, create_app
+from portal.api import microversions
 from tests.programs import Program
 
 
@@ -20,3 +23,13 @@ def program(app):
 @pytest.fixture
 def alice(program):
     return program("alice", "red")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_version():
+    """Compute is spoken in all versions that any of its routes knows."""
+    served = microversions.RANGES["compute"]
+    most = max(served.most, microversions.Version(2, 96))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(microversions.RANGES, "compute", dataclasses.replace(served, most=most))
+        yield

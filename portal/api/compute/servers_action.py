@@ -2,7 +2,8 @@
 
 from flask import Response, jsonify
 
-from portal.api import bodies, faults, schemas
+from portal.api import bodies, faults, microversions, schemas
+from portal.api.compute import servers_remote_consoles
 from portal.api.compute.places import project_of
 from portal.api.routes import Routes
 from portal.auth import tokens
@@ -11,11 +12,11 @@ from portal.services.instances import boot_logs
 
 ABSENT = {  # what Nova has too, and is switched off here
     "addFixedIp",
+    "addSecurityGroup",
+    "removeSecurityGroup",
     "removeFixedIp",
     "addFloatingIp",
     "removeFloatingIp",
-    "addSecurityGroup",
-    "removeSecurityGroup",
     "changePassword",
     "confirmResize",
     "revertResize",
@@ -29,7 +30,6 @@ ABSENT = {  # what Nova has too, and is switched off here
     "os-getRDPConsole",
     "os-getSPICEConsole",
     "os-getSerialConsole",
-    "os-getVNCConsole",
     "os-resetState",
     "pause",
     "unpause",
@@ -48,6 +48,7 @@ ABSENT = {  # what Nova has too, and is switched off here
 }
 REBOOT = schemas.fields({"type": {"type": "string", "enum": ["SOFT", "HARD", "soft", "hard"]}})
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
+CONSOLE = {"type": "string", "enum": ["novnc", "xvpvnc"]}
 NOTHING = {"type": ["object", "null", "string"]}
 
 routes = Routes(__name__, "/v2.1/servers/<id:server_id>/action")
@@ -65,6 +66,8 @@ def act(server_id):
         raise faults.Fault(501, f"{name} is not there in this cloud.")
     if name not in ACTIONS:
         raise faults.bad(f"There is no such action: {name[:80]}")
+    if name in ENDS and microversions.agreed() >= ENDS[name]:
+        raise faults.Fault(404, f"There is no {name} in this version any more.")
     schema, carry_out = ACTIONS[name]
     if wrong := schemas.mistake(body, schemas.fields({name: schema})):
         raise faults.bad(wrong)
@@ -103,6 +106,11 @@ def _console_output(actor, project_id, server_id, wish) -> dict:
     return {"output": "".join(lines if length < 0 else lines[max(0, len(lines) - length) :])}
 
 
+def _console_url(actor, project_id, server_id, wish) -> dict:
+    url = servers_remote_consoles.url_of(actor, project_id, server_id, wish["type"])
+    return {"console": {"type": wish["type"], "url": url}}
+
+
 ACTIONS = {
     "reboot": (REBOOT, _reboot),
     "os-start": (NOTHING, _start),
@@ -110,4 +118,6 @@ ACTIONS = {
     "lock": (NOTHING, _lock),
     "unlock": (NOTHING, _unlock),
     "os-getConsoleOutput": (schemas.maybe(schemas.fields(length=LENGTH)), _console_output),
+    "os-getVNCConsole": (schemas.fields({"type": CONSOLE}), _console_url),
 }
+ENDS = {"os-getVNCConsole": (2, 6)}  # from which version an action is there no longer
