@@ -84,6 +84,8 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "service_id": lambda cloud, project: catalog.id_of("identity"),
     "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
     "key_name": lambda cloud, project: f"of-{project.name}",
+    "request_id": lambda cloud, project: f"req-of-{project.name}",
+    "tag": lambda cloud, project: "no-such-tag",
     "property_name": lambda cloud, project: "no-such-property",
     "network_name": lambda cloud, project: "no-such-network",
     "filename": lambda cloud, project: "portal.css",
@@ -182,6 +184,7 @@ def furnish(cloud: Cloud) -> Cloud:
     """Each project has an instance that runs and one of everything else, named after it."""
     for number, (name, owner) in enumerate(OWNERS.items()):
         actor, project = cloud.actor(owner), cloud.project(name)
+        actor = dataclasses.replace(actor, request_id=f"req-of-{name}")
         label = f"of-{name}"
         instances.create(actor, cloud.new_instance(label, name))
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)

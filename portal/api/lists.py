@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from flask import request
 
@@ -32,6 +33,15 @@ def flag(value: str) -> bool:
     if value.lower() not in YES | NO:
         raise faults.bad(f"{value[:80]!r} is neither true nor false.")
     return value.lower() in YES
+
+
+def moment(value: str) -> datetime:
+    """A moment; one that says no zone is in UTC. Raises Fault."""
+    try:
+        found = datetime.fromisoformat(value.replace(" ", "+"))
+    except ValueError:
+        raise faults.bad(f"{value[:80]!r} is no moment: 2026-01-01T00:00:00Z.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def an_id(value: str) -> uuid.UUID:

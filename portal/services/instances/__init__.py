@@ -14,6 +14,8 @@ from portal.services.instances.changes import (
     retry,
     start,
     stop,
+    tag,
+    untag,
 )
 from portal.services.instances.ends import (
     bury,
@@ -66,6 +68,8 @@ __all__ = [
     "stop",
     "stopped_itself",
     "stretched",
+    "tag",
     "told",
+    "untag",
     "went_down",
 ]

@@ -36,7 +36,7 @@ def describe(
 ) -> Instance:
     """The instance has these details. Raises Refused."""
     with transaction():
-        instance = _locked_row(actor, "describe", project_id, instance_id)
+        instance = locked_row(actor, "describe", project_id, instance_id)
         activities.alter(actor, "instances:describe", instance, checked(details))
     return instance
 
@@ -52,7 +52,7 @@ def note(
     """The instance has these properties beside those that it had, but for those `without`.
     Raises NotFound for one of these that it has not, Refused."""
     with transaction():
-        instance = _locked_row(actor, "describe", project_id, instance_id)
+        instance = locked_row(actor, "describe", project_id, instance_id)
         for name in without:
             if name not in instance.properties:
                 raise NotFound(
@@ -64,13 +64,35 @@ def note(
     return instance
 
 
+def tag(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> bool:
+    """The instance bears this tag beside those that it has. Returns whether it is new. Raises
+    Refused."""
+    with transaction():
+        instance = locked_row(actor, "describe", project_id, instance_id)
+        new = name not in instance.tags
+        if new:
+            details = Details(tags=[*instance.tags, name])
+            activities.alter(actor, "instances:describe", instance, checked(details))
+    return new
+
+
+def untag(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str) -> None:
+    """The instance bears this tag no longer. Raises NotFound."""
+    with transaction():
+        instance = locked_row(actor, "describe", project_id, instance_id)
+        if name not in instance.tags:
+            raise NotFound("{instance} has no tag {tag}.", instance=instance.name, tag=name)
+        details = Details(tags=[each for each in instance.tags if each != name])
+        activities.alter(actor, "instances:describe", instance, checked(details))
+
+
 def lock(
     actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
 ) -> Instance:
     """Only administrators of its project change the instance, or, unless it shall be `locked` any
     longer, members too."""
     with transaction():
-        instance = _locked_row(actor, "lock", project_id, instance_id)
+        instance = locked_row(actor, "lock", project_id, instance_id)
         verb = "lock" if locked else "unlock"
         activities.alter(actor, f"instances:{verb}", instance, {"locked": locked})
     return instance
@@ -228,7 +250,7 @@ def _open(
 
 def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
     """The instance, its row locked, when `actor` may do `action` to it as it is now."""
-    instance = _locked_row(actor, action, project_id, instance_id)
+    instance = locked_row(actor, action, project_id, instance_id)
     if not instance.may(action):
         raise Conflict(
             "{instance} is {status:state}: it cannot {action:verb} now."
@@ -249,7 +271,7 @@ def _change(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.
     return instance
 
 
-def _locked_row(
+def locked_row(
     actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID
 ) -> Instance:
     """The instance, its row locked, when `actor` may do `action` to such things, and to this one
