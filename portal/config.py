@@ -96,6 +96,10 @@ class Settings:
     quota_memory_mib: int = setting("Memory a project may use, MiB.", 81_920, least=0)
     quota_disk_gib: int = setting("Root disks a project may use, GiB.", 500, least=0)
     quota_networks: int = setting("Networks a project may have.", 10, least=0)
+    quota_security_groups: int = setting("Security groups a project may have.", 50, least=0)
+    quota_security_group_rules: int = setting(
+        "Rules that the security groups of a project may have in all.", 500, least=0
+    )
     quota_images: int = setting("Images a project may keep.", 20, least=0)
     quota_image_gib: int = setting("Images a project may keep, GiB.", 100, least=0)
     quota_placement_groups: int = setting("Placement groups a project may have.", 10, least=0)

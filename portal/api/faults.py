@@ -16,6 +16,7 @@ from portal.api import links
 from portal.errors import NotFound, OverQuota, Refused
 
 BROKEN = "Something broke here. Whoever administers this cloud finds it in the log by the number."
+SAID_AS_400 = {"os_security_groups", "os_security_group_rules"}  # by Nova, where Neutron says 409
 OVER_QUOTA = {"compute": 403, "network": 409, "image": 413, "volume": 413}
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ def _of_refusal(refused: Refused, service: str) -> Fault:
     status = 400 if refused.status == 422 else refused.status
     sentence = " ".join(map(str, refused.mistakes))
     fault = Fault(status, sentence)
+    if status == 409 and {*(request.endpoint or "").split(".")} & SAID_AS_400:
+        fault.status = 400
     if isinstance(refused, OverQuota):
         fault.status, fault.kind = OVER_QUOTA.get(service, 403), "OverQuota"
     if refused.retry_after:

@@ -92,6 +92,7 @@ class SecurityGroupRule(Base):
 
     group_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("security_groups.id"), index=True)
     direction: Mapped[str] = mapped_column(String(8))  # "ingress" or "egress"
+    version: Mapped[int] = mapped_column(default=4, server_default="4")  # of IP
     protocol: Mapped[str] = mapped_column(String(16), default="")  # empty: any
     port_min: Mapped[int | None]
     port_max: Mapped[int | None]

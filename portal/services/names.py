@@ -67,6 +67,22 @@ def label(text: str, *, field: str = "name") -> str:
     return name
 
 
+def as_given(text: str, *, field: str = "name") -> str:
+    """`text` as programs give it, every blank of it: a label, or nothing at all. Raises Refused."""
+    if text.strip():
+        label(text, field=field)
+    if len(text) > LONGEST:
+        raise Refused(
+            "A name has at most {longest} characters; this one has {length}.",
+            longest=LONGEST,
+            length=len(text),
+            field=field,
+        )
+    if any(unicodedata.category(each) in REFUSED for each in text):
+        raise Refused("A name is one line without control characters.", field=field)
+    return text
+
+
 def distinct(text: str, *, field: str = "name") -> str:
     """`text` as a label that nobody takes for another one: no word mixes alphabets whose letters
     look alike. Raises Refused."""

@@ -9,7 +9,17 @@ from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
 from portal import config, db
 from portal.db import session, transaction
 from portal.errors import Conflict, NotFound, OverQuota, Refused
-from portal.models import Image, Instance, Network, PlacementGroup, Power, Project, Quota
+from portal.models import (
+    Image,
+    Instance,
+    Network,
+    PlacementGroup,
+    Power,
+    Project,
+    Quota,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
 from portal.services import activities
@@ -53,6 +63,8 @@ RESOURCES = {
         Resource("memory_mib", "memory", "MiB"),
         Resource("disk_gib", "disk", "GiB"),
         Resource("networks", "networks"),
+        Resource("security_groups", "security groups"),
+        Resource("security_group_rules", "rules of security groups"),
         Resource("images", "images"),
         Resource("image_gib", "image store", "GiB"),
         Resource("placement_groups", "placement groups"),
@@ -207,8 +219,20 @@ def _standing() -> Select:
         .where(Network.project_id == PROJECT_ID, Network.deleted_at.is_(None))
         .subquery()
     )
-    images = _of_images(PROJECT_ID).subquery()
     groups = (
+        select(func.count().label("security_groups"))
+        .where(SecurityGroup.project_id == PROJECT_ID)
+        .subquery()
+    )
+    rules = (
+        select(func.count().label("security_group_rules"))
+        .select_from(SecurityGroupRule)
+        .join(SecurityGroup, SecurityGroup.id == SecurityGroupRule.group_id)
+        .where(SecurityGroup.project_id == PROJECT_ID)
+        .subquery()
+    )
+    images = _of_images(PROJECT_ID).subquery()
+    placement_groups = (
         select(func.count().label("placement_groups"))
         .where(PlacementGroup.project_id == PROJECT_ID)
         .subquery()
@@ -216,8 +240,10 @@ def _standing() -> Select:
     members = _largest_group().subquery()
     beside = (
         instances.join(networks, true())
-        .join(images, true())
         .join(groups, true())
+        .join(rules, true())
+        .join(images, true())
+        .join(placement_groups, true())
         .join(members, true())
         .outerjoin(Quota, Quota.project_id == PROJECT_ID)
         .outerjoin(Project, Project.id == PROJECT_ID)
@@ -225,8 +251,10 @@ def _standing() -> Select:
     return select(
         instances,
         networks,
-        images,
         groups,
+        rules,
+        images,
+        placement_groups,
         members,
         Quota.resource,
         Quota.limit,
@@ -252,7 +280,8 @@ def _largest_group() -> Select:
 
 PROJECT_ID = bindparam("project_id", type_=Uuid())
 COUNTED = (
-    *("instances", "vcpus", "memory_mib", "disk_gib", "networks", "images", "image_bytes"),
+    *("instances", "vcpus", "memory_mib", "disk_gib", "networks", "security_groups"),
+    *("security_group_rules", "images", "image_bytes"),
     *("placement_groups", "placement_group_members"),
 )
 STANDING = _standing()

@@ -6,7 +6,7 @@ A new route that takes a body needs a line here; the laws over all routes send i
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Flavor, Image, Network, Project
+from portal.models import Flavor, Image, Network, Project, SecurityGroup
 from tests.cloud import PASSWORD
 from tests.programs import by_password
 
@@ -37,6 +37,11 @@ def id_of_red() -> str:
 def other_project() -> str:
     """The id of blue, whoever asks."""
     return session.scalar(select(Project.id).where(Project.name == "blue")).hex
+def group_of_red() -> str:
+    """One that the project red has, whoever asks."""
+    project = select(Project.id).where(Project.name == "red").scalar_subquery()
+    mine = (SecurityGroup.name == "ssh", SecurityGroup.project_id == project)
+    return str(session.scalar(select(SecurityGroup.id).where(*mine)))
 
 
 BODIES = {
@@ -57,6 +62,24 @@ BODIES = {
     "compute.servers_metadata.add": {"metadata": {"role": "web"}},
     "compute.servers_metadata.replace": {"metadata": {"role": "web"}},
     "compute.servers_metadata.set_one": {"meta": {"no-such-property": "web"}},
+    "compute.servers_remote_consoles.create": {
+        "remote_console": {"protocol": "vnc", "type": "novnc"}
+    },
+    "compute.os_security_groups.create": {"security_group": {"name": "web", "description": ""}},
+    "compute.os_security_groups.change": {"security_group": {"name": "web", "description": ""}},
+    "compute.os_security_group_rules.create": lambda: {
+        "security_group_rule": {"parent_group_id": group_of_red(), "ip_protocol": "udp"}
+    },
+    "network.security_groups.create": {"security_group": {"name": "web"}},
+    "network.security_groups.change": {"security_group": {"description": "What it is for"}},
+    "network.security_group_rules.create": lambda: {
+        "security_group_rule": {
+            "security_group_id": group_of_red(),
+            "direction": "ingress",
+            "protocol": "udp",
+        }
+    },
+    "compute.servers_tags.replace": {"tags": ["web"]},
     "compute.servers_action.act": {"reboot": {"type": "SOFT"}},
     "identity.auth.issue": by_password("alice", "red"),
     "identity.groups.create": {"group": {"name": "night shift"}},

@@ -8,12 +8,10 @@ from portal.api.compute.places import project_of
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.services import instances
-from portal.services.instances import boot_logs
+from portal.services.instances import boot_logs, groups
 
 ABSENT = {  # what Nova has too, and is switched off here
     "addFixedIp",
-    "addSecurityGroup",
-    "removeSecurityGroup",
     "removeFixedIp",
     "addFloatingIp",
     "removeFloatingIp",
@@ -48,6 +46,7 @@ ABSENT = {  # what Nova has too, and is switched off here
 }
 REBOOT = schemas.fields({"type": {"type": "string", "enum": ["SOFT", "HARD", "soft", "hard"]}})
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
+GROUP = schemas.fields({"name": schemas.text(1)})
 CONSOLE = {"type": "string", "enum": ["novnc", "xvpvnc"]}
 NOTHING = {"type": ["object", "null", "string"]}
 
@@ -106,6 +105,14 @@ def _console_output(actor, project_id, server_id, wish) -> dict:
     return {"output": "".join(lines if length < 0 else lines[max(0, len(lines) - length) :])}
 
 
+def _add_group(actor, project_id, server_id, wish) -> None:
+    groups.add_group(actor, project_id, server_id, wish["name"])
+
+
+def _remove_group(actor, project_id, server_id, wish) -> None:
+    groups.remove_group(actor, project_id, server_id, wish["name"])
+
+
 def _console_url(actor, project_id, server_id, wish) -> dict:
     url = servers_remote_consoles.url_of(actor, project_id, server_id, wish["type"])
     return {"console": {"type": wish["type"], "url": url}}
@@ -118,6 +125,8 @@ ACTIONS = {
     "lock": (NOTHING, _lock),
     "unlock": (NOTHING, _unlock),
     "os-getConsoleOutput": (schemas.maybe(schemas.fields(length=LENGTH)), _console_output),
+    "addSecurityGroup": (GROUP, _add_group),
+    "removeSecurityGroup": (GROUP, _remove_group),
     "os-getVNCConsole": (schemas.fields({"type": CONSOLE}), _console_url),
 }
 ENDS = {"os-getVNCConsole": (2, 6)}  # from which version an action is there no longer

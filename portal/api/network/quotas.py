@@ -1,4 +1,4 @@
-"""How many networks a project may have.
+"""How much of what networks are made of a project may have.
 
 https://docs.openstack.org/api-ref/network/v2/#quotas-extension-quotas
 """
@@ -10,8 +10,13 @@ from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.services import projects, quotas
 
-NO_LIMIT = -1
-UNLIMITED = ("port", "security_group", "security_group_rule", "subnet")
+NO_LIMIT = quotas.NO_LIMIT
+COUNTED = {  # by the names that Neutron has for them
+    "network": "networks",
+    "security_group": "security_groups",
+    "security_group_rule": "security_group_rules",
+}
+UNLIMITED = ("port", "subnet")
 
 routes = Routes(__name__, "/v2.0/quotas")
 
@@ -19,26 +24,41 @@ routes = Routes(__name__, "/v2.0/quotas")
 @routes.get("/<id:project_id>")
 def show(project_id):
     """Shows the limits of a project."""
-    project = projects.find(tokens.actor(), project_id)
-    return jsonify(quota=_limits(quotas.usage(project.id)["networks"].limit))
+    standing = quotas.usage(projects.find(tokens.actor(), project_id).id)
+    limits = {name: standing[ours].limit for name, ours in COUNTED.items()}
+    return jsonify(quota=_limits(limits))
 
 
 @routes.get("/<id:project_id>/default")
 def show_default(project_id):
     """Shows the limits that a project has unless they are changed."""
     projects.find(tokens.actor(), project_id)
-    return jsonify(quota=_limits(config.current().quota_networks))
+    settings = config.current()
+    limits = {name: getattr(settings, f"quota_{ours}") for name, ours in COUNTED.items()}
+    return jsonify(quota=_limits(limits))
 
 
 @routes.get("/<id:project_id>/details")
 def show_details(project_id):
     """Shows limits, and what is used. What has no limit is not counted, and so not named."""
-    project = projects.find(tokens.actor(), project_id)
-    standing = quotas.usage(project.id)["networks"]
+    standing = quotas.usage(projects.find(tokens.actor(), project_id).id)
     return jsonify(
-        quota={"network": {"limit": standing.limit, "used": standing.used, "reserved": 0}}
+        quota={
+            name: {
+                "limit": _number(standing[ours].limit),
+                "used": standing[ours].used,
+                "reserved": 0,
+            }
+            for name, ours in COUNTED.items()
+        }
     )
 
 
-def _limits(networks: int) -> dict:
-    return {"network": networks} | dict.fromkeys(UNLIMITED, NO_LIMIT)
+def _limits(limits: dict) -> dict:
+    return {name: _number(limit) for name, limit in limits.items()} | dict.fromkeys(
+        UNLIMITED, NO_LIMIT
+    )
+
+
+def _number(limit: int | None) -> int:
+    return NO_LIMIT if limit is None else limit

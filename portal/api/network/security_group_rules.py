@@ -5,14 +5,15 @@ https://docs.openstack.org/api-ref/network/v2/#security-group-rules-security-gro
 
 import uuid
 
-from flask import jsonify
+from flask import Response, jsonify
 
-from portal.api import lists, wire
+from portal.api import bodies, faults, lists, schemas, wire
 from portal.api.lists import Listed, an_id, text
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.models import SecurityGroupRule
 from portal.services import security_groups
+from portal.services.security_groups import NewRule
 
 LISTED = Listed(
     "security_group_rules",
@@ -28,12 +29,31 @@ LISTED = Listed(
         "protocol": ("protocol", str.lower),
         "port_range_min": ("port_min", lists.whole),
         "port_range_max": ("port_max", lists.whole),
-        "ethertype": ("version", lambda value: {"ipv4": 4, "ipv6": 6}.get(value.lower(), 0)),
+        "ethertype": ("version", lambda value: VERSIONS.get(value.lower(), 0)),
         "project_id": ("project_id", an_id),
         "tenant_id": ("project_id", an_id),
     },
     order=(("created_at", False),),
 )
+
+NUMBER = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$"}
+TEXT = schemas.maybe(schemas.text())
+PROTOCOL = {"type": ["string", "integer", "null"], "maxLength": 255}
+WISH = schemas.fields(
+    {"security_group_id": schemas.text(), "direction": schemas.text()},
+    ethertype=TEXT,
+    protocol=PROTOCOL,
+    port_range_min=NUMBER,
+    port_range_max=NUMBER,
+    remote_ip_prefix=TEXT,
+    remote_group_id=TEXT,
+    description=TEXT,
+    project_id=TEXT,
+    tenant_id=TEXT,
+)
+CREATE = schemas.fields({"security_group_rule": WISH})
+VERSIONS = {"ipv4": 4, "ipv6": 6}
+ANY = ("", "any", "-1")  # words for every protocol
 
 routes = Routes(__name__, "/v2.0/security-group-rules")
 
@@ -50,6 +70,53 @@ def show(rule_id):
     return jsonify(security_group_rule=lists.picked(shown(*found)))
 
 
+@routes.post("")
+def create():
+    wish = bodies.read(CREATE)["security_group_rule"]
+    actor = tokens.actor()
+    remote = wish.get("remote_group_id")
+    rule = security_groups.add_rule(
+        actor,
+        NewRule(
+            group_id=wire.as_id(wish["security_group_id"]) or lists.NEVER,
+            direction=wish["direction"],
+            version=_version(wish.get("ethertype") or "IPv4"),
+            protocol=_protocol(wish.get("protocol")),
+            port_min=_port(wish.get("port_range_min")),
+            port_max=_port(wish.get("port_range_max")),
+            remote_cidr=wish.get("remote_ip_prefix") or "",
+            remote_group_id=(wire.as_id(remote) or lists.NEVER) if remote else None,
+            description=wish.get("description") or "",
+        ),
+    )
+    project_id = security_groups.find_rule(actor, rule.id)[1]
+    return jsonify(security_group_rule=shown(rule, project_id)), 201
+
+
+@routes.delete("/<id:rule_id>")
+def delete(rule_id):
+    security_groups.remove_rule(tokens.actor(), rule_id)
+    return Response(status=204)
+
+
+def _version(ethertype: str) -> int:
+    if ethertype.lower() not in VERSIONS:
+        raise faults.bad(
+            f"Security group rule for ethertype '{ethertype[:80]}' not supported. Allowed values "
+            "are ['IPv4', 'IPv6']."
+        )
+    return VERSIONS[ethertype.lower()]
+
+
+def _protocol(protocol: str | int | None) -> str:
+    said = "" if protocol is None else str(protocol).lower()
+    return "" if said in ANY else said
+
+
+def _port(number: int | str | None) -> int | None:
+    return None if number is None else int(number)
+
+
 def shown(rule: SecurityGroupRule, project_id: uuid.UUID) -> dict:
     """A rule as clients see it, of a group of this project."""
     return {
@@ -58,7 +125,7 @@ def shown(rule: SecurityGroupRule, project_id: uuid.UUID) -> dict:
         "project_id": wire.short(project_id),
         "tenant_id": wire.short(project_id),
         "direction": rule.direction,
-        "ethertype": "IPv4",
+        "ethertype": f"IPv{rule.version}",
         "protocol": rule.protocol or None,
         "port_range_min": rule.port_min,
         "port_range_max": rule.port_max,

@@ -13,6 +13,8 @@ from portal.models.port import port_groups
 from portal.services import security_groups
 from workers.specs import FilteredPortSpec, FirewallSpec, GroupSpec, MemberSpec
 
+SPOKEN = SecurityGroupRule.version == 4  # guests speak no IPv6: a rule about it lets nothing pass
+
 
 def _specs(tasks: Sequence[Task]) -> dict[uuid.UUID, FirewallSpec]:
     """The whole filters of the tasks' hosts."""
@@ -102,11 +104,11 @@ def _groups_of(host_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[uuid.UUID
 def _rules(worn: set[uuid.UUID]) -> dict[uuid.UUID, list[SecurityGroupRule]]:
     """The rules of these groups, and of those that their rules name."""
     column = SecurityGroupRule.group_id
-    named = select(SecurityGroupRule.remote_group_id).where(column.in_(worn))
+    named = select(SecurityGroupRule.remote_group_id).where(column.in_(worn), SPOKEN)
     rules: dict[uuid.UUID, list[SecurityGroupRule]] = {group_id: [] for group_id in worn}
     for rule in session.scalars(
         select(SecurityGroupRule)
-        .where(or_(column.in_(worn), column.in_(named)))
+        .where(or_(column.in_(worn), column.in_(named)), SPOKEN)
         .order_by(SecurityGroupRule.created_at, SecurityGroupRule.id)
     ):
         rules.setdefault(rule.group_id, []).append(rule)

@@ -44,9 +44,14 @@ def groups(actor: Actor, project_id: uuid.UUID, named: Sequence[str]) -> tuple[u
     return tuple(dict.fromkeys(_group(mine, each) for each in named or [security_groups.DEFAULT]))
 
 
-def _group(mine: list[SecurityGroup], name: str) -> uuid.UUID:
+def matching(mine: list[SecurityGroup], name: str) -> list[uuid.UUID]:
+    """The ids of those of these groups that are meant by an id or a name."""
     found = [each.id for each in mine if str(each.id) == name]
-    found = found or [each.id for each in mine if each.name == name]
+    return found or [each.id for each in mine if each.name == name]
+
+
+def _group(mine: list[SecurityGroup], name: str) -> uuid.UUID:
+    found = matching(mine, name)
     if not found:
         raise Refused("Security group {name} not found.", name=name, field="group_ids")
     if len(found) > 1:

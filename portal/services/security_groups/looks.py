@@ -1,15 +1,15 @@
-"""What may pass to and from instances."""
+"""Security groups and their rules as they are: one, a stretch of many, or all of a project."""
 
 import uuid
+from collections.abc import Collection
 
 from sqlalchemy import Select, select
 
 from portal.db import session
-from portal.errors import NotFound, Refused
-from portal.models import Project, SecurityGroup, SecurityGroupRule
+from portal.errors import NotFound
+from portal.models import SecurityGroup, SecurityGroupRule
 from portal.policies import Actor, authorize
 from portal.services.listing import Stretch, always, stretch
-from workers.specs import RuleSpec
 
 DEFAULT, SSH = "default", "ssh"
 COLUMNS = {
@@ -20,54 +20,9 @@ RULE_COLUMNS = {
     name: getattr(SecurityGroupRule, name)
     for name in (
         *("id", "group_id", "direction", "protocol", "port_min", "port_max", "remote_cidr"),
-        *("remote_group_id", "description", "created_at", "updated_at"),
+        *("remote_group_id", "version", "description", "created_at", "updated_at"),
     )
 } | {"project_id": SecurityGroup.project_id}
-
-
-def add_first(project: Project) -> None:
-    """The groups that every project is born with: `default` (everything out, in only from the
-    same group) and `ssh`. For use inside a change."""
-    default = SecurityGroup(
-        project_id=project.id,
-        name=DEFAULT,
-        description="Everything out; in only from instances of this group.",
-    )
-    ssh = SecurityGroup(project_id=project.id, name=SSH, description="SSH and ping from anywhere.")
-    session.add_all([default, ssh])
-    session.flush()
-    for rule in (
-        SecurityGroupRule(group_id=default.id, direction="egress"),
-        SecurityGroupRule(group_id=default.id, direction="ingress", remote_group_id=default.id),
-        SecurityGroupRule(
-            group_id=ssh.id, direction="ingress", protocol="tcp", port_min=22, port_max=22
-        ),
-        SecurityGroupRule(group_id=ssh.id, direction="ingress", protocol="icmp"),
-    ):
-        check_rule(rule)
-        session.add(rule)
-    session.flush()
-
-
-def check_rule(rule: SecurityGroupRule) -> None:
-    """Return when every host can filter by the rule. Raises Refused. For use before it is
-    written."""
-    if problem := rule_spec(rule).problem:
-        raise Refused(
-            "No host can filter by this rule: {problem}. Correct it and try again.", problem=problem
-        )
-
-
-def rule_spec(rule: SecurityGroupRule) -> RuleSpec:
-    """The rule as hosts are told of it."""
-    return RuleSpec(
-        direction=rule.direction,
-        protocol=rule.protocol or "",
-        port_min=rule.port_min,
-        port_max=rule.port_max,
-        remote_cidr=rule.remote_cidr or "",
-        remote_group=str(rule.remote_group_id) if rule.remote_group_id else "",
-    )
 
 
 def of_project(actor: Actor, project_id: uuid.UUID) -> list[SecurityGroup]:
@@ -82,6 +37,12 @@ def of_project(actor: Actor, project_id: uuid.UUID) -> list[SecurityGroup]:
     )
 
 
+def of_ids(group_ids: Collection[uuid.UUID]) -> list[SecurityGroup]:
+    """The groups of these ids, by name. For whoever has found what bears them."""
+    query = select(SecurityGroup).where(SecurityGroup.id.in_(group_ids))
+    return list(session.scalars(query.order_by(SecurityGroup.name, SecurityGroup.id)))
+
+
 def listed(actor: Actor, wanted: Stretch) -> tuple[list[SecurityGroup], bool]:
     """A stretch of the groups that the actor looks at, and whether there are more."""
     filters = {"shared": always(False)}
@@ -93,7 +54,7 @@ def find(actor: Actor, group_id: uuid.UUID) -> SecurityGroup:
     query = _there(actor, select(SecurityGroup))
     found = session.scalar(query.where(SecurityGroup.id == group_id))
     if found is None:
-        raise NotFound("There is no such security group in this project.")
+        raise NotFound("Security group {id} does not exist", id=group_id)
     return found
 
 
@@ -102,8 +63,7 @@ def listed_rules(
 ) -> tuple[list[tuple[SecurityGroupRule, uuid.UUID]], bool]:
     """A stretch of the rules that the actor looks at, each with the project of its group, and
     whether there are more."""
-    filters = {"version": always(4)}
-    found, more = stretch(_rules(actor), wanted, RULE_COLUMNS, filters=filters)
+    found, more = stretch(_rules(actor), wanted, RULE_COLUMNS)
     return _with_projects(found), more
 
 
@@ -111,7 +71,7 @@ def find_rule(actor: Actor, rule_id: uuid.UUID) -> tuple[SecurityGroupRule, uuid
     """The rule, with the project of its group. Raises NotFound."""
     found = session.scalar(_rules(actor).where(SecurityGroupRule.id == rule_id))
     if found is None:
-        raise NotFound("There is no such rule of a security group in this project.")
+        raise NotFound("Security group rule {id} does not exist", id=rule_id)
     return _with_projects([found])[0]
 
 

@@ -1,0 +1,194 @@
+"""What may become of security groups. Hosts hear at once of what concerns their guests."""
+
+import dataclasses
+import ipaddress
+import uuid
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+
+from portal.db import session, transaction
+from portal.errors import Conflict, NotFound
+from portal.models import Project, SecurityGroup, SecurityGroupRule
+from portal.models.port import port_groups
+from portal.policies import Actor, authorize
+from portal.services import activities, names, quotas
+from portal.services.details import Details, checked
+from portal.services.security_groups import filters
+from portal.services.security_groups.looks import DEFAULT, SSH, find, find_rule
+from portal.services.security_groups.rules import check_rule, network_of, plain_protocol
+
+FIRST_RULES = (4, 6)  # a new group lets everything out, by these versions of IP
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewRule:
+    """Something that a group shall let pass; what is empty is any."""
+
+    group_id: uuid.UUID
+    direction: str
+    version: int = 4  # of IP; guests speak 4 alone, so what says 6 is kept, and lets nothing pass
+    protocol: str = ""
+    port_min: int | None = None  # of ICMP the type
+    port_max: int | None = None  # of ICMP the code
+    remote_cidr: str = ""
+    remote_group_id: uuid.UUID | None = None
+    description: str = ""
+
+
+def add_first(project: Project) -> None:
+    """The groups that every project is born with: `default` (everything out, in only from the
+    same group) and `ssh`. For use inside a change."""
+    default = SecurityGroup(
+        project_id=project.id,
+        name=DEFAULT,
+        description="Everything out; in only from instances of this group.",
+    )
+    ssh = SecurityGroup(project_id=project.id, name=SSH, description="SSH and ping from anywhere.")
+    session.add_all([default, ssh])
+    session.flush()
+    for rule in (
+        SecurityGroupRule(group_id=default.id, direction="egress"),
+        SecurityGroupRule(group_id=default.id, direction="ingress", remote_group_id=default.id),
+        SecurityGroupRule(
+            group_id=ssh.id, direction="ingress", protocol="tcp", port_min=22, port_max=22
+        ),
+        SecurityGroupRule(group_id=ssh.id, direction="ingress", protocol="icmp"),
+    ):
+        check_rule(rule)
+        session.add(rule)
+    session.flush()
+
+
+def create(actor: Actor, project_id: uuid.UUID, name: str, description: str = "") -> SecurityGroup:
+    """The project has a group of this name, which lets everything out and nothing in. Raises
+    Refused, Conflict for a second `default`, OverQuota."""
+    authorize(actor, "security_groups:create", project_id)
+    label = names.as_given(name)
+    details = checked(Details(description=description))
+    with transaction():
+        quotas.lock(project_id)
+        quotas.check(project_id, security_groups=1, security_group_rules=len(FIRST_RULES))
+        if label == DEFAULT:
+            raise Conflict("Default security group already exists.", field="name")
+        group = SecurityGroup(project_id=project_id, name=label, **details)
+        session.add(group)
+        session.flush()
+        session.add_all(
+            SecurityGroupRule(group_id=group.id, direction="egress", version=version)
+            for version in FIRST_RULES
+        )
+        activities.record(actor, "security_groups:create", group, after={"name": label, **details})
+    return group
+
+
+def describe(
+    actor: Actor,
+    group_id: uuid.UUID,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+) -> SecurityGroup:
+    """The group has this name and description; what is None stays as it is. Raises NotFound,
+    Refused, and Conflict where `default` would get another name, or another one this."""
+    values = checked(Details(description=description))
+    if name is not None:
+        values["name"] = names.as_given(name)
+    with transaction():
+        group = _locked(actor, "security_groups:change", group_id)
+        label = values.get("name", group.name)
+        if group.name == DEFAULT != label:
+            raise Conflict("Updating default security group not allowed.", field="name")
+        if label == DEFAULT != group.name:
+            raise Conflict("Default security group already exists.", field="name")
+        activities.alter(actor, "security_groups:describe", group, values)
+    return group
+
+
+def delete(actor: Actor, group_id: uuid.UUID) -> None:
+    """The group is gone, and with it the rules of others that name it. Raises NotFound, and
+    Conflict for `default` and while a port bears the group."""
+    with transaction():
+        group = _locked(actor, "security_groups:delete", group_id)
+        if group.name == DEFAULT:
+            raise Conflict("Insufficient rights for removing default security group.")
+        bears = select(port_groups.c.port_id).where(port_groups.c.group_id == group.id)
+        if session.scalar(bears.limit(1)):
+            raise Conflict("Security Group {id} in use.", id=group.id)
+        filters.bring_up_to_date(filters.that_refer_to([group.id]))
+        activities.record(actor, "security_groups:delete", group, before={"name": group.name})
+        theirs = (SecurityGroupRule.group_id == group.id) | (
+            SecurityGroupRule.remote_group_id == group.id
+        )
+        session.execute(delete_rows(SecurityGroupRule).where(theirs))
+        session.delete(group)
+
+
+def add_rule(actor: Actor, new: NewRule) -> SecurityGroupRule:
+    """The group lets this pass too, on every host with a guest that bears it. Raises NotFound for
+    a group that is not there, Refused, Conflict where a rule says it already, OverQuota."""
+    values = dataclasses.asdict(new)
+    values["remote_cidr"] = network_of(new.remote_cidr) if new.remote_cidr else ""
+    values |= checked(Details(description=new.description))
+    with transaction():
+        group = _locked(actor, "security_groups:change", new.group_id)
+        rule = SecurityGroupRule(**values)
+        check_rule(rule)
+        if new.remote_group_id and find(actor, new.remote_group_id).project_id != group.project_id:
+            raise NotFound("Security group {id} does not exist", id=new.remote_group_id)
+        quotas.check(group.project_id, security_group_rules=1)
+        known = session.scalars(
+            select(SecurityGroupRule).where(SecurityGroupRule.group_id == group.id)
+        )
+        for each in known:
+            if _meaning(each) == _meaning(rule):
+                raise Conflict("Security group rule already exists. Rule id is {id}.", id=each.id)
+        session.add(rule)
+        session.flush()
+        filters.bring_up_to_date(filters.that_bear([group.id]))
+        activities.record(actor, "security_groups:add_rule", group, after={"rule": _told(rule)})
+    return rule
+
+
+def remove_rule(actor: Actor, rule_id: uuid.UUID) -> None:
+    """The group lets this pass no longer, on any host. Raises NotFound."""
+    group_id = find_rule(actor, rule_id)[0].group_id
+    with transaction():
+        group = _locked(actor, "security_groups:change", group_id)
+        rule, _ = find_rule(actor, rule_id)
+        filters.bring_up_to_date(filters.that_bear([group.id]))
+        activities.record(actor, "security_groups:remove_rule", group, before={"rule": _told(rule)})
+        session.delete(rule)
+
+
+def _locked(actor: Actor, permission: str, group_id: uuid.UUID) -> SecurityGroup:
+    """The group, nobody else's to change while its project is locked."""
+    group = find(actor, group_id)
+    authorize(actor, permission, group.project_id)
+    quotas.lock(group.project_id)
+    quotas.check(group.project_id)
+    return find(actor, group_id)
+
+
+def _meaning(rule: SecurityGroupRule) -> tuple:
+    """What two rules that say the same have in common."""
+    remote = rule.remote_cidr and str(ipaddress.ip_network(rule.remote_cidr, strict=False))
+    if remote in ("0.0.0.0/0", "::/0"):
+        remote = ""
+    return (
+        rule.direction,
+        rule.version,
+        plain_protocol(rule.protocol),
+        rule.port_min,
+        rule.port_max,
+        remote,
+        rule.remote_group_id,
+    )
+
+
+def _told(rule: SecurityGroupRule) -> str:
+    """What the record says of a rule: "ingress IPv4 tcp 22-22 10.0.0.0/8"."""
+    ports = [str(each) for each in (rule.port_min, rule.port_max) if each is not None]
+    remote = rule.remote_cidr or (rule.remote_group_id and f"group {rule.remote_group_id}") or ""
+    parts = (rule.direction, f"IPv{rule.version}", rule.protocol, "-".join(ports), remote)
+    return " ".join(filter(None, parts))
