@@ -85,7 +85,6 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
     "key_name": lambda cloud, project: f"of-{project.name}",
     "request_id": lambda cloud, project: f"req-of-{project.name}",
-    "tag": lambda cloud, project: "no-such-tag",
     "property_name": lambda cloud, project: "no-such-property",
     "network_name": lambda cloud, project: "no-such-network",
     "filename": lambda cloud, project: "portal.css",

@@ -31,12 +31,18 @@ def of_red() -> list[dict]:
 
 
 SERVICE = {"host": "kvm-1", "binary": "nova-compute"}
+
+
 def id_of_red() -> str:
     """The project red."""
     return session.scalar(select(Project.id).where(Project.name == "red")).hex
+
+
 def other_project() -> str:
     """The id of blue, whoever asks."""
     return session.scalar(select(Project.id).where(Project.name == "blue")).hex
+
+
 def group_of_red() -> str:
     """One that the project red has, whoever asks."""
     project = select(Project.id).where(Project.name == "red").scalar_subquery()

@@ -37,7 +37,6 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
     "_told(aggregate)": {"name", "zone", "properties"},
     "altered": {each.name for each in dataclasses.fields(images.Edit)},
-    "values": {"name", "description"},  # of a group
     "dict(values)": set(),  # what `alter` was given
 }
 

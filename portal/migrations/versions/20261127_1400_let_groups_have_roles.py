@@ -6,7 +6,7 @@ from alembic import op
 from portal.db import Timestamp
 
 revision = "c81d5f0a3e72"
-down_revision = "b4e9210c7d5a"
+down_revision = "a3a20ceaeaed"
 
 IN_CLOUD = sa.text("project_id IS NULL")
 ONE_HOLDER = "(user_id IS NULL) <> (group_id IS NULL)"

@@ -6,7 +6,7 @@ from alembic import op
 from portal.db import Timestamp
 
 revision = "c1a7f20e9b34"
-down_revision = "b4e9210c7d5a"
+down_revision = "c81d5f0a3e72"
 
 SUBNET = ("pools", "dns_nameservers", "host_routes", "tags")
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c1f7a94d20e8"
-down_revision = "b4e9210c7d5a"
+down_revision = "c1a7f20e9b34"
 
 
 def upgrade() -> None:
