@@ -17,7 +17,7 @@ PACKAGE = "portal.api."
 def calls(view: Callable) -> Iterator[tuple[Callable, str, ast.Call]]:
     """Every call that this view comes to, with the function that makes it, and what is called as
     it is written there: "bodies.read"."""
-    waiting, seen = [view], set()
+    waiting, seen = [inspect.unwrap(view)], set()
     while waiting:
         function = waiting.pop()
         if function in seen:
@@ -49,7 +49,7 @@ def values(function: Callable, expression: ast.expr) -> list:
         local = _known(function, expression)
         code = compile(ast.Expression(expression), function.__module__, "eval")
         return [eval(code, function.__globals__, local)]
-    except (LookupError, NameError, TypeError, AttributeError):
+    except (LookupError, NameError, TypeError, AttributeError, ValueError):
         return []
 
 
@@ -83,11 +83,11 @@ def _followed(function: Callable, called: ast.expr) -> list[Callable]:
             return []
     module = getattr(found, "__module__", None) or ""
     in_service = module.startswith(PACKAGE) and "." in module.removeprefix(PACKAGE)
-    return [found] if in_service and inspect.isfunction(inspect.unwrap(found)) else []
+    found = inspect.unwrap(found) if callable(found) else None
+    return [found] if in_service and inspect.isfunction(found) else []
 
 
 def _definition(function: Callable) -> ast.AST:
-    function = inspect.unwrap(function)
     named = _definitions(inspect.getsourcefile(function))
     return named.get(function.__name__) or ast.Module([], [])
 

@@ -65,6 +65,7 @@ def delete(aggregate_number):
 
 @routes.post("/<aggregate_number>/action")
 def act(aggregate_number):
+    """Puts a host into an aggregate, takes it out, or sets what is said of the aggregate."""
     [(action, wish)] = bodies.read(ACTIONS).items()
     actor, found = tokens.actor(), _find(aggregate_number)
     match action:

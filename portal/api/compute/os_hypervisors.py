@@ -42,6 +42,7 @@ def detail():
 
 @routes.get("/statistics")
 def statistics():
+    """Sums up what all hypervisors have and use."""
     every = hosts.every(tokens.actor())
     _only_before(BARE)
     rooms, guests = placement.room_of(every), hosts.guests_on(each.id for each in every)
@@ -59,6 +60,7 @@ def show(hypervisor_id):
 
 @routes.get("/<hypervisor_id>/uptime")
 def uptime(hypervisor_id):
+    """Shows how long a hypervisor has been up, as far as it says so."""
     host = _find(hypervisor_id)
     _only_before(BARE)
     if host.dark:
@@ -68,6 +70,7 @@ def uptime(hypervisor_id):
 
 @routes.get("/<pattern>/search")
 def search(pattern):
+    """Finds hypervisors by a part of their name."""
     found = _matching(pattern)
     _only_before(UUIDS)
     return jsonify(hypervisors=[_named(each) for each in found])
@@ -75,6 +78,7 @@ def search(pattern):
 
 @routes.get("/<pattern>/servers")
 def servers(pattern):
+    """Lists the servers on hypervisors, found by a part of their name."""
     found = _matching(pattern)
     _only_before(UUIDS)
     guests = hosts.guests_on(each.id for each in found)

@@ -44,9 +44,9 @@ def index():
     return jsonify(server_groups=_all(groups[offset:]))
 
 
-@routes.post("")
+@routes.post("", body=lambda: {"anyOf": [_schema(RULES), _schema((2, 1))]})
 def create():
-    wish = bodies.read(_schema())["server_group"]
+    wish = bodies.read(_schema(microversions.agreed()))["server_group"]
     most = wish.get("rules", {}).get("max_server_per_host", 1)
     policy = wish["policy"] if "policy" in wish else wish["policies"][0]
     if "rules" in wish and policy != Policy.APART:
@@ -71,8 +71,7 @@ def delete(server_group_id):
     return Response(status=204)
 
 
-def _schema() -> dict:
-    version = microversions.agreed()
+def _schema(version: tuple[int, int]) -> dict:
     known = [each.value for each in Policy if version >= SOFT or each.strict]
     policy = {"type": "string", "enum": known}
     if version >= RULES:

@@ -21,6 +21,8 @@ WHERE = {"host": NAME, "binary": NAME}
 REASON = schemas.text(1)
 STATUS = {"type": "string", "enum": ["enabled", "disabled"]}
 NOT_FORCED = schemas.FLAG | {"enum": [False]}  # a host is away when it is not heard
+WITH_REASON = WHERE | {"disabled_reason": REASON}
+FORCED_DOWN = WHERE | {"forced_down": NOT_FORCED}
 
 routes = Routes(__name__, "/v2.1/os-services")
 
@@ -34,17 +36,19 @@ def index():
     return jsonify(services=[_shown(each) for each in found])
 
 
-@routes.put("/<any(enable,disable):wish>")
+@routes.put("/<any(enable,disable):wish>", body=schemas.fields(WHERE))
 def switch(wish):
+    """Takes a host out of service, or back into it."""
     host, _ = _named(WHERE)
     enabled = wish == "enable"
     host = hosts.enable(tokens.actor(), host.id, enabled=enabled)
     return jsonify(service=_brief(host) | {"status": f"{wish}d"})
 
 
-@routes.put("/disable-log-reason")
+@routes.put("/disable-log-reason", body=schemas.fields(WITH_REASON))
 def disable_log_reason():
-    host, wish = _named(WHERE | {"disabled_reason": REASON})
+    """Takes a host out of service, and says why."""
+    host, wish = _named(WITH_REASON)
     reason = wish["disabled_reason"]
     host = hosts.enable(tokens.actor(), host.id, enabled=False, reason=reason)
     return jsonify(
@@ -52,9 +56,10 @@ def disable_log_reason():
     )
 
 
-@routes.put("/force-down")
+@routes.put("/force-down", body=schemas.fields(FORCED_DOWN))
 def force_down():
-    host, _ = _named(WHERE | {"forced_down": NOT_FORCED}, since=FORCED)
+    """Says that a host is not forced down, which none is here."""
+    host, _ = _named(FORCED_DOWN, since=FORCED)
     return jsonify(service=_brief(host) | {"forced_down": False})
 
 

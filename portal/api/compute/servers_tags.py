@@ -35,6 +35,7 @@ def replace(server_id):
 @routes.delete("")
 @microversions.only(SINCE)
 def clear(server_id):
+    """Takes all tags from a server."""
     _describe(server_id, [])
     return Response(status=204)
 

@@ -119,7 +119,7 @@ def show(image_id):
     return jsonify(shown(images.find_whole(actor, actor.project_id, image_id)))
 
 
-@routes.patch("/<id:image_id>")
+@routes.patch("/<id:image_id>", body=patches.SCHEMA)
 def change(image_id):
     actor = tokens.actor()
     images.require(actor, "change", images.find(actor, actor.project_id, image_id))

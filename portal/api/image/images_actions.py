@@ -14,6 +14,7 @@ routes = Routes(__name__, "/v2/images/<id:image_id>/actions")
 
 @routes.post("/deactivate")
 def deactivate(image_id):
+    """Keeps the file of an image back from everybody."""
     actor = tokens.actor()
     images.activate(actor, actor.project_id, image_id, active=False)
     return Response(status=204)
@@ -21,6 +22,7 @@ def deactivate(image_id):
 
 @routes.post("/reactivate")
 def reactivate(image_id):
+    """Gives the file of an image out again."""
     actor = tokens.actor()
     images.activate(actor, actor.project_id, image_id)
     return Response(status=204)

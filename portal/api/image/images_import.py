@@ -16,6 +16,7 @@ routes = Routes(__name__, "/v2/images/<id:image_id>/import")
 
 @routes.post("")
 def start(image_id):
+    """Has a host fetch the file of an image."""
     actor = tokens.actor()
     images.awaiting(actor, actor.project_id, image_id)
     raise faults.bad(

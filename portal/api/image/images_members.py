@@ -28,6 +28,7 @@ def index(image_id):
 
 @routes.post("")
 def share(image_id):
+    """Shares an image with a project."""
     wish, actor = bodies.read(CREATE), tokens.actor()
     member_id = wire.as_id(wish["member"])
     if member_id is None:
@@ -43,6 +44,7 @@ def show(image_id, member_id):
 
 @routes.put("/<id:member_id>")
 def accept(image_id, member_id):
+    """Takes an image that is shared into the own list, or out of it."""
     wish, actor = bodies.read(CHANGE), tokens.actor()
     answer = Acceptance(wish["status"])
     return jsonify(_shown(images.accept(actor, actor.project_id, image_id, member_id, answer)))
@@ -50,6 +52,7 @@ def accept(image_id, member_id):
 
 @routes.delete("/<id:member_id>")
 def unshare(image_id, member_id):
+    """Shares an image with a project no more."""
     actor = tokens.actor()
     images.unshare(actor, actor.project_id, image_id, member_id)
     return Response(status=204)

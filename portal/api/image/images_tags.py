@@ -14,6 +14,7 @@ routes = Routes(__name__, "/v2/images/<id:image_id>/tags/<tag>")
 
 @routes.put("")
 def tag(image_id, tag):
+    """Puts a tag on an image."""
     actor = tokens.actor()
     images.tag(actor, actor.project_id, image_id, tag)
     return Response(status=204)
@@ -21,6 +22,7 @@ def tag(image_id, tag):
 
 @routes.delete("")
 def untag(image_id, tag):
+    """Takes a tag from an image."""
     actor = tokens.actor()
     images.untag(actor, actor.project_id, image_id, tag)
     return Response(status=204)

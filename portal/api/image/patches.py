@@ -13,6 +13,7 @@ NEWER = "application/openstack-images-v2.1-json-patch"
 OLDER = "application/openstack-images-v2.0-json-patch"
 PLAIN = "application/json"  # read as the newer one
 OPERATIONS = ("add", "replace", "remove")
+SCHEMA = {"type": "array", "items": {"type": "object"}}  # of either shape, which `read` judges
 
 Step = tuple[str, str, object]  # what is done, to what, and the value
 
