@@ -11,6 +11,7 @@ from collections.abc import Callable
 import flask
 from flask import Blueprint, Flask, current_app, request
 
+SPOT = "portico.spot"  # in a request's environment: where it may wait, if its server has that
 DOORS = "portico doors"  # in `app.extensions`: prefixes, and the names of their blueprints
 
 

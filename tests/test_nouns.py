@@ -21,10 +21,13 @@ from workers.jobs import JOBS
 ENGINE = [  # the loops, which carry any noun
     *("tick", "moves", "decide", "outbox", "wire", "questions", "outcomes", "drift", "tables"),
     *("ear", "lead", "locks", "repairs", "noun", "housekeeping", "clock_set", "moments", "faults"),
-    "__main__",
+    *("news", "__main__"),
 ]
 ITS_MODELS = {"Host", "Operation", "Task", "TaskLine", "Scope", "Lease", "Outcome"}
-ITS_SERVICES = {"operations", "scopes", "idempotency", "sessions", "seals", "tokens"}
+ITS_SERVICES = {
+    *("operations", "scopes", "idempotency", "sessions", "seals", "tokens"),
+    "events",
+}
 ITS_SPECS = {"Held", "Observation", "Spec", "VERSION", "dump", "load", "pack", "unpack"}
 ITS_NOUNS = {"NOUNS", "noun_of"}
 ITS_WORDS = {"host"}  # every task has one

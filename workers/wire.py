@@ -7,6 +7,7 @@ is said by `workers.specs`.
 SHORT, LONG = "short", "long"  # queues: of jobs that take seconds, and of those that copy images
 
 BELL = "portico:bell"  # the list that the conductor waits on
+NEWS = "portico:news"  # the channel on which ids of projects of which there is news are said
 TRIED = "portico:tried"  # what is written to see whether anything can be
 
 # fields of a beat

@@ -55,7 +55,7 @@ def install(app: Flask) -> None:
     app.url_map.converters["id"] = wire.IdConverter
     app.extensions[catalog.SERVED] = set()
     app.extensions[REFERENCE] = Reference(app, is_open)
-    for service in catalog.SERVICES:
+    for service in catalog.DOORS:
         found = list(routes_of(service.key))
         if {each.name for each in found} > {"versions"}:
             app.extensions[catalog.SERVED].add(service.key)

@@ -45,6 +45,9 @@ SERVICES = (
     Service("image", "image", "glance"),
 )
 
+OWN = Service("portico", "portico", "portico", "/v1")  # what no client looks for in a catalog
+DOORS = (*SERVICES, OWN)
+
 
 def served() -> list[Service]:
     """The services that serve something; to what does not exist yet, no client is sent."""

@@ -156,4 +156,5 @@ SHAPES = {
     "network": _network,
     "image": _image,
     "volume": _compute,
+    "portico": _identity,
 }

@@ -5,10 +5,11 @@ nothing is counted, and nobody is kept out.
 https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
 """
 
-from flask import g
+from flask import g, request
 
 from portal import config, throttle
 from portal.auth import tokens
+from portal.doors import SPOT
 from portal.errors import TooMany
 from portal.throttle import MINUTE_SECONDS
 
@@ -16,11 +17,16 @@ from portal.throttle import MINUTE_SECONDS
 def keep() -> None:
     """One more request of this user is counted, whichever token or credential it shows. Raises
     TooMany."""
-    grant = tokens.shown()
+    grant, spot = tokens.shown(), request.environ.get(SPOT)
     if grant is None:
+        return
+    if spot is not None and spot.kept:  # it has waited, and was counted when it came
+        g.pace = spot.kept["pace"]
         return
     settings = config.current()
     g.pace = throttle.count("requests", str(grant.user_id), per_minute=settings.requests_per_minute)
+    if spot is not None:
+        spot.kept["pace"] = g.pace
     if g.pace is not None and g.pace.used > g.pace.limit:
         raise TooMany(
             "More than {per_minute} requests within a minute. Wait {seconds} seconds.",

@@ -51,7 +51,7 @@ def served(app: Flask, is_open: Callable[[str], bool]) -> list[Served]:
         if rule.endpoint.partition(".")[0] in doors
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
     ]
-    order = [each.key for each in catalog.SERVICES]
+    order = [each.key for each in catalog.DOORS]
     rank = {key: number for number, key in enumerate(order)}
     return sorted(
         found, key=lambda each: (rank.get(each.service, len(rank)), each.path, each.method)
@@ -78,7 +78,7 @@ class Reference:
         """The services, each with what it serves."""
         return [
             (_tag(service), [each for each in self.routes if each.service == service.key])
-            for service in catalog.served()
+            for service in (*catalog.served(), catalog.OWN)
         ]
 
     def document(self, url: str) -> dict:
@@ -146,13 +146,15 @@ def _document(routes: list[Served], url: str) -> dict:
             "description": "Identity, compute, network and image in OpenStack's words.",
         },
         "servers": [{"url": url.rstrip("/")}],
-        "tags": [_tag(each) for each in catalog.served()],
+        "tags": [_tag(each) for each in (*catalog.served(), catalog.OWN)],
         "paths": paths,
         "components": {"securitySchemes": {"token": token}},
     }
 
 
 def _tag(service: catalog.Service) -> dict:
+    if service is catalog.OWN:
+        return {"name": service.key, "description": "What OpenStack has not."}
     said = f"{service.name.capitalize()}'s API"
     if versions := microversions.RANGES.get(service.key):
         said += (

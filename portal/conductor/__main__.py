@@ -10,7 +10,7 @@ import redis
 from sqlalchemy.exc import DBAPIError
 
 from portal import config, db, garbage
-from portal.conductor import clock_set, drift, housekeeping, outbox, tick
+from portal.conductor import clock_set, drift, housekeeping, news, outbox, tick
 from portal.conductor.ear import Ear
 from portal.conductor.lead import Leader
 from portal.conductor.questions import Questions
@@ -83,6 +83,7 @@ class Conductor:
         if moment - self._sealed_at >= SEAL_SECONDS:
             self._sealed_at = moment
             seals.seal()
+        news.tell(self._wire)
         if moment - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = moment
             housekeeping.tidy()

@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select
 
 from portal.db import now, session, transaction
 from portal.models import Outcome, Task, TaskLine
-from portal.services import idempotency, seals, sessions, tokens
+from portal.services import events, idempotency, seals, sessions, tokens
 
 HELD_KEPT = timedelta(hours=1)  # a table that was sent by itself and is held
 FAILED_KEPT = timedelta(days=1)  # one that could not be
@@ -17,11 +17,15 @@ MOST_AT_A_TIME = 2000
 
 def tidy() -> None:
     """Keys of forms that work no more, sessions and tokens that have ended by their age, and
-    tables that were sent by themselves are gone. Every entry of the record is sealed."""
+    tables that were sent by themselves are gone, and events of long ago. Every entry of the record
+    is sealed, and has its place among the events."""
     while seals.seal(everything=True):
+        continue
+    while events.number(everything=True):
         continue
     tasks = _tables_sent()
     with transaction():
+        events.forget()
         idempotency.forget()
         sessions.forget()
         tokens.forget()

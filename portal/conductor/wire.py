@@ -103,6 +103,11 @@ class Wire:
         """Return when somebody rings, or after `timeout_seconds`."""
         self._redis.brpop([wire.BELL], timeout=timeout_seconds)
 
+    def announce(self, ids: Iterable[uuid.UUID]) -> None:
+        """Whoever waits for news of these hears that there is some. Who does not hear it looks by
+        itself."""
+        self._redis.publish(wire.NEWS, " ".join(sorted(each.hex for each in ids)))
+
     def send(self, messages: Iterable[Message]) -> None:
         """The jobs lie in the hosts' queues."""
         by_queue: dict[tuple[str, str], list[Message]] = {}

@@ -3,6 +3,7 @@
 from portal.models.activity import Activity, Idempotency, Seal
 from portal.models.aggregate import Aggregate, AggregateHost
 from portal.models.boot_log import BootLog
+from portal.models.event import Event, EventKind
 from portal.models.host import Claim, Host, Resource
 from portal.models.identity import (
     Domain,
@@ -45,6 +46,8 @@ __all__ = [
     "BootLog",
     "Claim",
     "Domain",
+    "Event",
+    "EventKind",
     "FixedIp",
     "Flavor",
     "Group",

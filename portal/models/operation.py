@@ -61,6 +61,7 @@ class Operation(Base):
         Index("ix_operations_project_id", "project_id", "created_at", "id"),
         Index("ix_operations_target_id", "target_id", "created_at"),
         Index("ix_operations_created_at", "created_at", "id"),
+        Index("ix_operations_finished_at", "finished_at"),
     )
 
     action: Mapped[str] = mapped_column(String(32))

@@ -20,6 +20,7 @@ from portal.errors import (
 )
 from portal.pages import remember_refusal
 from portal.services import names
+from portal.services.events import Forgotten
 
 HEADLINES = {  # the special before the general
     OverQuota: "The quota does not allow it",
@@ -30,6 +31,7 @@ HEADLINES = {  # the special before the general
     Forbidden: "You may not do this",
     NotFound: "It is not there",
     Ambiguous: "Several bear this name",
+    Forgotten: "It is not known any more",
     Conflict: "Not in its present state",
     Refused: "It was not done",
 }

@@ -24,6 +24,18 @@ TOPICS = {  # as its URL names it: title, what it is about, template
     ),
 }
 
+FOLLOW = """\
+import os, requests
+
+url = os.environ["PORTICO_URL"] + "/portico/v1/events"
+headers = {"X-Auth-Token": os.environ["TOKEN"]}
+query = {"after": requests.get(url, headers=headers).json()["after"], "wait": 30}
+while answer := requests.get(url, headers=headers, params=query):
+    for event in answer.json()["events"]:
+        what = event[event["type"]]
+        print(event["at"], what["action"], what["target_name"], flush=True)
+    query["after"] = answer.json()["after"]
+"""
 SERVED = "portico reference"  # in `app.extensions`: what the API serves, read off its routes
 
 pages = Blueprint("help", __name__, url_prefix="/help")
@@ -59,6 +71,7 @@ def show(topic):
         title=title,
         about=about,
         settings=config.current(),
+        example=FOLLOW,
         changes=[
             {"action": f"{noun}:{action}", "deadline": change.deadline}
             for (noun, action), change in CHANGES.items()

@@ -7,7 +7,8 @@ longer: an upload, which is read while it comes, at a least rate; an answer that
 what is held back for one client; and a console. Uploads and consoles have places of their own.
 
 Whoever is too slow is cut off. Where there are more connections than may be, the address that has
-most of them gives up its oldest. Health has a thread of its own.
+most of them gives up its oldest. Health has a thread of its own. Who waits for news waits with the
+loop (`waiting`).
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders, LimitReq
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from portal import config
-from portal.server import arrivals, outlets
+from portal.server import arrivals, outlets, waiting
 from portal.server.arrivals import Arrival, State
 
 BODY_RATE = 16_384  # bytes a second: the slowest body that is waited for
@@ -42,12 +43,19 @@ class Connection(TConn):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.parser = http.get_parser(self.cfg, self.sock, self.client)
-        self.parser.unreader = outlets.Paced(self.sock)
+        self.read_anew()
         self.initialized = self.data_ready = True  # gunicorn's own ways of waiting are not used
         self.arrival = Arrival()
         self.deadline = 0.0
         self.address = self.client[0] if isinstance(self.client, tuple) else ""
+        self.spot: waiting.Spot | None = None  # of a request that may wait, or does
+
+    def read_anew(self) -> bytes:
+        """The parser knows nothing of what it has read. Returns what it had not read yet."""
+        ahead = self.parser.unreader.take_buffered() if self.parser else b""
+        self.parser = http.get_parser(self.cfg, self.sock, self.client)
+        self.parser.unreader = outlets.Paced(self.sock)
+        return ahead or b""
 
 
 class Worker(ThreadWorker):
@@ -75,7 +83,10 @@ class Worker(ThreadWorker):
     def load_wsgi(self):
         super().load_wsgi()
         self.patience = config.current().client_seconds
-        self.wsgi = outlets.with_judged_bodies(self.wsgi)
+        self.wsgi = waiting.with_spots(outlets.with_judged_bodies(self.wsgi))
+        self.news = waiting.News(
+            config.current().redis, lambda those: self.method_queue.defer(self._tell, those)
+        )
 
     # A connection's life: accept, arrive, (a thread), leave, and arrive again or part.
 
@@ -130,10 +141,18 @@ class Worker(ThreadWorker):
                 self.enqueue_req(conn)
 
     def enqueue_req(self, conn):
-        conn.parser.unreader.unread(bytes(conn.arrival.data))
+        came, path = bytes(conn.arrival.data), conn.arrival.path
         conn.streamed = conn.arrival.state is State.STREAMED
-        pool = self.health if conn.arrival.path == HEALTH else self.tpool
+        conn.spot = waiting.Spot(came) if path == waiting.PATH and not conn.streamed else None
         conn.arrival = Arrival()
+        self._give(conn, came, self.health if path == HEALTH else self.tpool)
+
+    def _give(self, conn: Connection, came: bytes, pool: futures.Executor) -> None:
+        """A thread has the request that these bytes are."""
+        conn.sock.spot = conn.spot
+        if conn.spot:
+            conn.spot.heard = self.news.number
+        conn.parser.unreader.unread(came)
         future = pool.submit(self.handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
@@ -146,6 +165,9 @@ class Worker(ThreadWorker):
 
     def finish_request(self, conn, fs):
         """The thread is done with it; what the client has not taken yet is given to it here."""
+        if not fs.cancelled() and isinstance(fs.exception(), waiting.Parked):
+            return self._park(conn)
+        conn.spot = None
         keep = not fs.cancelled() and fs.exception() is None and bool(fs.result())
         try:
             conn.sock.setblocking(False)
@@ -157,6 +179,7 @@ class Worker(ThreadWorker):
             self._hold_no_more_than(HELD_MOST)
         else:
             self._part_or_keep(conn, keep)
+        return None
 
     def _leave(self, conn: Connection, *, keep: bool) -> None:
         try:
@@ -205,6 +228,44 @@ class Worker(ThreadWorker):
         self.nr_conns -= 1
         util.close(conn.sock)
 
+    # Who waits for news
+
+    def _park(self, conn: Connection) -> None:
+        """The request waits, unless there has been news since it was asked."""
+        spot = conn.spot
+        spot.ahead[:] = conn.read_anew()
+        self.news.begin()
+        self._wait(conn, selectors.EVENT_READ, spot.until - time.monotonic(), self._take_ahead)
+        if self.news.since(spot.heard, spot.news_of):
+            return self._ask_again(conn)
+        mine = [each for each in self.waiting if each.spot and each.spot.account == spot.account]
+        if len(mine) > waiting.MOST_PER_ACCOUNT:
+            self._ask_again(mine[0], last=True)
+        return None
+
+    def _tell(self, those: set[str] | None) -> None:
+        for conn in list(self.waiting):
+            if conn.spot and (those is None or conn.spot.news_of in those):
+                self._ask_again(conn)
+
+    def _ask_again(self, conn: Connection, *, last: bool = False) -> None:
+        """A thread has it once more; with `last` it is answered, whatever is found."""
+        self._leave_waiting(conn)
+        conn.spot.last = last
+        self._give(conn, conn.spot.request + conn.spot.ahead, self.tpool)
+
+    def _take_ahead(self, conn: Connection) -> None:
+        """A client that is gone waits no longer; what it sends meanwhile is its next request."""
+        try:
+            came = conn.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            came = b""
+        conn.spot.ahead += came
+        if not came or len(conn.spot.ahead) > READ_BYTES:
+            self._end(conn)
+
     # Answers that the server itself gives
 
     def _refuse(self, conn: Connection, error: Exception) -> None:
@@ -241,6 +302,10 @@ class Worker(ThreadWorker):
             return
         self.look_at = moment + LOOK_SECONDS
         for conn in list(self.waiting):
+            if conn.spot and not force:
+                if moment >= conn.deadline or not self.alive:
+                    self._ask_again(conn, last=True)
+                continue
             idle = not conn.arrival.data and not conn.sock.unsent
             if force or moment >= conn.deadline or (idle and not self.alive):
                 if conn.arrival.data and not force:

@@ -158,6 +158,19 @@ def of_target(actor: Actor, project_id: uuid.UUID, target_id: uuid.UUID) -> list
     return _as_seen_by(actor, project_id, list(rows))
 
 
+def of_ids(
+    actor: Actor, project_id: uuid.UUID, ids: Iterable[uuid.UUID]
+) -> dict[uuid.UUID, Activity]:
+    """The project's entries of these ids that concern others too, by their ids, without the names
+    of images that are private to somebody else."""
+    rows = session.scalars(
+        select(Activity)
+        .where(Activity.id.in_(ids), Activity.project_id == project_id, _CONCERNS_OTHERS)
+        .options(*PEOPLE)
+    )
+    return {row.id: row for row in _as_seen_by(actor, project_id, list(rows))}
+
+
 def listed(
     actor: Actor, wanted: Query, *, project_id: uuid.UUID | None = None
 ) -> tuple[list[Activity], int]:

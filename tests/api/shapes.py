@@ -64,4 +64,5 @@ READERS = {
     "network": _network,
     "image": _image,
     "volume": _compute,
+    "portico": _identity,
 }

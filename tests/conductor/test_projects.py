@@ -33,7 +33,7 @@ from tests.conductor.test_two import Killed, Watched, kill
 from tests.crowd import at_once
 from tests.services.test_images import files, upload
 
-RECORD = {"activities", "operations"}  # what goes on naming a project that is gone
+RECORD = {"activities", "events", "operations"}  # what goes on naming a project that is gone
 HELD = ("guest", "disk", "network")  # what hosts hold for a project
 
 

@@ -1,0 +1,1 @@
+"""What OpenStack has not: below /portico."""
