@@ -182,7 +182,11 @@ def transaction() -> Iterator[None]:
         try:
             if session.get_bind().dialect.name == "sqlite":
                 session.execute(text("BEGIN IMMEDIATE"))
+            check = session.info.pop("guard", None)
+            confirm = check() if check else None
             yield
+            if confirm is not None:
+                confirm()
             session.commit()
         except BaseException as error:
             session.rollback()
@@ -323,6 +327,17 @@ def upsert(model: type[Base], keys: list[dict], values: dict) -> None:
     changed = {**values, "updated_at": now()}
     statement = dialect.insert(model).on_conflict_do_update(index_elements=[*keys[0]], set_=changed)
     session.execute(statement, rows)
+
+
+def guard(check: Callable[[], Callable[[], None]]) -> None:
+    """Have `check` called once, at the beginning of the next transaction of this thread's session,
+    and what it returns at its end. If that raises, nothing was changed."""
+    session.info["guard"] = check
+
+
+def unguard() -> None:
+    """What was to be checked is not."""
+    session.info.pop("guard", None)
 
 
 def after_commit(call: Callable[[], None]) -> None:

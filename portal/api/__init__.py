@@ -19,10 +19,11 @@ from flask import Blueprint, Flask, g, request
 from werkzeug.exceptions import HTTPException
 
 from portal import doors
-from portal.api import catalog, faults, microversions, pace, wire
+from portal.api import catalog, faults, microversions, pace, preconditions, wire
 from portal.api.reference import REFERENCE, Reference
 from portal.api.routes import Routes
 from portal.auth import tokens
+from portal.db import unguard
 from portal.errors import Refused
 from portal.services.activities import record_refusal
 
@@ -87,6 +88,7 @@ def _door(key: str, found: list[Routes]) -> Blueprint:
     door.before_request(_let_nobody_else_in)
     door.before_request(pace.keep)
     door.before_request(_agree)
+    door.before_request(preconditions.heed)
     door.after_request(_headers)
     for kind in (faults.Fault, Refused, HTTPException, Exception):
         door.register_error_handler(kind, _failed)
@@ -108,6 +110,7 @@ def _agree() -> None:
 
 
 def _failed(error: Exception):
+    unguard()
     if isinstance(error, Refused):
         _remember(error)
     return faults.answer(error, _service())
@@ -136,6 +139,7 @@ def _headers(response):
         headers["X-Compute-Request-Id"] = g.request_id
     response.vary.add("X-Auth-Token")
     pace.tell(response)
+    preconditions.tell(response)
     if _service() in microversions.RANGES:
         microversions.echo(_service(), response)
     return response

@@ -114,6 +114,7 @@ NETWORK_NAMES = {
     405: "HTTPMethodNotAllowed",
     406: "HTTPNotAcceptable",
     409: "Conflict",
+    412: "HTTPPreconditionFailed",
     413: "HTTPRequestEntityTooLarge",
     415: "HTTPUnsupportedMediaType",
     429: "HTTPTooManyRequests",

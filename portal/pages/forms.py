@@ -21,6 +21,7 @@ from portal.errors import (
 from portal.pages import remember_refusal
 from portal.services import names
 from portal.services.events import Forgotten
+from portal.services.marks import Changed
 
 HEADLINES = {  # the special before the general
     OverQuota: "The quota does not allow it",
@@ -31,6 +32,7 @@ HEADLINES = {  # the special before the general
     Forbidden: "You may not do this",
     NotFound: "It is not there",
     Ambiguous: "Several bear this name",
+    Changed: "Somebody was quicker",
     Forgotten: "It is not known any more",
     Conflict: "Not in its present state",
     Refused: "It was not done",

@@ -10,6 +10,7 @@ COMPUTE = {
     405: "badMethod",
     406: "computeFault",
     409: "conflictingRequest",
+    412: "computeFault",
     413: "overLimit",
     415: "badMediaType",
     429: "overLimit",
