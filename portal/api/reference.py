@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from flask import Flask, g
@@ -135,8 +136,14 @@ def _bodies(service: str, called: list, view: Callable) -> Iterator[dict]:
 
 def _document(routes: list[Served], url: str) -> dict:
     paths: dict[str, dict] = {}
+    names = Counter()
     for each in routes:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+        operation = _operation(each)
+        name = operation["operationId"]
+        names[name] += 1
+        if names[name] > 1:  # a view may serve several paths
+            operation["operationId"] = f"{name}.{names[name]}"
+        paths.setdefault(each.path, {})[each.method.lower()] = operation
     token = {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
     return {
         "openapi": "3.1.1",

@@ -83,8 +83,8 @@ def _followed(function: Callable, called: ast.expr) -> list[Callable]:
             return []
     module = getattr(found, "__module__", None) or ""
     in_service = module.startswith(PACKAGE) and "." in module.removeprefix(PACKAGE)
-    found = inspect.unwrap(found) if callable(found) else None
-    return [found] if in_service and inspect.isfunction(found) else []
+    found = inspect.unwrap(found) if in_service and callable(found) else None
+    return [found] if inspect.isfunction(found) else []
 
 
 def _definition(function: Callable) -> ast.AST:
