@@ -114,24 +114,32 @@ def _told(app: Flask, rule: Rule, method: str, *, is_open: bool) -> Served:
     )
 
 
-def _bodies(service: str, called: list, view: Callable) -> Iterator[dict]:
-    """What is read at the newest version; what a route says of itself, where a body is judged by
-    more than one schema."""
+def _bodies(service: str, called: list, view: Callable) -> list[dict]:
+    """What is read at the newest version, and then at the oldest, where that differs; what a route
+    says of itself, where a body is judged by more than one schema."""
     declared = getattr(view, "body", None)
     if declared is not None:
-        yield declared() if callable(declared) else declared
-        return
+        return [declared() if callable(declared) else declared]
     if not any(name == "bodies.read" for _, name, _ in called):
-        return
+        return []
+    served = microversions.RANGES.get(service)
+    found: list[dict] = []
     before = g.get("version")
-    g.version = microversions.RANGES[service].most if service in microversions.RANGES else None
     try:
-        for function, name, node in called:
-            given = {"bodies.read": node.args[:1], "schemas.mistake": node.args[1:2]}.get(name, ())
-            for expression in given:
-                yield from sources.values(function, expression)
+        for g.version in (served.most, served.least) if served else (None,):
+            for schema in _read(called):
+                if schema not in found:
+                    found.append(schema)
     finally:
         g.version = before
+    return found
+
+
+def _read(called: list) -> Iterator[dict]:
+    for function, name, node in called:
+        given = {"bodies.read": node.args[:1], "schemas.mistake": node.args[1:2]}.get(name, ())
+        for expression in given:
+            yield from sources.values(function, expression)
 
 
 def _document(routes: list[Served], url: str) -> dict:
@@ -166,7 +174,8 @@ def _tag(service: catalog.Service) -> dict:
     if versions := microversions.RANGES.get(service.key):
         said += (
             f", at microversions {versions.least} to {versions.most}: ask for one by the header "
-            f"{microversions.HEADER}. Bodies are described as of {versions.most}"
+            f"{microversions.HEADER}. Bodies are described as of {versions.most}, "
+            "and, where they differ, as of the oldest"
         )
     return {"name": service.key, "description": f"{said}."}
 

@@ -65,9 +65,10 @@ def _known(function: Callable, expression: ast.expr) -> dict:
             for each in ast.walk(_definition(function))
             if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name
         ]
-        if len(given) != 1:
+        meant = [value for each in given[:1] for value in values(function, each)]
+        if len(given) != 1 or not meant:
             raise LookupError(name)
-        [found[name]] = values(function, given[0])
+        found[name] = meant[-1]
     return found
 
 

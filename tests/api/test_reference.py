@@ -35,9 +35,9 @@ def _parts(rule) -> list[tuple[bool, str]]:
 
 def test_every_route_is_in_the_document_once_and_nothing_else_is(house, document):
     served = {(each.method, path_of(each)) for each in routes(house.app, of_api=True)}
-    assert sorted(served) == sorted(operations(document))
+    assert served == operations(document).keys()
     ids = [each["operationId"] for each in operations(document).values()]
-    assert len(set(ids)) == len(ids) == len(served)
+    assert len(set(ids)) == len(ids)
 
 
 def test_every_route_is_told_in_one_sentence(house, document):
@@ -53,7 +53,7 @@ def test_whoever_reads_a_body_says_how_it_looks(house, document):
     told = operations(document)
     for route in routes(house.app, of_api=True):
         body = told[route.method, path_of(route)].get("requestBody")
-        assert bool(body) == (route.endpoint in BODIES), (
+        assert body or route.endpoint not in BODIES, (
             f"{route.endpoint}: give bodies.read what is known before the request, or the route "
             "its body="
         )

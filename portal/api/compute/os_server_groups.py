@@ -44,7 +44,7 @@ def index():
     return jsonify(server_groups=_all(groups[offset:]))
 
 
-@routes.post("", body=lambda: {"anyOf": [_schema(RULES), _schema((2, 1))]})
+@routes.post("")
 def create():
     wish = bodies.read(_schema(microversions.agreed()))["server_group"]
     most = wish.get("rules", {}).get("max_server_per_host", 1)

@@ -17,7 +17,7 @@ TERRAFORM_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """The same thing said in three ways, and what none of them can say."""
+    """What is said in three ways, and what none of them can say."""
 
     command: str
     request: str
