@@ -25,9 +25,19 @@ from portal.models import (
     Scope,
     Visibility,
 )
-from portal.services import deletions, images, instances, networks, projects, quotas, strangers
+from portal.services import (
+    deletions,
+    images,
+    instances,
+    networks,
+    placement_groups,
+    projects,
+    quotas,
+    strangers,
+)
 from portal.services.images import store
 from portal.services.instances import boot_logs
+from portal.services.placement_groups import NewPlacementGroup
 from tests.cloud import host_row
 from tests.conductor.test_two import Killed, Watched, kill
 from tests.crowd import at_once
@@ -76,7 +86,12 @@ def furnished(cloud) -> Project:
     red, alice = cloud.project(), cloud.actor("alice")
     back = networks.create(alice, red.id, "back", "10.9.0.0/24", nat=False)
     group = (cloud.default_group(),)
-    made = [cloud.running(f"web-{number}", group_ids=group) for number in range(3)]
+    new = NewPlacementGroup(name="web", policy="soft-anti-affinity")
+    apart = placement_groups.create(alice, red.id, new).id
+    made = [
+        cloud.running(f"web-{number}", group_ids=group, placement_group_id=apart)
+        for number in range(3)
+    ]
     cloud.running("db", network_id=back.id)
     instances.stop(alice, red.id, made[0].id)
     upload(cloud, "golden")
