@@ -381,12 +381,13 @@ def _summary(project_id, form: InstanceForm, menu=None) -> dict:
         "disk_gib": count * flavor.disk_gib if flavor else 0,
     }
     image = chosen["image"]
+    rules = catalog.rules(current_user.actor, project_id, wish.zone, wish.placement_group_id)
     return {
         "chosen": chosen,
         "amounts": amounts,
         "count": count,
         "usage": menu.usage,
         "wish": wish,
-        "fit": catalog.fit(menu, flavor, count) if flavor and count else None,
+        "fit": catalog.fit(menu, flavor, count, rules) if flavor and count else None,
         "misfit": instances.misfit(flavor, image) if flavor and image else None,
     }

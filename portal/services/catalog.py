@@ -1,5 +1,6 @@
 """What there is to choose from when an instance is created."""
 
+import contextlib
 import dataclasses
 import re
 import uuid
@@ -7,6 +8,7 @@ import uuid
 from sqlalchemy import select
 
 from portal.db import session
+from portal.errors import Refused
 from portal.models import (
     Flavor,
     Image,
@@ -27,6 +29,7 @@ from portal.services import (
     quotas,
     security_groups,
 )
+from portal.services.placement_rules import NONE, Rules
 from portal.services.quotas import Usage
 
 
@@ -92,14 +95,17 @@ class Fit:
         return f"All {self.words}." if self.whole else f"{self.words[0].upper()}{self.words[1:]}."
 
 
-def fit(menu: Menu, flavor: Flavor, count: int) -> Fit:
-    """How many of `count` instances of this size the quota and the hosts have room for."""
+def fit(menu: Menu, flavor: Flavor, count: int, rules: Rules = NONE) -> Fit:
+    """How many of `count` instances of this size the quota and the hosts that keep `rules` have
+    room for."""
     takes = {name: amount for name, amount in _counted(flavor).items() if amount}
     short = min(takes, key=lambda name: menu.usage[name].left // takes[name])
     allowed = min(count, menu.usage[short].left // takes[short])
-    placed = placement.fitting(placement.amounts_of(flavor), allowed) if allowed else 0
+    placed = placement.fitting(placement.amounts_of(flavor), allowed, rules) if allowed else 0
     if placed < allowed:
-        return Fit(count, placed, f"no host has room for {'more' if placed else 'it'}")
+        head = str(rules.head or "")
+        none = f"{head[0].lower()}{head[1:]}" if head else "no host has room"
+        return Fit(count, placed, f"{none} for {'more' if placed else 'it'}")
     return Fit(count, placed, _left(menu.usage[short], takes[short]))
 
 
@@ -111,6 +117,14 @@ def _left(usage: Usage, each: int) -> str:
         return f"the quota has {said(usage.left)} of {resource.words} left, each takes {said(each)}"
     takes = f", each takes {each}" if each > 1 else ""
     return f"the quota has {usage.left} {resource.words} left{takes}"
+
+
+def rules(actor: Actor, project_id: uuid.UUID, zone: str, group_id: uuid.UUID | None) -> Rules:
+    """What a form says of hosts beside room, as far as that can be: what cannot is said when it is
+    sent."""
+    with contextlib.suppress(Refused):
+        return placement_rules.of_wish(actor, project_id, zone=zone, group_id=group_id, count=0)
+    return NONE
 
 
 def preferred(actor: Actor, project_id: uuid.UUID, offered: list[Image]) -> Image | None:

@@ -84,10 +84,10 @@ def amounts_of(flavor: Flavor) -> dict[Resource, int]:
     }
 
 
-def fitting(wanted: dict[Resource, int], count: int) -> int:
+def fitting(wanted: dict[Resource, int], count: int, rules: Rules = NONE) -> int:
     """How many of `count` the hosts have room for at this moment. Nothing is claimed."""
     hosts = session.scalars(_hosts()).all()
-    return len(_spread(hosts, room_of(hosts), wanted, count, NONE)[0])
+    return len(_spread(hosts, room_of(hosts), wanted, count, rules)[0])
 
 
 def fits(fitting: int, count: int) -> str:

@@ -100,7 +100,7 @@ class Rules:
             name = self.members.group.name
             return Sentence("The host of the group {group} has no room", group=name)
         if self.host:
-            return Sentence("The host {host} cannot take it", host=self.host)
+            return Sentence("The host {host} has no room", host=self.host)
         if self.zone:
             return Sentence("No host in the zone {zone} has room", zone=self.zone)
         return None

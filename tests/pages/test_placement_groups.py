@@ -90,6 +90,18 @@ def test_an_instance_is_made_in_the_zone_and_the_group_that_were_chosen(
     assert "<span>east</span>" in alice.open(answer.location).text
 
 
+def test_whether_it_fits_is_said_of_the_group_that_was_chosen(alice, red, cloud, make):
+    group = make("anti-affinity")
+    cloud.running(placement_group_id=group.id)
+    form = f"{red}/instances/new"
+    answers = alice.fields(form) | {"count": ["1"]}
+    page = alice.send(f"{form}/summary", answers, page=form).text
+    assert "fits now" in page
+    answers |= {"placement_group_id": [str(group.id)]}
+    page = alice.send(f"{form}/summary", answers, page=form).text
+    assert "It does not fit now: no host without another of the group db has room for it." in page
+
+
 def test_what_no_host_can_take_is_said_on_the_form(alice, red, cloud, make):
     group = make("anti-affinity")
     cloud.running(placement_group_id=group.id)
