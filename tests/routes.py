@@ -41,7 +41,7 @@ from portal.models import (
     User,
     Visibility,
 )
-from portal.services import instances, networks
+from portal.services import instances, networks, security_groups
 from portal.services.images import store
 from tests.cloud import Cloud
 
@@ -55,7 +55,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "network_id": lambda cloud, project: _named(Network, f"of-{project.name}"),
     "subnet_id": lambda cloud, project: _on(Subnet, project),
     "port_id": lambda cloud, project: _on(Port, project),
-    "security_group_id": lambda cloud, project: _first(SecurityGroup, project),
+    "security_group_id": lambda cloud, project: _named(SecurityGroup, f"of-{project.name}"),
     "rule_id": lambda cloud, project: _rule(project),
     "alias": lambda cloud, project: "quotas",
     "key_pair_id": lambda cloud, project: _named(KeyPair, f"of-{project.name}"),
@@ -187,6 +187,7 @@ def furnish(cloud: Cloud) -> Cloud:
         label = f"of-{name}"
         instances.create(actor, cloud.new_instance(label, name))
         networks.create(actor, project.id, label, f"10.8.{number}.0/24", nat=True)
+        security_groups.create(actor, project.id, label)
         with transaction():
             members = [session.get_one(User, cloud.actor(MEMBERS[name]).user_id)]
             held = [RoleAssignment(project_id=project.id, role=Role.READER)]

@@ -36,6 +36,7 @@ OURS = {  # what the record calls what has another name here
     "os_aggregates": "aggregates",
     "servers_remote_consoles": "consoles",
     "servers_tags": "instances",
+    "os_quota_sets": "quotas",
     "os_security_groups": "security_groups",
     "os_security_group_rules": "security_group_rules",
     "os_keypairs": "key_pairs",

@@ -109,6 +109,7 @@ WHOLE = {  # where verb and noun do not make the sentence
     "projects:retry": ("Tried again to delete project", "Try again to delete project"),
     "projects:take_role": ("Took a role in project", "Take a role in project"),
     "quotas:change": ("Changed the quota of project", "Change the quota of project"),
+    "quotas:reset": ("Reset the quota of project", "Reset the quota of project"),
     "sessions:revoke": ("Signed out everywhere", "Was not signed out"),
     "sessions:sign_in": ("Signed in", "Was not let in"),
     "sessions:sign_out": ("Signed out", "Was not signed out"),

@@ -3,8 +3,9 @@ counter, so it cannot drift."""
 
 import dataclasses
 import uuid
+from collections.abc import Collection
 
-from sqlalchemy import Row, Select, Uuid, bindparam, func, select, true
+from sqlalchemy import Row, Select, Uuid, bindparam, delete, func, select, true
 
 from portal import config, db
 from portal.db import session, transaction
@@ -162,8 +163,11 @@ def check_image(project_id: uuid.UUID, size_bytes: int, *, images: int = 1) -> N
     check(project_id, images=images, image_gib=gib)
 
 
-def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
-    """The project has these limits from now on, whatever it uses already; NO_LIMIT is none."""
+def change(
+    actor: Actor, project_id: uuid.UUID, limits: dict[str, int], *, forced: bool = True
+) -> None:
+    """The project has these limits from now on, whatever it uses already; NO_LIMIT is none. Raises
+    Refused, unless it is `forced`, for less than it uses."""
     authorize(actor, "quotas:change")
     if unknown := limits.keys() - RESOURCES.keys():
         raise Refused("There is no quota for {unknown:list}.", unknown=sorted(unknown))
@@ -182,12 +186,43 @@ def change(actor: Actor, project_id: uuid.UUID, limits: dict[str, int]) -> None:
             row.resource: row
             for row in session.scalars(select(Quota).where(Quota.project_id == project_id))
         }
+        if not forced:
+            lock(project_id)
+            _refuse_less(usage(project_id), limits)
         before = {name: row.limit for name, row in rows.items()}
         for name, limit in limits.items():
             row = rows.get(name) or Quota(project_id=project_id, resource=name)
             row.limit = limit
             session.add(row)
         activities.record(actor, "quotas:change", project, before=before, after=limits)
+
+
+def reset(actor: Actor, project_id: uuid.UUID, names: Collection[str]) -> None:
+    """The limits of the project of these names are those of the settings. Raises NotFound."""
+    authorize(actor, "quotas:change")
+    with transaction():
+        project = session.get(Project, project_id)
+        if project is None or project.deletion_asked_at:
+            raise NotFound("There is no such project, or it is being deleted.")
+        own = (Quota.project_id == project_id, Quota.resource.in_(names))
+        rows = session.execute(select(Quota.resource, Quota.limit).where(*own))
+        before = dict(map(tuple, rows))
+        session.execute(delete(Quota).where(*own))
+        activities.record(actor, "quotas:reset", project, before=before)
+
+
+def _refuse_less(standing: dict[str, Usage], limits: dict[str, int]) -> None:
+    for name, limit in limits.items():
+        used = standing[name].used
+        if NO_LIMIT < limit < used:
+            raise Refused(
+                "Quota limit {limit} for {resource} must be greater than or equal to already used "
+                "and reserved {used}.",
+                limit=limit,
+                resource=standing[name].resource.words,
+                used=used,
+                field=name,
+            )
 
 
 def _image_bytes(project_id: uuid.UUID) -> int:

@@ -71,6 +71,7 @@ BODIES = {
     "compute.servers_remote_consoles.create": {
         "remote_console": {"protocol": "vnc", "type": "novnc"}
     },
+    "compute.os_quota_sets.change": {"quota_set": {"instances": 10}},
     "compute.os_security_groups.create": {"security_group": {"name": "web", "description": ""}},
     "compute.os_security_groups.change": {"security_group": {"name": "web", "description": ""}},
     "compute.os_security_group_rules.create": lambda: {
