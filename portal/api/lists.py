@@ -38,7 +38,7 @@ def flag(value: str) -> bool:
 def moment(value: str) -> datetime:
     """A moment; one that says no zone is in UTC. Raises Fault."""
     try:
-        found = datetime.fromisoformat(value.replace(" ", "+"))
+        found = datetime.fromisoformat(value if ":" in value[11:16] else value.replace(" ", "+"))
     except ValueError:
         raise faults.bad(f"{value[:80]!r} is no moment: 2026-01-01T00:00:00Z.") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

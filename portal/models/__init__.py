@@ -35,6 +35,7 @@ from portal.models.scope import Scope
 from portal.models.status import ImageStatus, Power, ProjectStatus, Status, Tone
 from portal.models.task import Task, TaskLine
 from portal.models.token import AccessKey, ApplicationCredential, Token
+from portal.models.usage import UsageInterval
 
 __all__ = [
     "Acceptance",
@@ -85,6 +86,7 @@ __all__ = [
     "TaskLine",
     "Token",
     "Tone",
+    "UsageInterval",
     "User",
     "Visibility",
     "held_by",

@@ -38,6 +38,7 @@ from portal.models import (
     SecurityGroup,
     SecurityGroupRule,
     Token,
+    UsageInterval,
     User,
 )
 from portal.policies import Actor, authorize
@@ -50,16 +51,8 @@ from portal.services.operations import Part, open_operation, supersede, table_pa
 SHOWN = 20  # of the things that stand against it
 AWAITED = (Instance, Network)  # what hosts may hold
 ROWS = (  # go with the project's end
-    *(
-        Token,
-        ApplicationCredential,
-        AccessKey,
-        SecurityGroup,
-        Quota,
-        Idempotency,
-        RoleAssignment,
-        Instance,
-    ),
+    *(Token, ApplicationCredential, AccessKey, SecurityGroup, Quota, Idempotency),
+    *(RoleAssignment, UsageInterval, Instance),
     PlacementGroup,  # after the instances that are in it
     ImageMember,
 )

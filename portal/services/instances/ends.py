@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from portal.db import now, session
 from portal.models import Claim, FixedIp, Instance, Operation, Outcome, Port, Power
 from portal.models.port import port_groups
+from portal.services import usage
 from portal.services.instances import boot_logs
 
 STAYS_OFF = timedelta(minutes=1)  # before a guest that shut itself down is believed
@@ -27,8 +28,9 @@ def ended(changes: Iterable[tuple[Instance, Operation]]) -> None:
             instance.fault = ""
             if instance.launched_at is None:
                 instance.launched_at = now()
-                launched.append(instance.id)
-    boot_logs.want(launched, after=boot_logs.BOOTED)
+                launched.append(instance)
+    usage.begin(launched)
+    boot_logs.want([each.id for each in launched], after=boot_logs.BOOTED)
 
 
 def went_down(instances: Collection[Instance]) -> None:
@@ -81,6 +83,7 @@ def bury(instance: Instance) -> None:
     session.execute(delete(Port).where(Port.owner_id == instance.id))
     session.execute(delete(Claim).where(Claim.holder_id == instance.id))
     boot_logs.forget(instance.id)
+    usage.end(instance.id)
 
 
 def _heeds_what_was_taken_back(instance: Instance) -> bool:
