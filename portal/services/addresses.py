@@ -122,11 +122,31 @@ def place(subnet: Subnet, address: str, mac: str) -> Place:
     return Place(subnet, _number(subnet, address), address, mac)
 
 
+def refuse_taken(place: Place, *, also: Collection[str] = ()) -> None:
+    """Return when a port may have the place, and `also` has not its address. Raises Refused. Call
+    it under the lock of the network's project."""
+    held = select(FixedIp.id).where(
+        FixedIp.subnet_id == place.subnet.id, FixedIp.number == place.number
+    )
+    kept = place.number in _kept(place.subnet) or place.address in also
+    if kept or session.scalar(held) is not None:
+        raise Refused(
+            "{address} is taken. Choose another address, or none.",
+            address=place.address,
+            field="address",
+        )
+
+
 def write_ports(
-    network: Network, owners: list, places: list[Place], group_ids: list[uuid.UUID]
+    network: Network,
+    owners: list,
+    places: list[Place],
+    group_ids: list[uuid.UUID],
+    *,
+    named: bool = True,
 ) -> None:
     """Each of the owners, which may be of any noun that has a hostname, has its place on `network`,
-    in these groups, and is found there by that name."""
+    in these groups, and, if it shall be `named`, is found there by that name."""
     ports = [
         {
             "id": uuid.uuid4(),
@@ -134,7 +154,7 @@ def write_ports(
             "owner_type": owner.__tablename__,
             "owner_id": owner.id,
             "mac": each.mac,
-            "dns_name": owner.hostname,
+            "dns_name": owner.hostname if named else "",
         }
         for owner, each in zip(owners, places, strict=True)
     ]

@@ -31,7 +31,7 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
         "members",
     },  # what was deleted
     "instance.intent": deeds.UNSAID,
-    "[_told(parts, each.address) for each in places]": {
+    "[_told(parts, seats, number) for number in range(len(instances))]": {
         *("flavor", "image", "network", "address", "groups", "key")
     },
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),

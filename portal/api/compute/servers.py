@@ -14,6 +14,7 @@ from portal.auth import tokens
 from portal.services import flavors, instances
 from portal.services.details import Details
 from portal.services.instances import NewInstance, named
+from portal.services.instances.nics import Nic
 
 NAME = schemas.text(1)
 COUNT = {"type": ["integer", "string"], "pattern": "^[1-9][0-9]{0,3}$", "minimum": 1}
@@ -22,7 +23,12 @@ METADATA = {
     "propertyNames": schemas.text(1),
     "additionalProperties": schemas.text(),
 }
-NETWORKS = {"type": "array", "items": schemas.fields({"uuid": schemas.ID})}
+NETWORKS = {
+    "type": "array",
+    "items": schemas.fields(
+        uuid=schemas.ID, port=schemas.maybe(schemas.ID), fixed_ip=schemas.text(1, 45)
+    ),
+}
 GROUPS = {"type": "array", "items": schemas.fields({"name": schemas.text(1)})}
 WISH = schemas.fields(
     {"name": NAME, "flavorRef": {"type": ["string", "integer"]}},
@@ -100,7 +106,7 @@ def create():
             name=wish["name"],
             flavor_id=wire.as_id(wish["flavorRef"]),
             image_id=wire.as_id(wish.get("imageRef", "")),
-            network_id=_network(wish.get("networks", "auto")),
+            nics=_network(wish.get("networks", "auto")),
             key_pair_id=named.key_pair(actor, name) if (name := wish.get("key_name")) else None,
             group_ids=named.groups(
                 actor, project_id, [each["name"] for each in wish.get("security_groups", ())]
@@ -173,15 +179,23 @@ def _schema() -> dict:
     return schemas.fields({"server": wish}, **whereabouts.HINTS)
 
 
-def _network(networks):
-    """Which network is meant. Raises Fault for what no instance can have here."""
+def _network(networks) -> tuple[Nic, ...]:
+    """The places on networks that are meant. Raises Fault for one that is on none."""
     if networks == "none":
-        raise faults.bad("Every server is on a network here: name one, or leave them out.")
+        return ()
     if networks in ("auto", []):
-        return named.only_network(tokens.actor(), current_project())
-    if len(networks) > 1:
-        raise faults.bad("A server is on one network here: name one of them.")
-    return wire.as_id(networks[0]["uuid"])
+        return (Nic(network_id=named.only_network(tokens.actor(), current_project())),)
+    for each in networks:
+        if not each.get("port") and "uuid" not in each:
+            raise faults.bad("network is missing 'uuid': name a network, or a port.")
+    return tuple(
+        Nic(
+            network_id=wire.as_id(each.get("uuid")),
+            address=each.get("fixed_ip", ""),
+            port_id=wire.as_id(each.get("port")),
+        )
+        for each in networks
+    )
 
 
 def _count(wish: dict) -> int:

@@ -26,7 +26,6 @@ from portal.policies import Actor, authorize, open_to, visible_images
 from portal.sentences import Sentence
 from portal.services import (
     activities,
-    addresses,
     idempotency,
     images,
     names,
@@ -36,6 +35,8 @@ from portal.services import (
     user_data,
 )
 from portal.services.details import Details, checked
+from portal.services.instances import nics
+from portal.services.instances.nics import Nic
 from portal.services.instances.parts import parts as parts_of
 from portal.services.instances.tables import raise_for_new
 from portal.services.operations import open_first
@@ -52,7 +53,8 @@ class NewInstance:
     name: str
     flavor_id: uuid.UUID | None
     image_id: uuid.UUID | None
-    network_id: uuid.UUID | None
+    network_id: uuid.UUID | None = None
+    nics: tuple[Nic, ...] | None = None  # None: one on that network
     key_pair_id: uuid.UUID | None = None
     group_ids: tuple[uuid.UUID, ...] = ()
     user_data: str = ""
@@ -62,6 +64,11 @@ class NewInstance:
     zone: str = ""  # "": any; administrators may say on which of its hosts: `zone:host`
     placement_group_id: uuid.UUID | None = None
 
+    @property
+    def wished(self) -> tuple[Nic, ...]:
+        """The places on networks that each of them shall have."""
+        return (Nic(network_id=self.network_id),) if self.nics is None else self.nics
+
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
@@ -69,7 +76,7 @@ class Parts:
 
     flavor: Flavor
     image: Image
-    network: Network
+    network: Network | None  # of the first place that is wished for
     key_pair: KeyPair | None
     groups: list[SecurityGroup]
 
@@ -174,26 +181,27 @@ def _create(
             rules=rules,
         )
         labels = names.numbered(name, new.count)
-        places, hostnames = addresses.find(parts.network, name, ids)
+        seats, hostnames = nics.find(new.wished, parts.network, new.project_id, name=name, ids=ids)
         numbered = zip(ids, labels, hostnames, hosts, strict=True)
         rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
         with together():
-            instances = _write(actor, rows, parts, hosts, places)
+            instances = _write(actor, rows, parts, hosts, seats)
     return instances
 
 
 def _write(
-    actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host], places: list[addresses.Place]
+    actor: Actor, rows: list[dict], parts: Parts, hosts: list[Host], seats: list[nics.Seats]
 ) -> list[Instance]:
-    """The instances of these rows exist, each with what it holds of its host, its place on the
-    network, and its first change under way."""
+    """The instances of these rows exist, each with what it holds of its host, its places on
+    networks, and its first change under way."""
     write(Instance, rows)
     instances = [_known(row) for row in rows]
     held = [placement.claims(each, parts.amounts, host_id=each.host_id) for each in instances]
     write(Claim, list(itertools.chain(*held)))
     group_ids = [group.id for group in parts.groups]
-    addresses.write_ports(parts.network, instances, places, group_ids)
-    tables = raise_for_new(instances, [parts.network.id], group_ids)
+    nics.write_ports(seats, instances, group_ids)
+    network_ids = list(dict.fromkeys(each.network.id for each in seats))
+    tables = raise_for_new(instances, network_ids, group_ids if seats else [])
     work = [
         parts_of(instance, tables, cached=parts.image.sha256 in host.images)
         for instance, host in zip(instances, hosts, strict=True)
@@ -204,7 +212,7 @@ def _write(
         actor,
         "instances:create",
         zip(instances, operation_ids, strict=True),
-        after=[_told(parts, each.address) for each in places],
+        after=[_told(parts, seats, number) for number in range(len(instances))],
     )
     return instances
 
@@ -220,7 +228,7 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         raise Refused("Choose a flavor from the list.", field="flavor_id")
     if sentence := images.unusable(image):
         raise Refused.saying(sentence, field="image_id")
-    if not network:
+    if not network and new.wished and not new.wished[0].port_id:
         quotas.check(new.project_id)  # of a project that is being deleted it is told so
         raise Refused(
             "This network was not found in the project. Choose another.", field="network_id"
@@ -239,7 +247,7 @@ def _named(actor: Actor, new: NewInstance) -> dict:
     return {
         "image": new.image_id,
         "flavor": new.flavor_id,
-        "network": new.network_id,
+        "network": new.wished[0].network_id if new.wished else None,
         "key_pair": new.key_pair_id,
         "groups": list(new.group_ids),
         "project": new.project_id,
@@ -328,13 +336,13 @@ def _known(row: dict) -> Instance:
     return instance
 
 
-def _told(parts: Parts, address: str) -> dict:
-    """What the record says of a new instance."""
+def _told(parts: Parts, seats: list[nics.Seats], number: int) -> dict:
+    """What the record says of one of the new instances."""
     return {
         "flavor": parts.flavor.name,
         "image": parts.image.name,
-        "network": parts.network.name,
-        "address": address,
+        "network": ", ".join(each.network.name for each in seats),
+        "address": ", ".join(each.places[number].address for each in seats),
         "groups": [group.name for group in parts.groups],
         "key": parts.key_pair.name if parts.key_pair else "",
     }
