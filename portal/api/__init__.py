@@ -32,10 +32,10 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OURS = {  # what the record calls what has another name here
     "servers": "instances",
     "servers_action": "instances",
-    "servers_metadata": "instances",
     "os_aggregates": "aggregates",
+    "servers_metadata": "metadata",
     "servers_remote_consoles": "consoles",
-    "servers_tags": "instances",
+    "servers_tags": "tags",
     "os_quota_sets": "quotas",
     "os_security_groups": "security_groups",
     "os_security_group_rules": "security_group_rules",
@@ -118,7 +118,8 @@ def _failed(error: Exception):
 
 
 def _remember(refused: Refused) -> None:
-    """What was refused is in the record too: who, what, why."""
+    """What was refused is in the record too: who, what, why. Where one route does several things
+    its view has said which, as `g.deed`."""
     if request.method in SAFE_METHODS or is_open(request.endpoint) or tokens.shown() is None:
         return
     actor, given = tokens.actor(), request.view_args or {}
@@ -126,7 +127,7 @@ def _remember(refused: Refused) -> None:
     _, noun, verb = [*(request.endpoint or "..").split("."), "", ""][:3]
     record_refusal(
         actor,
-        f"{OURS.get(noun, noun)}.{verb}",
+        g.get("deed") or f"{OURS.get(noun, noun)}.{verb}",
         refused,
         project_id=actor.project_id,
         target_id=targets[0] if targets and isinstance(targets[0], uuid.UUID) else None,

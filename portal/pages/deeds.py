@@ -42,7 +42,12 @@ VERBS = {  # when it was done, and when it was refused
     "unlock": ("Unlocked", "Unlock"),
     "unshare": ("No longer shares", "Stop sharing"),
     "untag": ("Took a tag from", "Take a tag from"),
+    "update": ("Changed", "Change"),
     "unprotect": ("Ended the protection of", "End the protection of"),
+}
+OF_DETAILS = {  # which are changed all together, and one by one
+    "metadata": ("Changed the properties of instance", "Change the properties of instance"),
+    "tags": ("Changed the tags of instance", "Change the tags of instance"),
 }
 WHOLE = {  # where verb and noun do not make the sentence
     "access_keys:show": ("Read an access key", "Read an access key"),
@@ -69,6 +74,7 @@ WHOLE = {  # where verb and noun do not make the sentence
     "aggregates:add_host": ("Added a host to aggregate", "Add a host to aggregate"),
     "aggregates:remove_host": ("Took a host out of aggregate", "Take a host out of aggregate"),
     "aggregates:update": ("Changed aggregate", "Change aggregate"),
+    "auth:revoke": ("Ended a token", "End a token"),
     "boot_logs:ask": ("Asked for the boot log of instance", "Read the boot log of instance"),
     "consoles:create": ("Opened the screen of instance", "Open the screen of instance"),
     "consoles:ticket": ("Opened the screen of instance", "Open the screen of instance"),
@@ -126,14 +132,21 @@ WHOLE = {  # where verb and noun do not make the sentence
         "Removed a rule from security group",
         "Remove a rule from security group",
     ),
+    "instances:act": ("Did something to instance", "Do something to instance"),
     "instances:change_groups": (
         "Changed the security groups of instance",
         "Change the security groups of instance",
     ),
     "subnets:create": ("Gave a range to a network", "Give a range to a network"),
     "subnets:delete": ("Took a range from a network", "Take a range from a network"),
+    "users:change_password": ("Changed the password of user", "Change the password of user"),
     "users:change_role": ("Changed the role of user", "Change the role of user"),
     "users:reset_password": ("Reset the password of user", "Reset the password of user"),
+}
+WHOLE |= {
+    f"{noun}:{verb}": words
+    for noun, words in OF_DETAILS.items()
+    for verb in ("add", "replace", "set_one", "clear", "delete")
 }
 FIELDS = {
     "access": "Access key",

@@ -15,6 +15,7 @@ COMPUTE = {
     415: "badMediaType",
     429: "overLimit",
     500: "computeFault",
+    501: "notImplemented",
     503: "serviceUnavailable",
 }
 

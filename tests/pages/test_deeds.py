@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from portal import create_app
+from portal.api.compute import servers_action
 from portal.models import Activity
 from portal.pages import deeds
 from portal.services import flavors, images, quotas
@@ -85,6 +86,24 @@ def test_whatever_a_page_may_refuse_has_words(cloud):
             noun, verb = route.endpoint.split(".")[-2:]
             verb = dict(route.choices).get("action") or dict(route.choices).get("wish") or verb
             assert all(deeds.phrases(f"{noun}.{verb}")), route.name
+
+
+def test_whatever_a_program_may_be_refused_has_words(cloud):
+    """What a page calls otherwise has another name in OURS of `portal.api`."""
+    from portal import api, config
+
+    found = {f"instances.{verb}" for verb in servers_action.DEEDS.values()}
+    for route in routes(create_app(config.current()), of_api=True):
+        if route.method not in api.SAFE_METHODS and not api.is_open(route.endpoint):
+            _, noun, verb = route.endpoint.split(".")
+            found.add(f"{api.OURS.get(noun, noun)}.{verb}")
+    silent = []
+    for action in sorted(found):
+        try:
+            deeds.phrases(action)
+        except KeyError:
+            silent.append(action)
+    assert not silent
 
 
 def test_every_field_has_a_word():

@@ -1,6 +1,6 @@
 """What can be done to a server. A body names one action and what it needs."""
 
-from flask import Response, jsonify
+from flask import Response, g, jsonify
 
 from portal.api import bodies, faults, microversions, schemas
 from portal.api.compute import servers_remote_consoles
@@ -21,7 +21,6 @@ ABSENT = {  # what Nova has too, and is switched off here
     "createBackup",
     "createImage",
     "evacuate",
-    "forceDelete",
     "injectNetworkInfo",
     "migrate",
     "os-migrateLive",
@@ -60,13 +59,16 @@ def act(server_id):
     if len(body) != 1:
         raise faults.bad("Name one action.")
     [(name, wish)] = body.items()
+    if name in ENDS and microversions.agreed() >= ENDS[name]:
+        raise faults.Fault(404, f"There is no {name} in this version any more.")
+    g.deed = f"instances.{DEEDS.get(name, 'act')}"
     if name in ABSENT:
         instances.find(tokens.actor(), project_of(server_id), server_id)
+        if name in CONSOLES:
+            servers_remote_consoles.refuse(CONSOLES[name])
         raise faults.Fault(501, f"{name} is not there in this cloud.")
     if name not in ACTIONS:
         raise faults.bad(f"There is no such action: {name[:80]}")
-    if name in ENDS and microversions.agreed() >= ENDS[name]:
-        raise faults.Fault(404, f"There is no {name} in this version any more.")
     schema, carry_out = ACTIONS[name]
     if wrong := schemas.mistake(body, schemas.fields({name: schema})):
         raise faults.bad(wrong)
@@ -85,6 +87,10 @@ def _start(actor, project_id, server_id, _wish) -> None:
 
 def _stop(actor, project_id, server_id, _wish) -> None:
     instances.stop(actor, project_id, server_id)
+
+
+def _delete(actor, project_id, server_id, _wish) -> None:
+    instances.delete(actor, project_id, server_id)
 
 
 def _lock(actor, project_id, server_id, _wish) -> None:
@@ -125,8 +131,27 @@ ACTIONS = {
     "lock": (NOTHING, _lock),
     "unlock": (NOTHING, _unlock),
     "os-getConsoleOutput": (schemas.maybe(schemas.fields(length=LENGTH)), _console_output),
+    "forceDelete": (NOTHING, _delete),
     "addSecurityGroup": (GROUP, _add_group),
     "removeSecurityGroup": (GROUP, _remove_group),
     "os-getVNCConsole": (schemas.fields({"type": CONSOLE}), _console_url),
 }
-ENDS = {"os-getVNCConsole": (2, 6)}  # from which version an action is there no longer
+CONSOLES = {  # other screens than there are, and what they are called
+    "os-getRDPConsole": "rdp-html5",
+    "os-getSPICEConsole": "spice-html5",
+    "os-getSerialConsole": "serial",
+}
+ENDS = dict.fromkeys(["os-getVNCConsole", *CONSOLES], (2, 6)) | dict.fromkeys(
+    ["addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp"], (2, 44)
+)  # from which version an action is there no longer
+DEEDS = {  # what the record calls them, where it does not say "act"
+    "reboot": "reboot",
+    "os-start": "start",
+    "os-stop": "stop",
+    "lock": "lock",
+    "unlock": "unlock",
+    "forceDelete": "delete",
+    "addSecurityGroup": "change_groups",
+    "removeSecurityGroup": "change_groups",
+    "os-getVNCConsole": "console",
+}

@@ -7,7 +7,7 @@ import pytest
 
 from portal import config
 from portal.db import session
-from portal.models import Instance
+from portal.models import Activity, Instance
 from portal.services import networks
 from tests.api.bodies import an_ordinary_server
 from tests.api.shapes import assert_fault
@@ -256,3 +256,40 @@ def test_a_server_whose_making_failed_says_why(cloud, alice):
     shown = server(alice, path)
     assert (shown["status"], shown["fault"]["message"]) == ("ERROR", "kvm-1 has no space left.")
     assert len(alice.get(f"{SERVERS}?status=ERROR").json["servers"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "status"),
+    [
+        ("pause", "2.1", 501),
+        ("createImage", "2.1", 501),
+        ("os-getSPICEConsole", "2.1", 400),
+        ("os-getSPICEConsole", "2.6", 404),
+        ("addFloatingIp", "2.1", 501),
+        ("addFloatingIp", "2.44", 404),
+    ],
+)
+def test_what_is_not_there_is_said_as_nova_does_where_it_is_switched_off(
+    cloud, alice, action, version, status
+):
+    path = running(cloud, alice)
+    asked = {"headers": {"OpenStack-API-Version": f"compute {version}"}}
+    assert_fault(alice.post(f"{path}/action", {action: {}}, **asked), status)
+    gone = "/compute/v2.1/servers/00000000-0000-4000-8000-000000000000"
+    assert_fault(alice.post(f"{gone}/action", {action: {}}, **asked), 404)
+
+
+def test_a_server_is_deleted_by_force_too(cloud, alice):
+    path = running(cloud, alice)
+    assert act(alice, path, forceDelete=None).status_code == 202
+    cloud.settle()
+    session.rollback()
+    assert_fault(alice.get(path), 404)
+
+
+def test_what_was_refused_is_in_the_record_by_what_was_asked_for(cloud, alice, program):
+    path = running(cloud, alice)
+    assert_fault(act(program("rita", "red"), path, reboot={"type": "HARD"}), 403)
+    session.rollback()
+    [entry] = session.query(Activity).filter(Activity.refused != "")
+    assert (entry.action, entry.user_name) == ("instances.reboot", "rita")
