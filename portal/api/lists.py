@@ -13,11 +13,17 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from portal.api import faults, links, wire
+from portal.api import faults, links, microversions, wire
 from portal.services.listing import Stretch
 
 MOST = 1000  # things in one answer
+PAGED = ("limit", "marker", "sort_key", "sort_dir")  # of every list
+FORMS = (str.lower, str.capitalize, str.upper)
 YES, NO = {"true", "1", "yes", "on", "t"}, {"false", "0", "no", "off", "f"}
+BOOLEAN = {  # true or false, in any of the words that clients have for them in a body
+    "type": ["boolean", "string"],
+    "enum": [True, False, *(form(each) for each in (*sorted(YES), *sorted(NO)) for form in FORMS)],
+}
 NEVER = uuid.UUID(int=0)  # the id of nothing
 
 
@@ -44,6 +50,11 @@ def moment(value: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def truth(value: bool | str) -> bool:
+    """Yes or no, of a value in a body that BOOLEAN has judged."""
+    return value if isinstance(value, bool) else flag(value)
+
+
 def an_id(value: str) -> uuid.UUID:
     """An id; what is none is the id of nothing, so that nothing is found."""
     return wire.as_id(value) or NEVER
@@ -67,10 +78,13 @@ class Listed:
     filters: Mapping[str, tuple[str, Callable]] = dataclasses.field(default_factory=dict)
     order: Sequence[tuple[str, bool]] = (("created_at", True),)  # unless asked for
     most: int = MOST
+    known: Sequence[str] = ()  # what may be asked besides, and is read elsewhere
+    alone_from: tuple[int, int] | None = None  # from that version on nothing else may be asked
 
 
 def wanted(listed: Listed) -> Stretch:
     """What the query of this request asks for. Raises Fault, 400, for what cannot be meant."""
+    _refuse_others(listed)
     marker = request.args.get("marker")
     after = wire.as_id(marker) if marker else None
     if marker and after is None:
@@ -78,7 +92,7 @@ def wanted(listed: Listed) -> Stretch:
     return Stretch(
         order=_order(listed) or listed.order,
         after=after,
-        limit=_limit(listed),
+        limit=limit(listed.most),
         backwards=flag(request.args.get("page_reverse", "false")),
         filters={
             ours: tuple(read(each) for value in request.args.getlist(name) for each in _any(value))
@@ -86,6 +100,29 @@ def wanted(listed: Listed) -> Stretch:
             if name in request.args
         },
     )
+
+
+def _refuse_others(listed: Listed) -> None:
+    if listed.alone_from is None or microversions.agreed() < listed.alone_from:
+        return
+    others = [each for each in request.args if each not in (*PAGED, *listed.filters, *listed.known)]
+    if others:
+        raise faults.bad(
+            f"Additional properties are not allowed ({others[0][:80]!r} was unexpected)"
+        )
+
+
+def limit(most: int) -> int:
+    """How many things are asked for at once, `most` if nothing is said. Raises Fault."""
+    given = request.args.get("limit")
+    if given is None:
+        return most
+    number = whole(given)
+    if number < 0:
+        raise faults.bad(f"A limit is 0 or more, and not {number}.")
+    if number == 0 and request.blueprint.startswith("network"):
+        return most  # there it means that there is none
+    return min(number, most)
 
 
 def answer(listed: Listed, shown: list[dict], more: bool) -> dict:
@@ -98,18 +135,6 @@ def picked(thing: dict) -> dict:
     """Of one thing what `fields` of the query names, or all of it."""
     fields = {each for value in request.args.getlist("fields") for each in value.split(",")}
     return {name: thing[name] for name in thing if name in fields} if fields else thing
-
-
-def _limit(listed: Listed) -> int:
-    given = request.args.get("limit")
-    if given is None:
-        return listed.most
-    limit = whole(given)
-    if limit < 0:
-        raise faults.bad(f"A limit is 0 or more, and not {limit}.")
-    if limit == 0 and request.blueprint.startswith("network"):
-        return listed.most  # there it means that there is none
-    return min(limit, listed.most)
 
 
 def _order(listed: Listed) -> list[tuple[str, bool]]:

@@ -27,6 +27,7 @@ from portal.models import KeyPair, User
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
 from portal.services import activities, finding, names
+from portal.services.listing import Stretch, stretch
 
 KINDS = {  # what sshd(8) takes by default, and what people call it
     "ssh-ed25519": "Ed25519",
@@ -91,32 +92,44 @@ def find(actor: Actor, name_or_id: uuid.UUID | str) -> KeyPair:
     return finding.find(actor, KeyPair, name_or_id)
 
 
-def named(actor: Actor, name: str) -> KeyPair:
-    """The actor's own key of this name, to the letter. Raises NotFound."""
-    authorize(actor, "key_pairs:change")
-    same = (KeyPair.user_id == actor.user_id, KeyPair.name == name)
+def listed(
+    actor: Actor, owner_id: uuid.UUID | None = None, *, limit: int, after: uuid.UUID | None = None
+) -> tuple[list[KeyPair], bool]:
+    """Somebody's keys, or else the actor's own, by their names; from behind that one on; and
+    whether there are more."""
+    owner_id = _owner(actor, owner_id, "users:read")
+    query = select(KeyPair).where(KeyPair.user_id == owner_id)
+    wanted = Stretch(order=(("name", False),), after=after, limit=limit)
+    return stretch(query, wanted, {"name": KeyPair.name, "id": KeyPair.id})
+
+
+def named(actor: Actor, name: str, *, owner_id: uuid.UUID | None = None) -> KeyPair:
+    """Somebody's key, or else the actor's own, of this name, to the letter. Raises NotFound."""
+    owner_id = _owner(actor, owner_id, "users:read")
+    same = (KeyPair.user_id == owner_id, KeyPair.name == name)
     found = session.scalar(select(KeyPair).where(*same))
     if found is None:
         raise NotFound.saying(finding.KINDS[KeyPair].missing)
     return found
 
 
-def create(actor: Actor, name: str, text: str) -> KeyPair:
-    """The actor can choose this key for instances. Without a name it bears its comment."""
-    authorize(actor, "key_pairs:change")
+def create(actor: Actor, name: str, text: str, *, owner_id: uuid.UUID | None = None) -> KeyPair:
+    """The owner, who is the actor unless said otherwise, can choose this key for instances.
+    Without a name it bears its comment."""
+    owner_id = _owner(actor, owner_id, "users:change")
     key = parse(text)
     label = _label(key, name)
     with transaction():
-        return _add(actor, key, label)
+        return _add(actor, owner_id, key, label)
 
 
-def make(actor: Actor, name: str) -> tuple[KeyPair, str]:
-    """The actor can choose a new Ed25519 key for instances. Returns its private half in OpenSSH's
+def make(actor: Actor, name: str, *, owner_id: uuid.UUID | None = None) -> tuple[KeyPair, str]:
+    """The owner can choose a new Ed25519 key for instances. Returns its private half in OpenSSH's
     format; it is shown only here."""
-    authorize(actor, "key_pairs:change")
+    owner_id = _owner(actor, owner_id, "users:change")
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    key_pair = create(actor, name, public.decode())
+    key_pair = create(actor, name, public.decode(), owner_id=owner_id)
     text = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     return key_pair, text.decode()
 
@@ -131,17 +144,21 @@ def keep(actor: Actor, name: str, text: str) -> KeyPair:
         same = select(KeyPair).where(
             KeyPair.user_id == actor.user_id, KeyPair.fingerprint == key.fingerprint
         )
-        return session.scalar(same) or _add(actor, key, label)
+        return session.scalar(same) or _add(actor, actor.user_id, key, label)
 
 
 def delete(actor: Actor, key_pair_id: uuid.UUID) -> None:
     """The key is offered no longer. Instances that have it keep it."""
     with transaction():
-        key_pair = find(actor, key_pair_id)
-        session.delete(key_pair)
-        activities.record(
-            actor, "key_pairs:delete", key_pair, before={"fingerprint": key_pair.fingerprint}
-        )
+        _delete(actor, find(actor, key_pair_id))
+
+
+def delete_named(actor: Actor, name: str, *, owner_id: uuid.UUID | None = None) -> None:
+    """The key of this name is offered no longer, somebody's, or else the actor's own. Raises
+    NotFound."""
+    owner_id = _owner(actor, owner_id, "users:change")
+    with transaction():
+        _delete(actor, named(actor, name, owner_id=owner_id))
 
 
 def parse(text: str) -> PublicKey:
@@ -178,11 +195,24 @@ def _label(key: PublicKey, name: str) -> str:
     return names.label(name.strip() or key.comment or KINDS[key.kind])
 
 
-def _add(actor: Actor, key: PublicKey, label: str) -> KeyPair:
-    owner = select(User.id).where(User.id == actor.user_id, User.deleted_at.is_(None))
+def _owner(actor: Actor, owner_id: uuid.UUID | None, permission: str) -> uuid.UUID:
+    """Whose keys are meant: the actor's own, or, with this permission, somebody else's."""
+    if owner_id in (None, actor.user_id):
+        authorize(actor, "key_pairs:change")
+        return actor.user_id
+    authorize(actor, permission)
+    return owner_id
+
+
+def _add(actor: Actor, owner_id: uuid.UUID, key: PublicKey, label: str) -> KeyPair:
+    owner = select(User.id).where(User.id == owner_id, User.deleted_at.is_(None))
     if session.scalar(owner.with_for_update(key_share=True)) is None:
-        raise NotFound("You were deleted meanwhile, so this key is not kept.")
-    own = select(KeyPair.name).where(KeyPair.user_id == actor.user_id)
+        raise NotFound(
+            "You were deleted meanwhile, so this key is not kept."
+            if owner_id == actor.user_id
+            else "There is no such user, so this key is not kept."
+        )
+    own = select(KeyPair.name).where(KeyPair.user_id == owner_id)
     if session.scalar(own.where(KeyPair.name == label)):
         raise Conflict("You have a key named {name} already.", name=label, field="name")
     same = session.scalar(own.where(KeyPair.fingerprint == key.fingerprint))
@@ -191,12 +221,18 @@ def _add(actor: Actor, key: PublicKey, label: str) -> KeyPair:
     if session.scalar(select(func.count()).select_from(own.subquery())) >= MOST:
         raise Refused("You have {most} keys, more are not kept. Delete one first.", most=MOST)
     key_pair = KeyPair(
-        user_id=actor.user_id, name=label, public_key=key.line, fingerprint=key.fingerprint
+        user_id=owner_id, name=label, public_key=key.line, fingerprint=key.fingerprint
     )
     session.add(key_pair)
     session.flush()
     activities.record(actor, "key_pairs:create", key_pair, after={"fingerprint": key.fingerprint})
     return key_pair
+
+
+def _delete(actor: Actor, key_pair: KeyPair) -> None:
+    session.delete(key_pair)
+    before = {"fingerprint": key_pair.fingerprint}
+    activities.record(actor, "key_pairs:delete", key_pair, before=before)
 
 
 def _words(text: str) -> list[str]:

@@ -57,23 +57,26 @@ def stretch(
     *,
     filters: Mapping[str, Callable[[Sequence], ColumnElement]] | None = None,
     options: Iterable = (),
+    rows: bool = False,
 ) -> tuple[list, bool]:
-    """The things of this part of `query`, and whether there are more behind them. `columns` are
-    what may be sorted and filtered by, "id" among them, none of them ever NULL; `filters` make
-    conditions of the values where that is more than to be one of them. Takes as long wherever in
-    the list it is, given an index. Raises Refused for an `after` that is not in `query`."""
+    """The things, or the `rows`, of this part of `query`, and whether there are more behind them.
+    `columns` are what may be sorted and filtered by, "id" among them, none of them ever NULL;
+    `filters` make conditions of the values where that is more than to be one of them. Takes as
+    long wherever in the list it is, given an index. Raises Refused for an `after` that is not in
+    `query`."""
     if not wanted.limit:
         return [], False
     order = [(columns[name], descending) for name, descending in wanted.order]
     order.append((columns["id"], order[-1][1] if order else False))
     if wanted.backwards:
         order = [(column, not descending) for column, descending in order]
-    rows = query if wanted.after is None else query.where(_behind(query, wanted.after, order))
+    part = query if wanted.after is None else query.where(_behind(query, wanted.after, order))
     for name, values in wanted.filters.items():
         meant = (filters or {}).get(name, columns[name].in_ if name in columns else None)
-        rows = rows.where(meant(values))
-    rows = rows.order_by(*(column.desc() if down else column.asc() for column, down in order))
-    found = list(session.scalars(rows.options(*options).limit(wanted.limit + 1)).unique())
+        part = part.where(meant(values))
+    part = part.order_by(*(column.desc() if down else column.asc() for column, down in order))
+    part = part.options(*options).limit(wanted.limit + 1)
+    found = session.execute(part).all() if rows else list(session.scalars(part).unique())
     kept = found[: wanted.limit]
     return kept[::-1] if wanted.backwards else kept, len(found) > wanted.limit
 

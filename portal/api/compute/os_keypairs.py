@@ -1,18 +1,24 @@
-"""Public SSH keys of whoever asks, found by their names."""
+"""Public SSH keys of whoever asks, found by their names; administrators of the cloud may ask for
+somebody else's."""
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
-from portal.api import bodies, microversions, schemas, wire
+from portal.api import bodies, faults, links, lists, microversions, schemas, wire
 from portal.api.routes import Routes
 from portal.auth import tokens
+from portal.errors import NotFound
 from portal.models import KeyPair
 from portal.services import key_pairs
 
-NAME = schemas.text(1, pattern="^[a-zA-Z0-9@._ -]+$")
-OPTIONAL = {"public_key": schemas.text(0, key_pairs.LONGEST)}
-TYPED = {"type": {"type": "string", "enum": ["ssh"]}}  # from 2.2
-CREATE = schemas.fields({"keypair": schemas.fields({"name": NAME}, **OPTIONAL)})
-CREATE_TYPED = schemas.fields({"keypair": schemas.fields({"name": NAME}, **OPTIONAL, **TYPED)})
+NAMES = {  # of new keys, from which version
+    (2, 1): schemas.text(1, pattern="^[a-zA-Z0-9_ -]+$"),
+    (2, 92): schemas.text(1, pattern="^[a-zA-Z0-9@._ -]+$"),
+}
+PUBLIC_KEY = schemas.text(0, key_pairs.LONGEST)
+LATER = {  # what a wish may hold from which version
+    "type": ((2, 2), {"type": "string", "enum": ["ssh"]}),
+    "user_id": ((2, 10), schemas.text(1)),
+}
 CHANGES = {"type": ((2, 2), None)}
 
 routes = Routes(__name__, "/v2.1/os-keypairs")
@@ -20,28 +26,35 @@ routes = Routes(__name__, "/v2.1/os-keypairs")
 
 @routes.get("")
 def index():
-    found = key_pairs.of_actor(tokens.actor())
-    return jsonify(keypairs=[{"keypair": brief(each)} for each in found])
+    actor, owner_id, paged = tokens.actor(), _owner(), microversions.agreed() >= (2, 35)
+    marker = request.args.get("marker") if paged else None
+    limit = lists.limit(lists.MOST) if paged else lists.MOST
+    found, more = key_pairs.listed(actor, owner_id, limit=limit, after=_marked(marker, owner_id))
+    body = {"keypairs": [{"keypair": brief(each)} for each in found]}
+    if more and paged and found:
+        href = links.here(marker=found[-1].name)
+        body["keypairs_links"] = [{"rel": "next", "href": href}]
+    return jsonify(body)
 
 
 @routes.post("")
 def create():
-    typed = microversions.agreed() >= (2, 2)
-    wish = bodies.read(CREATE_TYPED if typed else CREATE)["keypair"]
+    wish = bodies.read(_schema())["keypair"]
     actor, private = tokens.actor(), None
+    owner_id = _id_of(wish["user_id"]) if "user_id" in wish else None
     if wish.get("public_key"):
-        key_pair = key_pairs.create(actor, wish["name"], wish["public_key"])
+        key_pair = key_pairs.create(actor, wish["name"], wish["public_key"], owner_id=owner_id)
     else:
-        key_pair, private = key_pairs.make(actor, wish["name"])
+        key_pair, private = key_pairs.make(actor, wish["name"], owner_id=owner_id)
     said = brief(key_pair) | {"user_id": wire.short(key_pair.user_id)}
     answer = jsonify(keypair=said | ({"private_key": private} if private else {}))
-    answer.status_code = 201 if typed else 200
+    answer.status_code = 201 if microversions.agreed() >= (2, 2) else 200
     return answer
 
 
 @routes.get("/<key_name>")
 def show(key_name):
-    key_pair = key_pairs.named(tokens.actor(), key_name)
+    key_pair = key_pairs.named(tokens.actor(), key_name, owner_id=_owner())
     return jsonify(
         keypair=brief(key_pair)
         | {
@@ -57,8 +70,7 @@ def show(key_name):
 
 @routes.delete("/<key_name>")
 def delete(key_name):
-    actor = tokens.actor()
-    key_pairs.delete(actor, key_pairs.named(actor, key_name).id)
+    key_pairs.delete_named(tokens.actor(), key_name, owner_id=_owner())
     return Response(status=204 if microversions.agreed() >= (2, 2) else 202)
 
 
@@ -71,3 +83,34 @@ def brief(key_pair: KeyPair) -> dict:
         "fingerprint": key_pair.fingerprint,
     }
     return microversions.fitting(shown, CHANGES)
+
+
+def _schema() -> dict:
+    version = microversions.agreed()
+    name = NAMES[max(first for first in NAMES if version >= first)]
+    later = {each: schema for each, (first, schema) in LATER.items() if version >= first}
+    if version >= (2, 92):
+        needed, optional = {"name": name, "public_key": PUBLIC_KEY | {"minLength": 1}}, {}
+    else:
+        needed, optional = {"name": name}, {"public_key": PUBLIC_KEY}
+    return schemas.fields({"keypair": schemas.fields(needed, **optional, **later)})
+
+
+def _owner():
+    """Whose keys are asked for; None for those of whoever asks."""
+    named = request.args.get("user_id")
+    return _id_of(named) if named and microversions.agreed() >= (2, 10) else None
+
+
+def _id_of(text: str):
+    return wire.as_id(text) or lists.NEVER
+
+
+def _marked(name: str | None, owner_id):
+    """The id of the key that a list goes on behind."""
+    if not name:
+        return None
+    try:
+        return key_pairs.named(tokens.actor(), name, owner_id=owner_id).id
+    except NotFound:
+        raise faults.bad(f"The marker {name[:80]!r} is not in this list: begin it anew.") from None

@@ -60,3 +60,39 @@ def test_a_name_is_borne_once(alice):
 )
 def test_what_is_no_key_is_refused(alice, changes):
     assert_fault(alice.post(KEYS, wish(**changes)), 400)
+
+
+def test_keys_are_listed_page_by_page_since_2_35(alice):
+    for name in ("c", "a", "b"):
+        alice.post(KEYS, {"keypair": {"name": name}})
+    assert len(alice.get(f"{KEYS}?limit=1").json["keypairs"]) == 3
+    newer = {"headers": {"OpenStack-API-Version": "compute 2.35"}}
+    first = alice.get(f"{KEYS}?limit=2", **newer).json
+    assert [each["keypair"]["name"] for each in first["keypairs"]] == ["a", "b"]
+    [following] = first["keypairs_links"]
+    rest = alice.get(following["href"].removeprefix("http://localhost"), **newer).json
+    assert [each["keypair"]["name"] for each in rest["keypairs"]] == ["c"]
+    assert "keypairs_links" not in rest
+    assert_fault(alice.get(f"{KEYS}?marker=nobody's", **newer), 400)
+
+
+def test_administrators_of_the_cloud_keep_somebody_elses_keys_since_2_10(cloud, program, alice):
+    ada, bob = program("ada", "system"), cloud.actor("bob").user_id.hex
+    newer = {"headers": {"OpenStack-API-Version": "compute 2.10"}}
+    made = ada.post(KEYS, wish(user_id=bob), **newer).json["keypair"]
+    assert made["user_id"] == bob
+    [listed] = ada.get(f"{KEYS}?user_id={bob}", **newer).json["keypairs"]
+    assert listed["keypair"]["name"] == "laptop"
+    assert program("bob", "red").get(f"{KEYS}/laptop").status_code == 200
+    assert_fault(alice.get(f"{KEYS}?user_id={bob}", **newer), 403)
+    assert_fault(alice.post(KEYS, wish(user_id=bob), **newer), 403)
+    assert_fault(alice.delete(f"{KEYS}/laptop?user_id={bob}", **newer), 403)
+    assert ada.delete(f"{KEYS}/laptop?user_id={bob}", **newer).status_code == 204
+    assert ada.get(f"{KEYS}?user_id={bob}", **newer).json["keypairs"] == []
+
+
+def test_since_2_92_a_key_is_brought_along(alice):
+    newest = {"headers": {"OpenStack-API-Version": "compute 2.92"}}
+    assert_fault(alice.post(KEYS, {"keypair": {"name": "laptop"}}, **newest), 400)
+    assert alice.post(KEYS, wish(name="me@laptop.local"), **newest).status_code == 201
+    assert_fault(alice.post(KEYS, {"keypair": {"name": "me@work"}}), 400)
