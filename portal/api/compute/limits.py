@@ -1,7 +1,8 @@
 """How much a project may have, and how much it has."""
 
-from flask import jsonify
+from flask import jsonify, request
 
+from portal.api import lists, microversions, wire
 from portal.api.compute.places import current_project
 from portal.api.routes import Routes
 from portal.auth import tokens
@@ -29,6 +30,21 @@ FIXED = {
         0,
     ),
 }
+CHANGES = {
+    **dict.fromkeys(  # what the service of networks says since then
+        (
+            "maxSecurityGroups",
+            "maxSecurityGroupRules",
+            "maxTotalFloatingIps",
+            "totalSecurityGroupsUsed",
+            "totalFloatingIpsUsed",
+        ),
+        (None, (2, 36)),
+    ),
+    "maxImageMeta": (None, (2, 39)),
+    "maxPersonality": (None, (2, 57)),
+    "maxPersonalitySize": (None, (2, 57)),
+}
 COUNTED = {"Instances": "instances", "Cores": "vcpus", "RAM": "memory_mib"}
 
 routes = Routes(__name__, "/v2.1/limits")
@@ -36,10 +52,13 @@ routes = Routes(__name__, "/v2.1/limits")
 
 @routes.get("")
 def index():
-    standing = quotas.standing(tokens.actor(), current_project())
-    absolute = dict(FIXED)
+    named = request.args.get("tenant_id")
+    project_id = (wire.as_id(named) or lists.NEVER) if named else current_project()
+    standing = quotas.standing(tokens.actor(), project_id)
+    absolute = microversions.fitting(FIXED, CHANGES)
     for name, ours in COUNTED.items():
         size = "Size" if name == "RAM" else ""
-        absolute[f"maxTotal{name}{size}"] = standing[ours].limit
+        limit = standing[ours].limit
+        absolute[f"maxTotal{name}{size}"] = -1 if limit is None else limit
         absolute[f"total{name}Used"] = standing[ours].used
     return jsonify(limits={"rate": [], "absolute": absolute})
