@@ -86,6 +86,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "key_name": lambda cloud, project: f"of-{project.name}",
     "request_id": lambda cloud, project: f"req-of-{project.name}",
     "property_name": lambda cloud, project: "no-such-property",
+    "spec_name": lambda cloud, project: "no-such-spec",
     "network_name": lambda cloud, project: "no-such-network",
     "filename": lambda cloud, project: "portal.css",
 }

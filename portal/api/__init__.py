@@ -30,6 +30,8 @@ from portal.services.activities import record_refusal
 SIGN_IN = {"identity.auth.issue"}  # beside discovery all that is open to everybody
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OURS = {  # what the record calls what has another name here
+    "flavors_action": "flavors",
+    "flavors_os_extra_specs": "flavors",
     "servers": "instances",
     "servers_action": "instances",
     "os_aggregates": "aggregates",

@@ -4,9 +4,11 @@ The schemas are plain dictionaries, so that what is served can be described by t
 https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
+import functools
+import ipaddress
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 TYPES = {
     "object": dict,
@@ -81,8 +83,9 @@ def _of_text(value: str, schema: dict, path: tuple) -> Iterator[str]:
         yield _at(path, value, f"{_shown(value)} is too long")
     if "pattern" in schema and not re.search(schema["pattern"], value):
         yield _at(path, value, f"{_shown(value)} does not match {schema['pattern']!r}")
-    if schema.get("format") == "uuid" and not _is_id(value):
-        yield _at(path, value, f"{_shown(value)} is not a 'uuid'")
+    form = schema.get("format")
+    if form in FORMATS and not FORMATS[form](value):
+        yield _at(path, value, f"{_shown(value)} is not a {form!r}")
 
 
 def _of_number(value, schema: dict, path: tuple) -> Iterator[str]:
@@ -154,6 +157,21 @@ def _is_id(value: str) -> bool:
     except ValueError:
         return False
     return len(value) in (32, 36)
+
+
+def _reads(value: str, read: Callable) -> bool:
+    try:
+        read(value)
+    except ValueError:
+        return False
+    return True
+
+
+FORMATS = {
+    "uuid": _is_id,
+    "ipv4": functools.partial(_reads, read=ipaddress.IPv4Address),
+    "ipv6": lambda value: "%" not in value and _reads(value, ipaddress.IPv6Address),
+}
 
 
 def _listed(kinds: str | list[str]) -> str:

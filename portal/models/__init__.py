@@ -19,7 +19,14 @@ from portal.models.identity import (
     User,
     held_by,
 )
-from portal.models.image import Acceptance, Flavor, Image, ImageMember, Visibility
+from portal.models.image import (
+    Acceptance,
+    Flavor,
+    FlavorGrant,
+    Image,
+    ImageMember,
+    Visibility,
+)
 from portal.models.instance import Instance
 from portal.models.lease import Lease
 from portal.models.network import (
@@ -51,6 +58,7 @@ __all__ = [
     "EventKind",
     "FixedIp",
     "Flavor",
+    "FlavorGrant",
     "Group",
     "GroupMember",
     "Host",

@@ -16,6 +16,11 @@ PLACED_UNTIL = timedelta(seconds=45)  # unheard for so long, it gets nothing new
 DEFAULT_ZONE = "nova"  # of a host that no aggregate puts into another, as clients know it
 
 
+def dark(heard_at: datetime | None) -> bool:
+    """Whether a host that was heard then, and not since, has not been heard for too long."""
+    return heard_at is None or abs(now() - heard_at) > DARK_AFTER
+
+
 class Resource(enum.StrEnum):
     """What a host has to give."""
 
@@ -65,7 +70,7 @@ class Host(Changeable, Base):
     def dark(self) -> bool:
         """Whether it has not been heard for so long that what is known of it may be old; one that
         was heard by a clock that was wrong has yet to be heard."""
-        return self.heard_at is None or abs(now() - self.heard_at) > DARK_AFTER
+        return dark(self.heard_at)
 
     @property
     def placeable(self) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
@@ -37,6 +38,24 @@ class Flavor(Distinct, Base):
     memory_mib: Mapped[int]
     disk_gib: Mapped[int]
     enabled: Mapped[bool] = mapped_column(default=True)  # whether it is offered
+    public: Mapped[bool] = mapped_column(default=True, server_default=true())  # to every project
+    chosen_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # where it is no UUID
+    extra_specs: Mapped[dict] = mapped_column(default=dict, server_default="{}")
+
+    @property
+    def key(self) -> str:
+        """How programs name it."""
+        return self.chosen_id or str(self.id)
+
+
+class FlavorGrant(Base):
+    """A project to which a flavor is offered that is not offered to every one."""
+
+    __tablename__ = "flavor_grants"
+    __table_args__ = (UniqueConstraint("flavor_id", "project_id"),)
+
+    flavor_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("flavors.id"))
+    project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id"), index=True)
 
 
 class Visibility(enum.StrEnum):

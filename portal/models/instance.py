@@ -36,6 +36,7 @@ class Instance(Machine, Detailed, Base):
         Index("ix_instances_project_id", "project_id", "created_at", "id"),
         Index("ix_instances_host_id", "host_id"),
         Index("ix_instances_placement_group_id", "placement_group_id"),
+        Index("ix_instances_reservation_id", "reservation_id"),
         Index(
             "ix_instances_unsettled",
             "host_id",
@@ -53,6 +54,8 @@ class Instance(Machine, Detailed, Base):
     placement_group_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("placement_groups.id"))
     image_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("images.id"))
     flavor_name: Mapped[str] = mapped_column(String(255))
+    flavor_key: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    extra_specs: Mapped[dict] = mapped_column(default=dict, server_default="{}")  # its flavor's
     vcpus: Mapped[int]
     memory_mib: Mapped[int]
     disk_gib: Mapped[int]
@@ -61,6 +64,11 @@ class Instance(Machine, Detailed, Base):
     user_data: Mapped[str] = mapped_column(default="")
 
     locked: Mapped[bool] = mapped_column(default=False, server_default=false())  # for members
+    locked_reason: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    reservation_id: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    launch_index: Mapped[int] = mapped_column(default=0, server_default="0")  # of those at once
+    access_ipv4: Mapped[str] = mapped_column(String(15), default="", server_default="")
+    access_ipv6: Mapped[str] = mapped_column(String(45), default="", server_default="")
 
     desired: Mapped[Power] = mapped_column(default=Power.RUNNING)
     boots: Mapped[int] = mapped_column(default=1)  # how often it was asked to (re)boot

@@ -22,6 +22,7 @@ from portal.models import (
 )
 from portal.policies import Actor, authorize, offered_images
 from portal.services import (
+    flavors,
     networks,
     placement,
     placement_groups,
@@ -153,7 +154,7 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
         flavors=list(
             session.scalars(
                 select(Flavor)
-                .where(Flavor.enabled)
+                .where(Flavor.enabled, flavors.offered_to(project_id))
                 .order_by(Flavor.memory_mib, Flavor.vcpus, Flavor.disk_gib, Flavor.name)
             )
         ),

@@ -22,6 +22,7 @@ from portal.models import (
     AccessKey,
     ApplicationCredential,
     BootLog,
+    FlavorGrant,
     Group,
     Idempotency,
     Image,
@@ -55,6 +56,7 @@ ROWS = (  # go with the project's end
     *(RoleAssignment, UsageInterval, Instance),
     PlacementGroup,  # after the instances that are in it
     ImageMember,
+    FlavorGrant,
 )
 
 # What is still to be waited for: things that hosts may hold, and changes of them.

@@ -107,7 +107,7 @@ def find(
     rows = _known(actor, model, project_id).options(*options)
     if options:
         rows = rows.execution_options(populate_existing=True)
-    thing_id = _as_id(name_or_id)
+    thing_id = as_id(name_or_id)
     found = session.scalar(rows.where(model.id == thing_id)) if thing_id else None
     if found is None and isinstance(name_or_id, str):
         if model is Image:  # what others push at a project bears no name there until it is accepted
@@ -160,7 +160,8 @@ def _named(rows: Select, model, text: str):
     return found[0] if found else None
 
 
-def _as_id(name_or_id: uuid.UUID | str) -> uuid.UUID | None:
+def as_id(name_or_id: uuid.UUID | str) -> uuid.UUID | None:
+    """The id that this is; None for a name."""
     if isinstance(name_or_id, uuid.UUID):
         return name_or_id
     try:

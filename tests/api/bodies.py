@@ -55,6 +55,10 @@ BODIES = {
     "compute.os_aggregates.act": {"set_metadata": {"metadata": {"disk": "quick"}}},
     "compute.os_aggregates.create": {"aggregate": {"name": "rack 8"}},
     "compute.os_aggregates.update": {"aggregate": {"name": "rack 9"}},
+    "compute.flavors.update": {"flavor": {"description": "for all"}},
+    "compute.flavors_action.act": lambda: {"addTenantAccess": {"tenant": id_of_red()}},
+    "compute.flavors_os_extra_specs.add": {"extra_specs": {"hw:numa_nodes": "1"}},
+    "compute.flavors_os_extra_specs.set_one": {"no-such-spec": "1"},
     "compute.os_keypairs.create": {"keypair": {"name": "laptop"}},
     "compute.os_server_groups.create": {
         "server_group": {"name": "db", "policies": ["anti-affinity"]}

@@ -38,6 +38,8 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
     "_told(aggregate)": {"name", "zone", "properties"},
     "altered": {each.name for each in dataclasses.fields(images.Edit)},
+    "access": {"access_ipv4", "access_ipv6"},
+    "said": {"locked", "locked_reason"},  # of a lock
     "dict(values)": set(),  # what `alter` was given
 }
 

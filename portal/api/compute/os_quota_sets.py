@@ -21,8 +21,8 @@ COUNTED = {  # by the names that Nova has for them
     "ram": "memory_mib",
     "security_groups": "security_groups",
     "security_group_rules": "security_group_rules",
-    "server_groups": "server_groups",
-    "server_group_members": "server_group_members",
+    "server_groups": "placement_groups",
+    "server_group_members": "placement_group_members",
 }
 SAME_FOR_ALL = {"metadata_items": MOST_PROPERTIES, "key_pairs": MOST_KEYS} | dict.fromkeys(
     ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes"), 0

@@ -47,6 +47,7 @@ REBOOT = schemas.fields({"type": {"type": "string", "enum": ["SOFT", "HARD", "so
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
 GROUP = schemas.fields({"name": schemas.text(1)})
 CONSOLE = {"type": "string", "enum": ["novnc", "xvpvnc"]}
+LOCK = schemas.fields(locked_reason=schemas.text(1))
 NOTHING = {"type": ["object", "null", "string"]}
 
 routes = Routes(__name__, "/v2.1/servers/<id:server_id>/action")
@@ -95,6 +96,14 @@ def _delete(actor, project_id, server_id, _wish) -> None:
 
 def _lock(actor, project_id, server_id, _wish) -> None:
     instances.lock(actor, project_id, server_id)
+
+
+def _lock(actor, project_id, server_id, wish) -> None:
+    """Why, is read since 2.73."""
+    said = wish if microversions.agreed() >= (2, 73) and wish else {}
+    if wrong := schemas.mistake(said, LOCK):
+        raise faults.bad(wrong)
+    instances.lock(actor, project_id, server_id, reason=said.get("locked_reason", ""))
 
 
 def _unlock(actor, project_id, server_id, _wish) -> None:

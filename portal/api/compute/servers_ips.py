@@ -6,7 +6,7 @@ from portal.api.compute import fields
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.errors import NotFound
-from portal.services import instances
+from portal.services.instances import reports
 
 routes = Routes(__name__, "/v2.1/servers/<id:server_id>/ips")
 
@@ -26,8 +26,4 @@ def show(server_id, network_name):
 
 def _addresses(server_id) -> dict:
     actor = tokens.actor()
-    found = fields.addresses(instances.told(actor, actor.project_id, server_id))
-    return {
-        network: [{"addr": each["addr"], "version": each["version"]} for each in places]
-        for network, places in found.items()
-    }
+    return fields.addresses(reports.one(actor, actor.project_id, server_id), exact=False)

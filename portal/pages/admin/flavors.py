@@ -25,6 +25,7 @@ def index():
         "admin/flavors/index.html",
         flavors=flavors.every(current_user.actor),
         in_use=flavors.in_use(current_user.actor),
+        given=flavors.projects_of(current_user.actor),
     )
 
 

@@ -7,6 +7,7 @@ from portal.services.instances.changes import (
     force_stop,
     lock,
     note,
+    reach,
     reboot,
     rename,
     repair,
@@ -32,7 +33,6 @@ from portal.services.instances.looks import (
     find,
     find_whole,
     listed,
-    stretched,
     told,
 )
 from portal.services.instances.new import MOST_AT_ONCE, NewInstance, check, create, misfit
@@ -58,6 +58,7 @@ __all__ = [
     "may_come_back",
     "misfit",
     "note",
+    "reach",
     "reboot",
     "rename",
     "repair",

@@ -86,15 +86,40 @@ def untag(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str
         activities.alter(actor, "instances:describe", instance, checked(details))
 
 
-def lock(
-    actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, *, locked: bool = True
+def reach(
+    actor: Actor,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    *,
+    ipv4: str | None = None,
+    ipv6: str | None = None,
 ) -> Instance:
-    """Only administrators of its project change the instance, or, unless it shall be `locked` any
-    longer, members too."""
+    """Programs are told to reach the instance at these addresses; one that is None stays what it
+    was."""
+    access = {"access_ipv4": ipv4, "access_ipv6": ipv6}
+    access = {name: address for name, address in access.items() if address is not None}
+    with transaction():
+        instance = locked_row(actor, "describe", project_id, instance_id)
+        activities.alter(actor, "instances:describe", instance, access)
+    return instance
+
+
+def lock(
+    actor: Actor,
+    project_id: uuid.UUID,
+    instance_id: uuid.UUID,
+    *,
+    locked: bool = True,
+    reason: str = "",
+) -> Instance:
+    """Only administrators of its project change the instance, for this `reason`, or, unless it
+    shall be `locked` any longer, members too."""
     with transaction():
         instance = locked_row(actor, "lock", project_id, instance_id)
         verb = "lock" if locked else "unlock"
-        activities.alter(actor, f"instances:{verb}", instance, {"locked": locked})
+        activities.alter(
+            actor, f"instances:{verb}", instance, {"locked": locked, "locked_reason": reason}
+        )
     return instance
 
 

@@ -8,7 +8,6 @@ from sqlalchemy.orm import defer, joinedload, lazyload, load_only, selectinload
 from portal.db import session
 from portal.models import (
     FixedIp,
-    Flavor,
     Host,
     Instance,
     Network,
@@ -19,8 +18,7 @@ from portal.models import (
 )
 from portal.policies import Actor, authorize
 from portal.services import finding
-from portal.services.instances.states import in_status
-from portal.services.listing import Query, Stretch, like, ordered, stretch
+from portal.services.listing import Query, like, ordered
 
 SORTS = ("name", "created_at", "memory_mib", "vcpus")
 STATES = {
@@ -28,18 +26,6 @@ STATES = {
     "stopped": Instance.observed == Power.STOPPED,
     "busy": exists().where(Operation.target_id == Instance.id, Operation.finished_at.is_(None)),
     "error": Instance.fault != "",
-}
-COLUMNS = ("updated_at", "hostname", "user_id", "project_id", "image_id", "locked", "id")
-FILTERS = {
-    "name": lambda values: or_(*(Instance.name.ilike(like(each), escape="\\") for each in values)),
-    "status": lambda values: or_(*(in_status(each) for each in values)),
-    "address": lambda values: exists().where(
-        Port.owner_id == Instance.id, FixedIp.port_id == Port.id, FixedIp.address.in_(values)
-    ),
-    "flavor_id": lambda values: Instance.flavor_name.in_(
-        select(Flavor.name).where(Flavor.id.in_(values))
-    ),
-    "changed_since": lambda values: Instance.updated_at >= max(values),
 }
 TOLD = (
     defer(Instance.user_data),
@@ -115,19 +101,6 @@ def listed(actor: Actor, project_id: uuid.UUID, wanted: Query) -> tuple[list[Ins
         )
     )
     return list(rows), total
-
-
-def stretched(
-    actor: Actor, project_id: uuid.UUID | None, wanted: Stretch
-) -> tuple[list[Instance], bool]:
-    """A part of the project's instances, with all that programs are told of each, and whether
-    there are more; without a project, of those of the whole cloud."""
-    authorize(actor, *(("instances:read", project_id) if project_id else ("cloud:read",)))
-    query = select(Instance).where(Instance.deleted_at.is_(None))
-    if project_id:
-        query = query.where(Instance.project_id == project_id)
-    columns = {name: getattr(Instance, name) for name in (*SORTS, *COLUMNS)}
-    return stretch(query, wanted, columns, filters=FILTERS, options=TOLD)
 
 
 def told(actor: Actor, project_id: uuid.UUID | None, instance_id: uuid.UUID) -> Instance:

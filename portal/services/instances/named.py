@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from portal.db import session
 from portal.errors import Conflict, Refused
-from portal.models import KeyPair, Network, SecurityGroup
+from portal.models import Flavor, KeyPair, Network, SecurityGroup
 from portal.policies import Actor, authorize
-from portal.services import security_groups
+from portal.services import finding, security_groups
 
 
 def only_network(actor: Actor, project_id: uuid.UUID) -> uuid.UUID:
@@ -26,6 +26,14 @@ def only_network(actor: Actor, project_id: uuid.UUID) -> uuid.UUID:
     if not found:
         raise Refused("The project has no network. Make one first.", field="network_id")
     return found[0]
+
+
+def flavor(key: str) -> uuid.UUID | None:
+    """The id of the flavor that programs name so, by an id or by an address that ends in one; None
+    where there is none."""
+    key = key.rstrip("/").rpartition("/")[2]
+    known = select(Flavor.id).where(Flavor.chosen_id == key)
+    return finding.as_id(key) or session.scalar(known)
 
 
 def key_pair(actor: Actor, name: str) -> uuid.UUID:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import secrets
 import uuid
 
 from sqlalchemy import Select, Uuid, bindparam, select
@@ -26,6 +27,7 @@ from portal.policies import Actor, authorize, open_to, visible_images
 from portal.sentences import Sentence
 from portal.services import (
     activities,
+    flavors,
     idempotency,
     images,
     names,
@@ -63,6 +65,9 @@ class NewInstance:
     count: int = 1
     zone: str = ""  # "": any; administrators may say on which of its hosts: `zone:host`
     placement_group_id: uuid.UUID | None = None
+    hostname: str = ""  # or as the name says
+    access_ipv4: str = ""  # where programs are told to reach it, if it is not one of its own
+    access_ipv6: str = ""
 
     @property
     def wished(self) -> tuple[Nic, ...]:
@@ -181,9 +186,16 @@ def _create(
             rules=rules,
         )
         labels = names.numbered(name, new.count)
-        seats, hostnames = nics.find(new.wished, parts.network, new.project_id, name=name, ids=ids)
+        seats, hostnames = nics.find(
+            new.wished, parts.network, new.project_id, name=new.hostname or name, ids=ids
+        )
+        reservation = f"r-{secrets.token_hex(4)}"
         numbered = zip(ids, labels, hostnames, hosts, strict=True)
-        rows = [_columns(actor, new, *each, parts=parts) for each in numbered]
+        rows = [
+            _columns(actor, new, *each, parts=parts)
+            | {"reservation_id": reservation, "launch_index": index}
+            for index, each in enumerate(numbered)
+        ]
         with together():
             instances = _write(actor, rows, parts, hosts, seats)
     return instances
@@ -264,7 +276,10 @@ def _statement_of_the_parts() -> Select:
     return (
         select(Image, Flavor, Network, KeyPair, SecurityGroup)
         .select_from(Image)
-        .outerjoin(Flavor, (Flavor.id == name("flavor")) & Flavor.enabled)
+        .outerjoin(
+            Flavor,
+            (Flavor.id == name("flavor")) & Flavor.enabled & flavors.offered_to(project),
+        )
         .outerjoin(
             Network,
             (Network.id == name("network"))
@@ -317,12 +332,16 @@ def _columns(
         "placement_group_id": new.placement_group_id,
         "image_id": parts.image.id,
         "flavor_name": parts.flavor.name,
+        "flavor_key": parts.flavor.key,
+        "extra_specs": parts.flavor.extra_specs,
         "vcpus": parts.flavor.vcpus,
         "memory_mib": parts.flavor.memory_mib,
         "disk_gib": parts.flavor.disk_gib,
         "key_name": key_pair.name if key_pair else "",
         "public_keys": [[key_pair.name, key_pair.public_key]] if key_pair else [],
         "user_data": new.user_data,
+        "access_ipv4": new.access_ipv4,
+        "access_ipv6": new.access_ipv6,
         **checked(new.details),
     }
 

@@ -19,8 +19,11 @@ _STILL = and_(
 def in_status(word: str) -> ColumnElement[bool]:
     """Whether an instance is in the status that OpenStack calls so; nothing is in one that there
     is not."""
+    if word.upper() == WIRE[Status.DELETED].status:
+        return Instance.deleted_at.is_not(None)
     meant = [status for status, wire in WIRE.items() if wire.status == word.upper()]
-    return or_(false(), *itertools.chain.from_iterable(map(_conditions, meant)))
+    found = or_(false(), *itertools.chain.from_iterable(map(_conditions, meant)))
+    return and_(Instance.deleted_at.is_(None), found)
 
 
 def _conditions(status: Status) -> list[ColumnElement[bool]]:

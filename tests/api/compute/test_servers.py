@@ -234,9 +234,16 @@ def test_servers_are_found_by_what_they_bear_and_by_how_they_are(cloud, alice):
     assert names(f"ip={address['addr']}") == ["db"]
     assert names(f"flavor={shown['flavor']['id']}") == ["db", "web"]
     assert names("changes-since=2100-01-01T00:00:00Z") == []
+    assert names(f"ip={address['addr'][:-1]}") == ["db", "web"]
+    assert names("name=^w.b$") == names("name=.*e") == ["web"]
+    assert names("status=ACTIVE&status=SHUTOFF") == ["db", "web"]
+    assert names("sort_key=launched_at&sort_key=vm_state&sort_key=uuid") == ["db", "web"]
+    assert names("host=kvm-9&deleted=true") == ["db", "web"]  # not for who may not ask
     assert names("limit=1") == ["db"]
     assert names(f"limit=1&marker={shown['id']}") == ["web"]
     assert_fault(alice.get(f"{SERVERS}?changes-since=yesterday"), 400)
+    assert_fault(alice.get(f"{SERVERS}?name=(a%2B)%2B"), 400)
+    assert_fault(alice.get(f"{SERVERS}?status=DELETED"), 403)
 
 
 def test_the_whole_cloud_is_listed_for_who_may_look_at_it(cloud, alice, program):
@@ -293,3 +300,105 @@ def test_what_was_refused_is_in_the_record_by_what_was_asked_for(cloud, alice, p
     session.rollback()
     [entry] = session.query(Activity).filter(Activity.refused != "")
     assert (entry.action, entry.user_name) == ("instances.reboot", "rita")
+
+
+def test_since_later_versions_more_is_asked_for_and_what_is_unknown_is_refused(cloud, alice):
+    def names(version: str, query: str) -> list[str]:
+        newer = {"headers": {"OpenStack-API-Version": f"compute {version}"}}
+        answer = alice.get(f"{SERVERS}?{query}", **newer)
+        assert answer.status_code == 200, answer.text
+        return [each["name"] for each in answer.json["servers"]]
+
+    newer = {"headers": {"OpenStack-API-Version": "compute 2.52"}}
+    network = [{"uuid": str(cloud.new_instance().network_id)}]
+    for name, tags in (("one", ["x"]), ("two", ["X", 'y"']), ("both", ["x", 'y"'])):
+        body = {"server": an_ordinary_server(name, tags=tags, networks=network)}
+        assert alice.post(SERVERS, body, **newer).status_code == 202
+    order = "&sort_key=display_name&sort_dir=asc"
+    assert names("2.26", f"tags=x{order}") == ["both", "one"]
+    assert names("2.26", f'tags=x,y"{order}') == ["both"]
+    assert names("2.26", f'tags-any=X,y"{order}') == ["both", "two"]
+    assert names("2.26", f'not-tags=x,y"{order}') == ["one", "two"]
+    assert names("2.26", f"not-tags-any=x{order}") == ["two"]
+    assert names("2.25", f"tags=z{order}") == ["both", "one", "two"]
+    assert names("2.66", "changes-before=2001-01-01T00:00:00Z") == []
+    assert names("2.74", "colour=red")
+    for version, query in (("2.75", "colour=red"), ("2.38", "status=banana")):
+        asked = {"headers": {"OpenStack-API-Version": f"compute {version}"}}
+        assert_fault(alice.get(f"{SERVERS}?{query}", **asked), 400)
+
+
+def test_what_was_deleted_is_shown_to_who_asks_what_has_changed(cloud, alice, program):
+    path = running(cloud, alice)
+    alice.delete(path)
+    cloud.settle()
+    session.rollback()
+    assert alice.get(SERVERS).json["servers"] == []
+    [seen] = alice.get(f"{SERVERS}/detail?changes-since=2020-01-01T00:00:00Z").json["servers"]
+    assert (seen["status"], seen["OS-EXT-STS:vm_state"]) == ("DELETED", "deleted")
+    assert seen["OS-SRV-USG:terminated_at"]
+    ada = program("ada", "red")
+    for query in ("deleted=true", "status=deleted"):
+        assert len(ada.get(f"{SERVERS}?{query}").json["servers"]) == 1, query
+    assert ada.get(f"{SERVERS}?deleted=false").json["servers"] == []
+    assert alice.get(f"{SERVERS}?deleted=true").json["servers"] == []
+
+
+def test_administrators_find_servers_by_their_hosts_and_projects(cloud, alice, program):
+    running(cloud, alice)
+    ada, red = program("ada", "system"), cloud.project().id.hex
+    assert len(ada.get(f"{SERVERS}?all_tenants&host=kvm-1").json["servers"]) == 1
+    assert ada.get(f"{SERVERS}?all_tenants=1&host=kvm-2").json["servers"] == []
+    blue = cloud.project("blue").id.hex
+    ada = program("ada", "blue")
+    assert len(ada.get(f"{SERVERS}?project_id={red}").json["servers"]) == 1
+    assert ada.get(f"{SERVERS}?tenant_id={blue}").json["servers"] == []
+
+
+def test_a_server_has_the_addresses_for_access_that_it_was_given(cloud, alice):
+    path = running(cloud, alice, accessIPv6="2001:2001::3")
+    shown = server(alice, path)
+    assert (shown["accessIPv4"], shown["accessIPv6"]) == ("", "2001:2001::3")
+    access = {"accessIPv4": "1.1.1.1", "accessIPv6": "::babe:202:202"}
+    told = alice.put(path, {"server": access}).json["server"]
+    assert {name: told[name] for name in access} == access
+    assert_fault(alice.put(path, {"server": {"accessIPv4": "1.1.1.1.1"}}), 400)
+    assert_fault(alice.put(path, {"server": {"accessIPv6": "notvalid"}}), 400)
+
+
+def test_a_password_is_told_once_and_a_reservation_where_it_is_asked_for(cloud, alice):
+    made = [create(alice, **each).json["server"]["adminPass"] for each in ({}, {})]
+    assert len(set(made)) == 2
+    assert create(alice, adminPass="given").json["server"]["adminPass"] == "given"
+    reserved = create(alice, "many", min_count=2, return_reservation_id=True)
+    assert (reserved.status_code, list(reserved.json)) == (202, ["reservation_id"])
+    by_it = alice.get(f"{SERVERS}?reservation_id={reserved.json['reservation_id']}")
+    assert {each["name"] for each in by_it.json["servers"]} == {"many-1", "many-2"}
+
+
+def test_a_server_is_called_as_was_wished_and_stays_so(cloud, alice):
+    newest = {"headers": {"OpenStack-API-Version": "compute 2.90"}}
+    network = [{"uuid": str(cloud.new_instance().network_id)}]
+    body = {"server": an_ordinary_server("web", hostname="db", networks=network)}
+    path = alice.post(SERVERS, body, **newest).headers["Location"].removeprefix("http://localhost")
+    assert alice.get(path, **newest).json["server"]["OS-EXT-SRV-ATTR:hostname"] == "db"
+    assert "OS-EXT-SRV-ATTR:hostname" not in alice.get(path).json["server"]
+    assert_fault(alice.put(path, {"server": {"hostname": "other"}}, **newest), 400)
+
+
+def test_why_a_server_is_locked_is_told_since_2_73(cloud, alice):
+    path, newest = running(cloud, alice), {"headers": {"OpenStack-API-Version": "compute 2.73"}}
+    body = {"lock": {"locked_reason": "for the audit"}}
+    assert alice.post(f"{path}/action", body, **newest).status_code == 202
+    assert alice.get(path, **newest).json["server"]["locked_reason"] == "for the audit"
+    assert_fault(alice.post(f"{path}/action", {"lock": {"colour": "red"}}, **newest), 400)
+    assert act(alice, path, unlock=None).status_code == 202
+    assert alice.get(path, **newest).json["server"]["locked_reason"] is None
+
+
+def test_a_server_that_is_off_makes_no_progress(cloud, alice):
+    path = running(cloud, alice)
+    assert server(alice, path)["progress"] == 100
+    act(alice, path, **{"os-stop": None})
+    cloud.settle()
+    assert "progress" not in server(alice, path)

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from portal.db import session
 from portal.models import Flavor
+from portal.services import flavors
 
 MENU = "/admin/flavors"
 TINY = {"name": "tiny", "vcpus": "1", "memory_mib": "256", "disk_gib": "1"}
@@ -84,3 +85,24 @@ def test_an_auditor_of_the_cloud_sees_no_way_to_change_the_menu(auditor):
         assert word not in page
     answer = auditor.send(f"{MENU}/{small().id}/disable", page="/account/password")
     assert answer.status_code == 403
+
+
+PRIVATE = flavors.NewFlavor(name="private", public=False, vcpus=1, memory_mib=512, disk_gib=2)
+
+
+def test_the_menu_says_for_whom_each_flavor_is(cloud, ada):
+    page = ada.open(MENU).text
+    assert "Every project" in page
+    assert "No project yet" not in page
+    made = flavors.create(cloud.actor("ada"), PRIVATE)
+    assert "No project yet" in ada.open(MENU).text
+    for name in ("red", "blue"):
+        flavors.give(cloud.actor("ada"), str(made.id), cloud.project(name).id)
+    assert "blue, red" in ada.open(MENU).text
+
+
+def test_the_form_offers_a_private_flavor_to_its_projects_alone(cloud, alice, red):
+    made = flavors.create(cloud.actor("ada"), PRIVATE)
+    assert str(made.id) not in alice.open(f"{red}/instances/new").text
+    flavors.give(cloud.actor("ada"), str(made.id), cloud.project("red").id)
+    assert str(made.id) in alice.open(f"{red}/instances/new").text
