@@ -42,7 +42,7 @@ class Range:
 
 
 RANGES = {
-    "compute": Range("compute", Version(2, 1), Version(2, 1), "X-OpenStack-Nova-API-Version"),
+    "compute": Range("compute", Version(2, 1), Version(2, 96), "X-OpenStack-Nova-API-Version"),
 }
 
 
