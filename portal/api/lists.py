@@ -8,7 +8,7 @@ made of the query (`portal/services/listing.py`).
 import csv
 import dataclasses
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask import request
@@ -84,7 +84,8 @@ class Listed:
 
 def wanted(listed: Listed) -> Stretch:
     """What the query of this request asks for. Raises Fault, 400, for what cannot be meant."""
-    _refuse_others(listed)
+    if listed.alone_from and microversions.agreed() >= listed.alone_from:
+        refuse_others((*PAGED, *listed.filters, *listed.known))
     marker = request.args.get("marker")
     after = wire.as_id(marker) if marker else None
     if marker and after is None:
@@ -102,10 +103,9 @@ def wanted(listed: Listed) -> Stretch:
     )
 
 
-def _refuse_others(listed: Listed) -> None:
-    if listed.alone_from is None or microversions.agreed() < listed.alone_from:
-        return
-    others = [each for each in request.args if each not in (*PAGED, *listed.filters, *listed.known)]
+def refuse_others(known: Collection[str]) -> None:
+    """Raises Fault, 400, where the query asks for anything but what is `known`."""
+    others = [each for each in request.args if each not in known]
     if others:
         raise faults.bad(
             f"Additional properties are not allowed ({others[0][:80]!r} was unexpected)"

@@ -52,6 +52,8 @@ routes = Routes(__name__, "/v2.1/limits")
 
 @routes.get("")
 def index():
+    if microversions.agreed() >= (2, 75):
+        lists.refuse_others(("reserved", "tenant_id"))
     named = request.args.get("tenant_id")
     project_id = (wire.as_id(named) or lists.NEVER) if named else current_project()
     standing = quotas.standing(tokens.actor(), project_id)

@@ -98,6 +98,8 @@ def _schema() -> dict:
 
 def _owner():
     """Whose keys are asked for; None for those of whoever asks."""
+    if microversions.agreed() >= (2, 75):
+        lists.refuse_others(("limit", "marker", "user_id"))
     named = request.args.get("user_id")
     return _id_of(named) if named and microversions.agreed() >= (2, 10) else None
 

@@ -2,10 +2,13 @@
 
 from flask import jsonify
 
+from portal.api import microversions
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.models import Port
 from portal.services import instances
+
+CHANGES = {"tag": ((2, 70), None)}
 
 routes = Routes(__name__, "/v2.1/servers/<id:server_id>/os-interface")
 
@@ -21,10 +24,12 @@ def _shown(port: Port) -> dict:
     places = [
         {"subnet_id": str(each.subnet_id), "ip_address": each.address} for each in port.fixed_ips
     ]
-    return {
+    shown = {
         "port_id": str(port.id),
         "net_id": str(port.network_id),
         "mac_addr": port.mac,
         "port_state": "ACTIVE" if port.admin_up else "DOWN",
         "fixed_ips": places,
+        "tag": None,  # devices have none
     }
+    return microversions.fitting(shown, CHANGES)

@@ -134,6 +134,21 @@ def test_keys_are_told_in_every_version(program):
         speaker.judged("keypairs", "delete_keypair", "DELETE", f"{KEYS}/laptop")
 
 
+def test_the_ports_and_addresses_of_a_server_are_told_in_every_version(speakers):
+    for speaker in speakers:
+        path = f"{SERVERS}/{speaker.program.server}"
+        speaker.judged("interfaces", "list_interfaces", "GET", f"{path}/os-interface")
+        speaker.judged("servers", "list_addresses", "GET", f"{path}/ips")
+        speaker.judged("servers", "list_server_metadata", "GET", f"{path}/metadata")
+
+
+def test_since_2_75_nothing_is_asked_for_that_is_not_known(alice):
+    for path in (SERVERS, FLAVORS, KEYS, LIMITS):
+        asked = f"{path}?colour=red"
+        assert Speaker(alice, "2.74").ask("GET", asked).status_code == 200
+        assert_fault(Speaker(alice, "2.75").ask("GET", asked), 400)
+
+
 def test_limits_are_told_in_every_version(speakers):
     for speaker in speakers:
         speaker.judged("limits", "get_limit", "GET", LIMITS)
