@@ -6,7 +6,7 @@ from alembic import op
 from portal.db import Timestamp
 
 revision = "c1f7d2a9e604"
-down_revision = "b4e9210c7d5a"
+down_revision = "c1f7a94d20e8"
 
 
 def upgrade() -> None:

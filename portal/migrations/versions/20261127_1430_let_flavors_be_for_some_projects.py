@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c1f6a5d20e94"
-down_revision = "b4e9210c7d5a"
+down_revision = "c1f7d2a9e604"
 
 TEXTS = {
     "flavor_key": 255,
