@@ -13,11 +13,12 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import AnyConverter, Rule
 
-from portal import config
+from portal import config, keys
 from portal.api import catalog, roles, wire
 from portal.db import session, transaction
 from portal.doors import DOORS
 from portal.models import (
+    AccessKey,
     Aggregate,
     AggregateHost,
     ApplicationCredential,
@@ -81,6 +82,7 @@ MAKERS: dict[str, Callable[[Cloud, Project], object]] = {
     "group_id": lambda cloud, project: _named(Group, f"of-{project.name}"),
     "project_tag": lambda cloud, project: "no-such-tag",
     "access": lambda cloud, project: "0" * 32,
+    "access_key_id": lambda cloud, project: _first(AccessKey, project),
     "service_id": lambda cloud, project: catalog.id_of("identity"),
     "endpoint_id": lambda cloud, project: catalog.id_of("identity public"),
     "key_name": lambda cloud, project: f"of-{project.name}",
@@ -96,6 +98,7 @@ MEMBERS = {"red": "rita", "blue": "charlie"}  # of whom things are asked in it
 PERSONAL = {
     "key_pair_id",
     "credential_id",
+    "access_key_id",
 }  # things that are there for their owner alone, whatever the role
 
 FIELDS = {  # what every form is sent: enough for each to be understood
@@ -211,6 +214,14 @@ def furnish(cloud: Cloud) -> Cloud:
             session.add(PlacementGroup(name=label, policy=Policy.RATHER_APART, **owned))
             key = {"public_key": f"ssh-ed25519 {label}", "fingerprint": f"SHA256:{label}"}
             session.add(KeyPair(name=label, user_id=actor.user_id, **key))
+            session.add(
+                AccessKey(
+                    user_id=actor.user_id,
+                    project_id=project.id,
+                    access=f"{number + 1}" * 32,
+                    sealed_secret=keys.sealed("of " + label),
+                )
+            )
             for each in {owner, MEMBERS[name]}:
                 session.add(
                     ApplicationCredential(

@@ -50,7 +50,6 @@ OF_DETAILS = {  # which are changed all together, and one by one
     "tags": ("Changed the tags of instance", "Change the tags of instance"),
 }
 WHOLE = {  # where verb and noun do not make the sentence
-    "access_keys:show": ("Read an access key", "Read an access key"),
     "cloud_roles:give_role": ("Gave a role in the cloud", "Give a role in the cloud"),
     "cloud_roles:take_role": ("Took a role in the cloud", "Take a role in the cloud"),
     "domains:create": ("Created a domain", "Create a domain"),

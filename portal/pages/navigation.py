@@ -37,6 +37,7 @@ LAST_PROJECT = "project"  # a cookie
 ACCOUNT = (
     ("SSH keys", "key-round", "key_pairs.index"),
     ("Application credentials", "square-terminal", "application_credentials.index"),
+    ("Access keys", "key-round", "access_keys.index"),
     ("Password", "shield", "account.password"),
     ("Sessions", "monitor", "account.session_list"),
     ("Help", "circle-help", "help.index"),

@@ -7,8 +7,9 @@ nobody but its user: whoever has it signs as they would.
 import secrets
 import uuid
 
+from sqlalchemy import Select, select
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from portal import keys
 from portal.db import session, transaction
@@ -18,9 +19,12 @@ from portal.policies import Actor, authorize
 from portal.services import activities
 
 MOST = 100  # of one user
+DESCRIPTION_LONGEST = 255
 
 
-def create(actor: Actor, user_id: uuid.UUID, project_id: uuid.UUID) -> AccessKey:
+def create(
+    actor: Actor, user_id: uuid.UUID, project_id: uuid.UUID, *, description: str = ""
+) -> AccessKey:
     """The user, who is the actor, can sign requests by it from now on."""
     authorize(actor, "access_keys:change")
     if user_id != actor.user_id:
@@ -37,12 +41,13 @@ def create(actor: Actor, user_id: uuid.UUID, project_id: uuid.UUID) -> AccessKey
         key = AccessKey(
             user_id=actor.user_id,
             project_id=project_id,
+            description=description[:DESCRIPTION_LONGEST],
             access=secrets.token_hex(16),
             sealed_secret=keys.sealed(secrets.token_hex(32)),
         )
         session.add(key)
         session.flush()
-        activities.record(actor, "access_keys:create", key)
+        activities.record(actor, "access_keys:create", key, after={"access": key.access})
     return key
 
 
@@ -51,12 +56,9 @@ def of_user(actor: Actor, user_id: uuid.UUID) -> list[AccessKey]:
     return list(session.scalars(_of(actor, user_id).order_by(AccessKey.created_at, AccessKey.id)))
 
 
-def find(actor: Actor, user_id: uuid.UUID, access: str) -> AccessKey:
-    """The user's key of this name. Raises NotFound."""
-    found = session.scalar(_of(actor, user_id).where(AccessKey.access == access))
-    if found is None:
-        raise NotFound("There is no such access key. It may have been deleted.")
-    return found
+def find(actor: Actor, user_id: uuid.UUID, key: uuid.UUID | str) -> AccessKey:
+    """The user's key of this id, or of the name that it shows in requests. Raises NotFound."""
+    return _one(_of(actor, user_id), key)
 
 
 def secret_of(actor: Actor, key: AccessKey) -> str | None:
@@ -64,18 +66,15 @@ def secret_of(actor: Actor, key: AccessKey) -> str | None:
     return keys.opened(key.sealed_secret) if key.user_id == actor.user_id else None
 
 
-def delete(actor: Actor, user_id: uuid.UUID, access: str) -> None:
+def delete(actor: Actor, user_id: uuid.UUID, key: uuid.UUID | str) -> None:
     """No request that is signed with it counts any more."""
     authorize(actor, "access_keys:change")
     if user_id != actor.user_id:
         authorize(actor, "users:change")
     with transaction():
-        known = (AccessKey.user_id == user_id, AccessKey.access == access)
-        key = session.scalar(select(AccessKey).where(*known))
-        if key is None:
-            raise NotFound("There is no such access key. It may have been deleted.")
-        activities.record(actor, "access_keys:delete", key)
-        session.delete(key)
+        gone = _one(_of(actor, user_id), key)
+        activities.record(actor, "access_keys:delete", gone, before={"access": gone.access})
+        session.delete(gone)
 
 
 def end_all(user_id: uuid.UUID) -> None:
@@ -83,8 +82,19 @@ def end_all(user_id: uuid.UUID) -> None:
     session.execute(delete_rows(AccessKey).where(AccessKey.user_id == user_id))
 
 
-def _of(actor: Actor, user_id: uuid.UUID):
+def _one(query: Select, key: uuid.UUID | str) -> AccessKey:
+    """Raises NotFound for none; no database looks for what is no name at all."""
+    by_id = isinstance(key, uuid.UUID)
+    known = AccessKey.id == key if by_id else AccessKey.access == key
+    found = session.scalar(query.where(known)) if by_id or key.isalnum() else None
+    if found is None:
+        raise NotFound("There is no such access key. It may have been deleted.")
+    return found
+
+
+def _of(actor: Actor, user_id: uuid.UUID) -> Select:
     authorize(actor, "access_keys:read")
     if user_id != actor.user_id:
         authorize(actor, "users:read")
-    return select(AccessKey).where(AccessKey.user_id == user_id)
+    query = select(AccessKey).options(joinedload(AccessKey.project))
+    return query.where(AccessKey.user_id == user_id)
