@@ -91,6 +91,10 @@ class Conflict(Refused):
     status = 409
 
 
+class InUse(Conflict):
+    """Something else has it, or stands on it."""
+
+
 class Ambiguous(Conflict):
     """Several things bear the name: an id says which is meant."""
 

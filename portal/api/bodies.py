@@ -72,6 +72,16 @@ def _refuse_what_no_service_reads(body) -> None:
             waiting += [(each, level + 1) for each in value]
 
 
+def one_or_several(noun: str, one: dict, several: dict) -> tuple[list[dict], bool]:
+    """What this request wants made of a noun, and whether it asks in the plural: by its schemas.
+    Raises Fault."""
+    body = read()
+    plural = f"{noun}s" in body
+    if wrong := schemas.mistake(body, several if plural else one):
+        raise faults.bad(wrong)
+    return (body[f"{noun}s"], True) if plural else ([body[noun]], False)
+
+
 def idempotency_key() -> str:
     """By which a request that creates is known when it comes twice; "" without one."""
     return request.headers.get("Idempotency-Key", "")

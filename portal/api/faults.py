@@ -13,7 +13,9 @@ from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from portal.api import links
-from portal.errors import NotFound, OverQuota, Refused
+from portal.errors import InUse, NotFound, OverQuota, Refused
+from portal.models import Network
+from portal.services import finding, ports, subnets
 
 BROKEN = "Something broke here. Whoever administers this cloud finds it in the log by the number."
 SAID_AS_400 = {"os_security_groups", "os_security_group_rules"}  # by Nova, where Neutron says 409
@@ -86,6 +88,8 @@ def _of_refusal(refused: Refused, service: str) -> Fault:
     fault = Fault(status, sentence)
     if status == 409 and {*(request.endpoint or "").split(".")} & SAID_AS_400:
         fault.status = 400
+    if service == "network":
+        fault.kind = _network_kind(refused)
     if isinstance(refused, OverQuota):
         fault.status, fault.kind = OVER_QUOTA.get(service, 403), "OverQuota"
     if refused.retry_after:
@@ -93,6 +97,30 @@ def _of_refusal(refused: Refused, service: str) -> Fault:
     return fault
 
 
+def _network_kind(refused: Refused) -> str:
+    """What Neutron calls it, "" for what its status says: of things by their own name, or by that
+    of the routes that were asked."""
+    noun = (request.endpoint or "").split(".")[1:2]
+    asked = "".join(each.capitalize() for each in "".join(noun).removesuffix("s").split("_"))
+    match refused:
+        case NotFound() if asked:
+            return f"{NAMED.get(refused.sentence, asked)}NotFound"
+        case InUse():
+            return FIELDS_IN_USE.get(refused.field or "", f"{asked}InUse")
+    return "InvalidInput" if refused.status == 422 else ""
+
+
+NAMED = {
+    finding.KINDS[Network].missing.template: "Network",
+    subnets.MISSING.template: "Subnet",
+    ports.MISSING.template: "Port",
+    ports.MISSING_GROUP.template: "SecurityGroup",
+}
+FIELDS_IN_USE = {
+    "address": "IpAddressInUse",
+    "mac": "MacAddressInUse",
+    "gateway": "GatewayConflictWithAllocationPools",
+}
 COMPUTE_NAMES = {
     400: "badRequest",
     401: "unauthorized",

@@ -56,13 +56,13 @@ def images(settings: Settings) -> Iterator[Finding]:
         if wrong:
             yield Finding(
                 False,
-                f"The file of the image {image.name} is whole: {wrong}",
+                f"The file of the image {image.called} is whole: {wrong}",
                 f"Put back {path} from a backup, or delete the image.",
             )
         elif stat.S_IMODE(path.stat().st_mode) & WRITABLE:
             yield Finding(
                 False,
-                f"Nobody can write to the file of the image {image.name}",
+                f"Nobody can write to the file of the image {image.called}",
                 f"chmod a-w {path}",
             )
     if strangers := image_services.strangers():

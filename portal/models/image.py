@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.db import Base
 from portal.models.detailed import Detailed
 from portal.models.machine import Changeable
-from portal.models.named import Distinct
+from portal.models.named import Called, Distinct
 from portal.models.status import ImageStatus
 
 FETCHED = "published_as <> '' AND deleted_at IS NULL"
@@ -74,7 +74,7 @@ class Acceptance(enum.StrEnum):
     REJECTED = "rejected"
 
 
-class Image(Changeable, Detailed, Base):
+class Image(Changeable, Detailed, Called, Base):
     """A disk to start from. Its bytes lie in the image store under their SHA-256.
 
     One that a host fetches from its publisher, or that a program has announced, has a row before

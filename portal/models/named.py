@@ -36,3 +36,12 @@ class Distinct:
         String(64),
         default=lambda context: reads_as(context.get_current_parameters()["name"]),
     )
+
+
+class Called:
+    """Has a name that a program may have left out."""
+
+    @property
+    def called(self) -> str:
+        """What people call it: by its name, or by the beginning of its id."""
+        return self.name or str(self.id)[:8]

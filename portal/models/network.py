@@ -10,9 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.db import Base
 from portal.models.detailed import Detailed
 from portal.models.machine import Changeable
+from portal.models.named import Called
 
 
-class Network(Changeable, Detailed, Base):
+class Network(Changeable, Detailed, Called, Base):
     """A project's own network. `segment_id` tells it apart on every host and on the wire."""
 
     __tablename__ = "networks"
@@ -66,9 +67,15 @@ class Subnet(Base):
     @property
     def room(self) -> int:
         """How many addresses the subnet has for ports."""
-        return ipaddress.ip_network(self.cidr).num_addresses - len(
-            ("network", "broadcast", "gateway", "DHCP")
-        )
+        own = (self.gateway, self.dhcp_address)
+        if not self.pools:
+            size = ipaddress.ip_network(self.cidr).num_addresses
+            return size - len(("network", "broadcast", *own))
+        spans = [tuple(map(ipaddress.IPv4Address, each)) for each in self.pools]
+        kept = [
+            each for each in map(ipaddress.IPv4Address, own) for a, b in spans if a <= each <= b
+        ]
+        return sum(int(last) - int(first) + 1 for first, last in spans) - len(kept)
 
 
 class SecurityGroup(Base):

@@ -16,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.models.named import Called
 from portal.models.network import Network, SecurityGroup, Subnet
 
 port_groups = Table(
@@ -26,7 +27,7 @@ port_groups = Table(
 )
 
 
-class Port(Base):
+class Port(Called, Base):
     """A place on a network. An instance's lives until the host reports the guest gone."""
 
     __tablename__ = "ports"

@@ -10,7 +10,7 @@ ICONS = {Visibility.PRIVATE: "user", Visibility.SHARED: "users", Visibility.PUBL
 def of_image(image: Image) -> dict:
     return {
         "value": str(image.id),
-        "title": image.name,
+        "title": image.called,
         "note": " · ".join(filter(None, _said_of_image(image))),
         "icon": ICONS[image.visibility],
     }

@@ -85,7 +85,7 @@ def fetch(project_id):
         request.form.get("published_as", ""),
         key=request.form.get("key", ""),
     )
-    done(f"{image.name} is being fetched.")
+    done(f"{image.called} is being fetched.")
     return redirect(url_for(".index", project_id=project_id), 303)
 
 
@@ -179,7 +179,7 @@ def change(project_id, image_id):
     if form.validate():
         with form:
             image = images.change(current_user.actor, project_id, image_id, form.wish())
-            done(f"{image.name} is changed.")
+            done(f"{image.called} is changed.")
             return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
     image = images.find(current_user.actor, project_id, image_id)
     return _settings_page(image, form), form.status
@@ -189,7 +189,7 @@ def change(project_id, image_id):
 def protect(project_id, image_id, wish):
     protected = wish == "protect"
     image = images.protect(current_user.actor, project_id, image_id, protected=protected)
-    done(f"{image.name} is {'protected from deletion' if protected else 'no longer protected'}.")
+    done(f"{image.called} is {'protected from deletion' if protected else 'no longer protected'}.")
     return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
 
 
@@ -202,7 +202,7 @@ def confirm_delete(project_id, image_id):
 def delete(project_id, image_id):
     image = images.find(current_user.actor, project_id, image_id)
     images.require(current_user.actor, "delete", image)
-    name = image.name
+    name = image.called
     if error := not_confirmed(name):
         return _delete_page(project_id, image_id, error), 422
     images.delete(current_user.actor, project_id, image_id)

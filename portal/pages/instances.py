@@ -329,7 +329,7 @@ def _form_page(project_id, form: InstanceForm) -> str:
     if key_pairs.PRIVATE.search(form.public_key.data or ""):
         form.public_key.data = ""  # the page does not hold a secret
     form.network_id.choices = [
-        SelectChoice(str(each.id), f"{each.name} · {each.ranges}") for each in menu.networks
+        SelectChoice(str(each.id), f"{each.called} · {each.ranges}") for each in menu.networks
     ]
     form.key_pair_id.choices = [
         SelectChoice("", "No key"),

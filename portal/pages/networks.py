@@ -52,7 +52,7 @@ def create(project_id):
                 form.cidr.data or "",
                 nat=form.nat.data,
             )
-            done(f"The network {network.name} is there. Choose it when you create an instance.")
+            done(f"The network {network.called} is there. Choose it when you create an instance.")
             return redirect(url_for(".show", project_id=project_id, network_id=network.id), 303)
     return _form_page(project_id, form), form.status
 
@@ -82,7 +82,7 @@ def confirm_delete(project_id, network_id):
 
 @pages.post("/<uuid:network_id>/delete")
 def delete(project_id, network_id):
-    name = networks.find(current_user.actor, project_id, network_id).name
+    name = networks.find(current_user.actor, project_id, network_id).called
     if error := not_confirmed(name):
         return _delete_page(project_id, network_id, error), 422
     networks.delete(current_user.actor, project_id, network_id)

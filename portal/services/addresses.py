@@ -7,6 +7,7 @@ are enough unless it is nearly full. Only then the database looks through all th
 
 import dataclasses
 import ipaddress
+import itertools
 import random
 import secrets
 import uuid
@@ -76,7 +77,7 @@ def free(
         raise Conflict(
             "The network {network} has no range of addresses yet. Give it a subnet, or choose "
             "another network.",
-            network=network.name,
+            network=network.called,
         )
     found: list[Place] = []
     for subnet in network.subnets:
@@ -93,8 +94,33 @@ def free(
         "Every address of {ranges:all} on the network {network} is taken. Choose another network, "
         "or delete an instance there.",
         ranges=[each.cidr for each in network.subnets],
-        network=network.name,
+        network=network.called,
     )
+
+
+def free_in(network: Network, subnet: Subnet, mac: str) -> Place:
+    """A place in this subnet of the network for a port that bears this MAC. Raises Conflict."""
+    numbers, _, _ = _look(network, subnet, 1, (), avoid=set())
+    if not numbers:
+        raise Conflict(
+            "Every address of {cidr} on the network {network} is taken. Choose another subnet.",
+            cidr=subnet.cidr,
+            network=network.called,
+        )
+    return place(subnet, str(block(subnet)[numbers[0]]), mac)
+
+
+def is_held(place: Place) -> bool:
+    """Whether a port has the address, or the subnet itself."""
+    there = select(FixedIp.id).where(
+        FixedIp.subnet_id == place.subnet.id, FixedIp.number == place.number
+    )
+    return place.number in _kept(place.subnet) or session.scalar(there) is not None
+
+
+def block(subnet: Subnet) -> ipaddress.IPv4Network:
+    """The range of the subnet."""
+    return ipaddress.IPv4Network(subnet.cidr)
 
 
 def new_mac() -> str:
@@ -105,12 +131,11 @@ def new_mac() -> str:
 def place(subnet: Subnet, address: str, mac: str) -> Place:
     """The place at this address, for a port that bears this MAC. Raises Refused for an address
     that no host could give to a guest there, or a MAC that no host could give to one device."""
-    block = ipaddress.IPv4Network(subnet.cidr)
-    if not is_host(address, block):
+    if not is_host(address, block(subnet)):
         raise Refused(
             "{address} is no address for an instance in {block}. Choose one from it.",
             address=address,
-            block=block,
+            block=subnet.cidr,
             field="address",
         )
     if not is_mac(mac):
@@ -181,13 +206,15 @@ def _look(
     """Up to `count` numbers of free addresses, fewer only if there are no more, `count` MACs that
     nobody bears, but for those to `avoid`, and who of the `wanted` names is there already; by one
     statement as a rule."""
-    size, kept = ipaddress.ip_network(subnet.cidr).num_addresses, _kept(subnet)
+    allowed, kept = _allowed(subnet), _kept(subnet)
+    size = sum(map(len, allowed))
     looks = size if size <= SMALL else max(LOOKS, LOOKS_EACH * count)
-    drawn = set(random.sample(range(size), min(size, looks))) - kept
+    drawn = _drawn(allowed, min(size, looks)) - kept
     macs = _drawn_macs(count, {*avoid, network.gateway_mac})
     named = {"subnet_id": subnet.id, "network_id": network.id, "macs": macs, "names": list(wanted)}
+    some = looks < size or bool(subnet.pools)
     rows = session.execute(
-        *((TAKEN_AMONG, named | {"numbers": list(drawn)}) if looks < size else (TAKEN, named))
+        *((TAKEN_AMONG, named | {"numbers": list(drawn)}) if some else (TAKEN, named))
     ).all()
     borne = {text for _, text in rows if text}
     strange = borne.intersection(macs)
@@ -212,6 +239,10 @@ def _drawn_macs(count: int, avoid: set[str]) -> list[str]:
 def _lowest(subnet: Subnet, count: int) -> list[int]:
     """The lowest free numbers, found in the gaps between those that are taken."""
     held = select(FixedIp.number).where(FixedIp.subnet_id == subnet.id)
+    if subnet.pools:
+        known = {*session.scalars(held), *_kept(subnet)}
+        free_ = (each for part in _allowed(subnet) for each in part if each not in known)
+        return list(itertools.islice(free_, count))
     taken = union_all(held, *(select(literal(each)) for each in sorted(_kept(subnet)))).subquery()
     number = taken.c.number
     after = func.lead(number).over(order_by=number).label("after")
@@ -223,6 +254,21 @@ def _lowest(subnet: Subnet, count: int) -> list[int]:
         .limit(count)
     )
     return [each for begin, end in rows for each in range(begin + 1, end)][:count]
+
+
+def _allowed(subnet: Subnet) -> list[range]:
+    """The numbers that ports may get: those of the pools, or all."""
+    if not subnet.pools:
+        return [range(ipaddress.ip_network(subnet.cidr).num_addresses)]
+    spans = ((_number(subnet, first), _number(subnet, last)) for first, last in subnet.pools)
+    return [range(first, last + 1) for first, last in sorted(spans)]
+
+
+def _drawn(allowed: list[range], count: int) -> set[int]:
+    """So many of these numbers, by chance."""
+    if len(allowed) == 1:
+        return set(random.sample(allowed[0], count))
+    return set(random.sample(list(itertools.chain(*allowed)), count))
 
 
 def _kept(subnet: Subnet) -> set[int]:

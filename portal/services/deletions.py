@@ -44,7 +44,7 @@ from portal.models import (
 )
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
-from portal.services import activities, cloud_roles, finding, images, scopes
+from portal.services import activities, cloud_roles, finding, images, ports, scopes
 from portal.services.images import store
 from portal.services.instances import ends
 from portal.services.operations import Part, open_operation, supersede, table_parts
@@ -246,6 +246,7 @@ def _open(actor: Actor, project: Project) -> Operation:
             ends.bury(instance)
     held = [each for each in rows if each.host_id is not None]
     nets = session.scalars(select(Network).where(_of(Network, project))).all()
+    ports.drop_of([each.id for each in nets])
     for network in nets:
         network.deleted_at = network.deleted_at or now()
     tables = _want_gone({each.host_id for each in held}, [each.id for each in nets])

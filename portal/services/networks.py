@@ -1,8 +1,10 @@
 """Networks of projects."""
 
+import dataclasses
 import ipaddress
 import secrets
 import uuid
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select, update
@@ -11,17 +13,18 @@ from sqlalchemy.orm import joinedload, lazyload, selectinload
 from portal import config
 from portal.changes.networks import NETWORK_TABLE
 from portal.db import now, session, transaction
-from portal.errors import Conflict, Refused, all_of
+from portal.errors import InUse, Refused, all_of
 from portal.models import FixedIp, Host, Instance, Network, Outcome, Port, Scope, Subnet, Task
 from portal.policies import Actor, authorize
-from portal.services import activities, finding, names, quotas, scopes
+from portal.services import activities, finding, idempotency, names, quotas, scopes
 from portal.services.addresses import new_mac
 from portal.services.details import Details, checked
-from portal.services.listing import Query, Stretch, always, ordered, stretch
+from portal.services.listing import Query, Stretch, always, ordered, stretch, tagged
 from portal.services.operations import open_operation, table_parts
 from portal.services.scopes import Raised
 
 FIRST_CIDR = "10.0.0.0/24"
+MOST_AT_ONCE = 20
 SEGMENTS = 2_000_000  # each has a /31 of 100.64.0.0/10 as its way out
 SMALLEST, LARGEST = 29, 16  # prefix lengths: 5 addresses for guests, 65,532
 PRIVATE = [
@@ -31,6 +34,22 @@ COLUMNS = {
     name: getattr(Network, name)
     for name in ("id", "name", "project_id", "mtu", "description", "created_at", "updated_at")
 }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a network shall be called, and what shall be said of it; what is None stays."""
+
+    name: str | None = None
+    description: str | None = None
+    tags: Sequence[str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """What tells one request from another."""
+
+    networks: Sequence[Wish]
 
 
 def create(
@@ -55,6 +74,39 @@ def create(
     return network
 
 
+def make(
+    actor: Actor, project_id: uuid.UUID, wanted: Sequence[Wish], *, key: str = ""
+) -> list[Network]:
+    """There are networks of the project without a range of addresses, all that are wanted or none.
+    A program may leave one without a name. The same `key` again answers with those that it made
+    the first time."""
+    authorize(actor, "networks:create", project_id)
+    idempotency.check(key)
+    if not 1 <= len(wanted) <= MOST_AT_ONCE:
+        raise Refused("From 1 to {most} at once.", most=MOST_AT_ONCE)
+    fields = [{"name": ""} | _fields(each) for each in wanted]
+    body = idempotency.body_hash(_Request(tuple(wanted)))
+    made: list[Network] = []
+    with transaction():
+        quotas.lock(project_id)
+        known = (project_id, key, "networks:create", body)
+        if key and (earlier := idempotency.earlier(*known)):
+            return [session.get_one(Network, each) for each in earlier]
+        quotas.check(project_id, networks=len(fields))
+        for each in fields:
+            network = add(project_id, cidr=None, nat=True, **each)
+            activities.record(
+                actor,
+                "networks:create",
+                network,
+                after={"name": network.name, "cidr": "", "nat": True},
+            )
+            made.append(network)
+        if key:
+            idempotency.remember(*known, [each.id for each in made])
+    return made
+
+
 def refuse_overlap(project_id: uuid.UUID, block: ipaddress.IPv4Network) -> None:
     """Return when no network of the project has an address of the range. Raises Refused. Call it
     under the lock of the project."""
@@ -65,17 +117,18 @@ def refuse_overlap(project_id: uuid.UUID, block: ipaddress.IPv4Network) -> None:
     ):
         if block.overlaps(ipaddress.ip_network(other.cidr)):
             raise Refused(
-                "{block} overlaps {cidr}, which the network {network} of this project has. "
-                "Choose another range.",
+                "{block} overlaps with another subnet: {cidr}, which the network {network} of this "
+                "project has. Choose another range.",
                 block=block,
                 cidr=other.cidr,
-                network=other.network.name,
+                network=other.network.called,
                 field="cidr",
             )
 
 
-def add(project_id: uuid.UUID, *, name: str, cidr: str | None, nat: bool) -> Network:
-    """A network, with its subnet if it has a range of addresses. For use inside a change."""
+def add(project_id: uuid.UUID, *, name: str, cidr: str | None, nat: bool, **more) -> Network:
+    """A network, with its subnet if it has a range of addresses, and `more` columns. For use
+    inside a change."""
     network = Network(
         project_id=project_id,
         name=name,
@@ -83,6 +136,7 @@ def add(project_id: uuid.UUID, *, name: str, cidr: str | None, nat: bool) -> Net
         mtu=config.current().network_mtu,
         nat=nat,
         gateway_mac=new_mac(),
+        **more,
     )
     if cidr:
         network.subnets.append(subnet_of(ipaddress.IPv4Network(cidr)))
@@ -98,6 +152,8 @@ def subnet_of(block: ipaddress.IPv4Network, **more) -> Subnet:
         cidr=str(block),
         gateway=str(block.network_address + 1),
         dhcp_address=str(block.broadcast_address - 1),
+        routed=True,
+        pools=[],
         **more,
     )
 
@@ -125,7 +181,10 @@ def listed(actor: Actor, wanted: Stretch) -> tuple[list[Network], bool]:
     query = select(Network).where(Network.deleted_at.is_(None))
     if actor.project_id:
         query = query.where(Network.project_id == actor.project_id)
-    filters = {"shared": always(False), "up": always(True), "outside": always(False)}
+    filters = {
+        **{"shared": always(False), "up": always(True), "outside": always(False)},
+        **tagged(Network.tags),
+    }
     return stretch(query, wanted, COLUMNS, filters=filters)
 
 
@@ -198,6 +257,31 @@ def describe(
     return network
 
 
+def change(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, wish: Wish) -> Network:
+    """The network is called so, and has these details. Raises Refused."""
+    fields = _fields(wish)
+    with transaction():
+        network = find(actor, project_id, network_id)
+        authorize(actor, "networks:describe", network.project_id)
+        session.refresh(network, with_for_update={"of": Network})
+        altered = {name: each for name, each in fields.items() if getattr(network, name) != each}
+        if altered:
+            activities.alter(actor, "networks:describe", network, altered)
+    return network
+
+
+def retag(
+    actor: Actor, network_id: uuid.UUID, revise: Callable[[list[str]], Sequence[str]]
+) -> None:
+    """The network bears the tags that `revise` makes of those that it has."""
+    with transaction():
+        network = find(actor, actor.project_id, network_id)
+        authorize(actor, "networks:describe", network.project_id)
+        session.refresh(network, with_for_update={"of": Network})
+        altered = checked(Details(tags=revise(list(network.tags))))
+        activities.alter(actor, "networks:describe", network, altered)
+
+
 def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
     """The network is gone for its project; hosts that carry it take it down."""
     with transaction():
@@ -206,12 +290,12 @@ def delete(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID) -> None:
         quotas.lock(project_id)
         network = find(actor, project_id, network_id)
         if used := ports_on(network.id):
-            raise Conflict(
-                "{used} instances are on the network {network}. Delete them first."
+            raise InUse(
+                "{used} ports are on the network {network}. Delete them and their instances first."
                 if used > 1
-                else "One instance is on the network {network}. Delete it first.",
+                else "One port is on the network {network}. Delete it, or its instance, first.",
                 used=used,
-                network=network.name,
+                network=network.called,
             )
         network.deleted_at = now()
         carried = scopes.at([], (Scope.kind == NETWORK_TABLE) & (Scope.target_id == network.id))
@@ -275,6 +359,14 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network:
             field="cidr",
         )
     return block
+
+
+def _fields(wish: Wish) -> dict:
+    details = Details(description=wish.description, tags=wish.tags)
+    label, found = all_of(
+        lambda: names.label(wish.name) if wish.name else "", lambda: checked(details)
+    )
+    return found if wish.name is None else {"name": label} | found
 
 
 def _answering(tables: list[Raised]) -> list[Raised]:

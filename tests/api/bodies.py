@@ -18,6 +18,12 @@ def new_subnet() -> dict:
     return {"subnet": subnet}
 
 
+def new_port() -> dict:
+    """On a network that red has, whoever asks."""
+    network_id = session.scalar(select(Network.id).where(Network.name == "of-red"))
+    return {"port": {"network_id": str(network_id)}}
+
+
 def an_ordinary_server(name: str = "web", **changes) -> dict:
     """What is asked for by who asks for an ordinary server."""
     flavor = session.scalar(select(Flavor.id).where(Flavor.name == "small"))
@@ -113,5 +119,10 @@ BODIES = {
     "image.images_members.share": lambda: {"member": other_project()},
     "image.images_members.accept": {"status": "accepted"},
     "network.networks.create": {"network": {"name": "lan"}},
+    "network.networks.change": {"network": {"name": "of-red"}},
+    "network.ports.create": new_port,
+    "network.ports.change": {"port": {"name": "of-red"}},
     "network.subnets.create": new_subnet,
+    "network.subnets.change": {"subnet": {"name": "of-red"}},
+    **{f"network.{noun}.set_tags": {"tags": ["old"]} for noun in ("networks", "subnets", "ports")},
 }

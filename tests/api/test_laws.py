@@ -280,6 +280,9 @@ def test_a_slash_at_the_end_makes_no_difference(house):
         if route.method == "GET":
             path = route.path(house.app, house.red)
             answers = {program.get(each).status_code for each in (path, f"{path}/")}
+            if route.endpoint == "image.images.index":  # clients ask for an image of no id there
+                assert answers == {200, 404}
+                continue
             assert len(answers) == 1, route.name
             assert answers <= {200, 204, 300, 400, 404}, route.name
 

@@ -9,7 +9,7 @@ from portal import create_app
 from portal.api.compute import servers_action
 from portal.models import Activity
 from portal.pages import deeds
-from portal.services import flavors, images, quotas
+from portal.services import flavors, images, quotas, subnets
 from portal.services.details import Details
 from tests.routes import routes
 from tests.test_architecture import name, sources
@@ -37,9 +37,16 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     },
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
     "_told(aggregate)": {"name", "zone", "properties"},
-    "altered": {each.name for each in dataclasses.fields(images.Edit)},
     "access": {"access_ipv4", "access_ipv6"},
     "said": {"locked", "locked_reason"},  # of a lock
+    **{
+        f"{{name: {when}[name] for name in altered}}": {
+            each.name for each in dataclasses.fields(subnets.Wish)
+        }
+        for when in ("before", "after")
+    },
+    "altered": {each.name for each in dataclasses.fields(images.Edit)}
+    | {"admin_up", "groups", "address"},
     "dict(values)": set(),  # what `alter` was given
 }
 

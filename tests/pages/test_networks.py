@@ -48,7 +48,10 @@ def test_without_the_tick_there_is_no_way_out(alice, red):
         ("10.1.0.0/30", "10.1.0.0/30 is too small: the smallest is a /29"),
         ("10.0.0.0/8", "10.0.0.0/8 is too large: the largest is a /16"),
         ("10.1.0.5/24", "The range that holds it is 10.1.0.0/24."),
-        ("10.0.0.128/25", "10.0.0.128/25 overlaps 10.0.0.0/24, which the network default"),
+        (
+            "10.0.0.128/25",
+            "10.0.0.128/25 overlaps with another subnet: 10.0.0.0/24, which the",
+        ),
         ("10.1.0.0/33", "That is no prefix length"),
         ("fd00::/64", "That is no IPv4 range"),
         ("<b>all</b>", "That is no IPv4 range"),
@@ -130,7 +133,7 @@ def test_a_network_in_use_stays_and_an_empty_one_goes_by_its_name(alice, red, cl
     assert "One instance is on it" in alice.open(f"{place}/delete").text
     answer = alice.send(f"{place}/delete", {"confirm": "default"})
     assert answer.status_code == 409
-    assert "One instance is on the network default. Delete it first." in answer.text
+    assert "One port is on the network default. Delete it, or its instance, first." in answer.text
     spare = send(alice, red).location
     assert "Type back" in alice.send(f"{spare}/delete", {"confirm": "bac"}).text
     assert alice.send(f"{spare}/delete", {"confirm": "back"}).status_code == 303

@@ -326,4 +326,4 @@ def test_a_network_that_gets_an_instance_meanwhile_is_not_deleted(cloud):
 
     with Rival(delete) as rival:
         instances.create(alice, wish)
-    assert rival.said == ["One instance is on the network lan. Delete it first."]
+    assert rival.said == ["One port is on the network lan. Delete it, or its instance, first."]

@@ -33,7 +33,7 @@ from workers.specs.instances import (
     PortSpec,
 )
 from workers.specs.letters import MAX_BYTES, dump, load, pack, unpack
-from workers.specs.networks import LeaseSpec, NameSpec, NetworkSpec, SubnetSpec
+from workers.specs.networks import LeaseSpec, NameSpec, NetworkSpec, RouteSpec, SubnetSpec
 from workers.specs.spec import Spec
 from workers.specs.strangers import Stranger, StrangersSpec
 
@@ -76,6 +76,7 @@ __all__ = [
     "Observation",
     "ObserveSpec",
     "PortSpec",
+    "RouteSpec",
     "RuleSpec",
     "Spec",
     "Stranger",

@@ -39,12 +39,34 @@ class NameSpec:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RouteSpec:
+    """A way that DHCP tells guests of: to `cidr` by the router at `gateway`."""
+
+    cidr: str
+    gateway: str
+
+    @property
+    def problem(self) -> str:
+        """Why nobody can go there; empty if nothing is wrong with it."""
+        try:
+            ipaddress.IPv4Network(self.cidr)
+        except ValueError:
+            return f"{self.cidr!r} is no IPv4 network"
+        return "" if is_address(self.gateway) else f"{self.gateway!r} is no IPv4 address"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SubnetSpec:
-    """A range of addresses on a network, and where in it the host answers."""
+    """A range of addresses on a network, where in it the host answers, and what DHCP tells guests
+    there."""
 
     cidr: str
     gateway: str
     dhcp_address: str  # where dnsmasq listens
+    routed: bool = True  # whether guests are told of the gateway
+    dhcp: bool = True  # whether guests are told anything
+    resolvers: tuple[str, ...] = ()  # whom guests ask for names; none: this host
+    routes: tuple[RouteSpec, ...] = ()
 
     @property
     def network(self) -> ipaddress.IPv4Network:
@@ -61,8 +83,12 @@ class SubnetSpec:
         for address in (self.gateway, self.dhcp_address):
             if not is_host(address, network):
                 return f"{address!r} is no address of a host in {network}"
-        same = self.gateway == self.dhcp_address
-        return "gateway and DHCP have the same address" if same else ""
+        if self.gateway == self.dhcp_address:
+            return "gateway and DHCP have the same address"
+        for address in self.resolvers:
+            if not is_address(address):
+                return f"{address!r} is no IPv4 address"
+        return next(filter(None, (each.problem for each in self.routes)), "")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +117,15 @@ def is_mac(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether it is a DNS name."""
     return len(text) <= 200 and bool(re.fullmatch(rf"{LABEL}(\.{LABEL})*", text))
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_host(text: str, network: ipaddress.IPv4Network) -> bool:

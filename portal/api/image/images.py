@@ -79,7 +79,8 @@ CREATE = {
 routes = Routes(__name__, "/v2/images")
 
 
-@routes.get("")
+# An image of no id is not found: its path is none of the list's, other than everywhere else.
+@routes.get("", strict_slashes=True)
 def index():
     wanted = lists.wanted(LISTED)
     if EVERY in wanted.filters.get("visibility", ()):
@@ -91,7 +92,7 @@ def index():
     return jsonify(lists.answer(LISTED, [shown(each) for each in found], more))
 
 
-@routes.post("")
+@routes.post("", strict_slashes=True)
 def create():
     """An image is born without bytes: they are a request of their own."""
     said, actor = bodies.read(), tokens.actor()

@@ -19,6 +19,7 @@ SERVED = {
     "security-group": "security-group",
     "sorting": "Sorting support",
     "standard-attr-description": "standard-attr-description",
+    "standard-attr-tag": "Tag support for resources with standard attribute",
     "standard-attr-timestamp": "Resource timestamps",
 }
 

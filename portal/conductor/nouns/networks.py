@@ -22,7 +22,7 @@ from portal.models import (
     Task,
 )
 from portal.services import networks
-from workers.specs import LeaseSpec, NameSpec, NetworkSpec, SubnetSpec
+from workers.specs import LeaseSpec, NameSpec, NetworkSpec, RouteSpec, SubnetSpec
 
 _HELD = exists().where(
     Scope.kind == NETWORK_TABLE,
@@ -62,7 +62,15 @@ def _spec(task: Task, row: Network, guests: Iterable[Row]) -> NetworkSpec:
         gateway_mac=row.gateway_mac,
         dns_domain=config.current().dns_domain,
         subnets=tuple(
-            SubnetSpec(cidr=each.cidr, gateway=each.gateway, dhcp_address=each.dhcp_address)
+            SubnetSpec(
+                cidr=each.cidr,
+                gateway=each.gateway,
+                dhcp_address=each.dhcp_address,
+                routed=each.routed,
+                dhcp=each.dhcp,
+                resolvers=tuple(each.dns_nameservers),
+                routes=tuple(RouteSpec(cidr=to, gateway=by) for to, by in each.host_routes),
+            )
             for each in row.subnets
         ),
         nat=row.nat,

@@ -105,6 +105,6 @@ def _refuse_second(image: Image) -> None:
     if image.status is not ImageStatus.WAITING or image.project_id is None:
         raise Conflict(
             "{image} is {status:state}: only an image that waits for its file is given one.",
-            image=image.name,
+            image=image.called,
             status=image.status,
         )

@@ -143,7 +143,7 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
             if image.protected:
                 raise Conflict(
                     "{image} is protected from deletion. End its protection first.",
-                    image=image.name,
+                    image=image.called,
                 )
             waiting = session.scalars(
                 select(Instance.name).where(
@@ -160,7 +160,7 @@ def delete(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> None:
                     "delete them.",
                     instance=waiting[0],
                     count=len(waiting),
-                    image=image.name,
+                    image=image.called,
                 )
             image.deleted_at = now()
             session.execute(delete_rows(ImageMember).where(ImageMember.image_id == image.id))

@@ -37,7 +37,7 @@ def edit(
         if wish.visibility is not None:
             _refuse_narrowing(image, wish.visibility)
         if wish.format not in (None, image.format) and image.ready:
-            raise Forbidden("The bytes of {image} are there: its format stays.", image=image.name)
+            raise Forbidden("The bytes of {image} are there: its format stays.", image=image.called)
         if altered := {name: each for name, each in fields.items() if getattr(image, name) != each}:
             activities.alter(actor, "images:change", image, altered)
     return image
@@ -63,7 +63,7 @@ def untag(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, text: str) -
     def without(image: Image) -> Edit:
         tags: Sequence[str] = image.tags
         if text not in tags:
-            raise NotFound("{image} has no tag {tag}.", image=image.name, tag=text)
+            raise NotFound("{image} has no tag {tag}.", image=image.called, tag=text)
         return Edit(tags=[each for each in tags if each != text])
 
     edit(actor, project_id, image_id, without)
@@ -91,7 +91,7 @@ def activate(
     with transaction():
         image = locked(actor, "change", project_id, image_id)
         if not image.ready:
-            raise Conflict("{image} has no bytes yet.", image=image.name)
+            raise Conflict("{image} has no bytes yet.", image=image.called)
         if image.deactivated == active:
             action = "images:reactivate" if active else "images:deactivate"
             activities.alter(actor, action, image, {"deactivated": not active})
@@ -103,6 +103,6 @@ def _refuse_narrowing(image: Image, visibility: Visibility) -> None:
     if image.project_id is None and visibility is not Visibility.PUBLIC:
         raise Refused(
             "{image} belongs to no project, so it stays public.",
-            image=image.name,
+            image=image.called,
             field="visibility",
         )

@@ -89,7 +89,7 @@ def retry(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID) -> Operation
         if image.status is not ImageStatus.ERROR:
             raise Conflict(
                 "{image} is {status:state}: it has not failed.",
-                image=image.name,
+                image=image.called,
                 status=image.status,
             )
         publishers.find(image.published_as)
@@ -122,13 +122,13 @@ def _fetcher(image: Image) -> Host:
         raise Unavailable(
             "No host answers, so none can fetch {image}. Start one: its worker and its "
             "agent. `flask doctor` says which are known.",
-            image=image.name,
+            image=image.called,
         )
     if not any(host.enabled for host in hosts):
         raise Unavailable(
             "Every host that answers is in maintenance, so none can fetch {image}. Take one "
             "out of maintenance on its page.",
-            image=image.name,
+            image=image.called,
         )
     return min((host for host in hosts if host.enabled), key=lambda host: told.get(host.id, 0))
 

@@ -158,24 +158,25 @@ def unusable(image: Image) -> Sentence | None:
     match image.status:
         case ImageStatus.WAITING:
             return Sentence(
-                "{image} waits for its file. Upload it, or choose another image.", image=image.name
+                "{image} waits for its file. Upload it, or choose another image.",
+                image=image.called,
             )
         case ImageStatus.FETCHING:
             return Sentence(
                 "{image} is not there yet: it is {status:state}. Wait for it, or choose another.",
-                image=image.name,
+                image=image.called,
                 status=image.status,
             )
         case ImageStatus.ERROR:
             return Sentence(
                 "{image} could not be fetched, so nothing starts from it. Choose another.",
-                image=image.name,
+                image=image.called,
             )
         case ImageStatus.DEACTIVATED:
             return Sentence(
                 "{image} is deactivated, so nothing starts from it. Choose another, or have it "
                 "reactivated.",
-                image=image.name,
+                image=image.called,
             )
     return None
 
@@ -190,7 +191,7 @@ def bytes_of(
     if image.deactivated and not actor.may("images:publish"):
         raise Forbidden(
             "{image} is deactivated: nobody reads its bytes until it is reactivated.",
-            image=image.name,
+            image=image.called,
         )
     return image, store.opened(image.sha256) if image.ready else None
 

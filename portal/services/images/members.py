@@ -53,14 +53,16 @@ def share(
         if image.visibility is not Visibility.SHARED or image.project_id is None:
             raise Forbidden(
                 "Only shared images are given to other projects. Make {image} one that is shared.",
-                image=image.name,
+                image=image.called,
             )
         project = _project(name_or_id)
         if project.id == image.project_id:
             raise Refused("{project} has the image already.", project=project.name, field="project")
         if _found(image, project.id):
             raise Conflict(
-                "{image} is shared with {project} already.", image=image.name, project=project.name
+                "{image} is shared with {project} already.",
+                image=image.called,
+                project=project.name,
             )
         count = select(func.count()).where(ImageMember.image_id == image.id)
         if session.scalar(count.select_from(ImageMember)) >= MOST_MEMBERS:

@@ -122,7 +122,7 @@ def check(actor: Actor, new: NewInstance) -> tuple[str, str]:
 
 def misfit(flavor: Flavor, image: Image) -> Sentence | None:
     """Why an instance of this size cannot start from the image; None if it can."""
-    named = {"image": image.name, "flavor": flavor.name}
+    named = {"image": image.called, "flavor": flavor.name}
     if flavor.disk_gib < image.disk_gib:
         sizes = {"needed": image.disk_gib, "has": flavor.disk_gib}
         over = image.virtual_size_bytes - flavor.disk_gib * GIB
@@ -359,8 +359,8 @@ def _told(parts: Parts, seats: list[nics.Seats], number: int) -> dict:
     """What the record says of one of the new instances."""
     return {
         "flavor": parts.flavor.name,
-        "image": parts.image.name,
-        "network": ", ".join(each.network.name for each in seats),
+        "image": parts.image.called,
+        "network": ", ".join(each.network.called for each in seats),
         "address": ", ".join(each.places[number].address for each in seats),
         "groups": [group.name for group in parts.groups],
         "key": parts.key_pair.name if parts.key_pair else "",

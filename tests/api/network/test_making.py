@@ -59,7 +59,7 @@ def test_what_no_host_could_serve_is_refused(alice):
     assert give(alice, lan, "10.77.0.0/24").status_code == 201
     for cidr in ("10.77.0.0/25", "8.8.8.0/24", "10.79.0.1/24", "banana"):
         assert_fault(give(alice, lan, cidr), 400, cidr)
-    for more in ({"gateway_ip": "10.80.0.9"}, {"enable_dhcp": False}, {"colour": "red"}):
+    for more in ({"gateway_ip": "10.81.0.9"}, {"ip_version": 6}, {"colour": "red"}):
         assert_fault(give(alice, lan, "10.80.0.0/24", **more), 400, str(more))
     assert give(alice, lan, "10.80.0.0/24", gateway_ip="10.80.0.1").status_code == 201
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from workers.config import HostConfig
 from workers.drivers import names
 from workers.drivers.network import namespaces, records, releases, resolvers
-from workers.specs import LeaseSpec, NameSpec, NetworkSpec
+from workers.specs import LeaseSpec, NameSpec, NetworkSpec, SubnetSpec
 
 log = logging.getLogger(__name__)
 
@@ -122,33 +122,49 @@ def arguments(place: Path, spec: NetworkSpec, upstream: tuple[str, ...]) -> list
 
 
 def ranges(spec: NetworkSpec) -> list[str]:
-    """The subnets, none of which has addresses for MACs that are not known."""
+    """The subnets that have DHCP, none of which has addresses for MACs that are not known."""
     return [
         f"set:{_tag(number)},{each.network.network_address},static,{each.network.netmask},"
         f"{LEASE_SECONDS}"
         for number, each in enumerate(spec.subnets)
+        if each.dhcp
     ]
 
 
 def options(spec: NetworkSpec) -> list[str]:
     """DHCP options, RFC 2132. A client that gets option 121 ignores option 3, so the default
-    route is in both (RFC 3442)."""
+    route is in both (RFC 3442). Without a value option 3 is not sent: else it would name us."""
     of_subnets = [
-        f"tag:{_tag(number)},{option}"
+        f"tag:{_tag(number)},option:{option}"
         for number, each in enumerate(spec.subnets)
-        for option in (
-            f"option:router,{each.gateway}",
-            f"option:dns-server,{each.dhcp_address}",
-            f"option:classless-static-route,0.0.0.0/0,{each.gateway}",
-        )
+        if each.dhcp
+        for option in _options(each)
     ]
     return [*of_subnets, f"option:domain-search,{spec.dns_domain}", f"option:mtu,{spec.mtu}"]
 
 
+def _options(subnet: SubnetSpec) -> list[str]:
+    """What guests of one subnet are told."""
+    routes = [f"{each.cidr},{each.gateway}" for each in subnet.routes]
+    if subnet.routed:
+        routes.append(f"0.0.0.0/0,{subnet.gateway}")
+    return [
+        f"router,{subnet.gateway}" if subnet.routed else "router",
+        f"dns-server,{','.join(subnet.resolvers or (subnet.dhcp_address,))}",
+        *([f"classless-static-route,{','.join(routes)}"] if routes else ()),
+    ]
+
+
 def addresses(spec: NetworkSpec) -> str:
-    """The file that says who gets which address: a MAC with several, its first. A name without its
-    domain might be read as an order or a time: ignore, infinite, 5m."""
-    first = {each.mac: each for each in reversed(spec.leases)}
+    """The file that says who gets which address: a MAC with several, its first of a subnet with
+    DHCP. A name without its domain might be read as an order or a time: ignore, infinite, 5m."""
+    silent = [each.network for each in spec.subnets if not each.dhcp]
+    told = [
+        each
+        for each in spec.leases
+        if not any(ipaddress.IPv4Address(each.address) in network for network in silent)
+    ]
+    first = {each.mac: each for each in reversed(told)}
     lines = sorted(
         f"{each.mac},{each.address},{each.hostname}.{spec.dns_domain}\n" for each in first.values()
     )
