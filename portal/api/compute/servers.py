@@ -133,7 +133,7 @@ def _new(body: dict) -> NewInstance:
         hostname=wish.get("hostname", ""),
         flavor_id=named.flavor(str(wish["flavorRef"])),
         image_id=_image(wish),
-        nics=_network(wish.get("networks", "auto")),
+        nics=_network(wish.get("networks")),
         key_pair_id=named.key_pair(actor, name) if (name := wish.get("key_name")) else None,
         group_ids=named.groups(
             actor, project_id, [each["name"] for each in wish.get("security_groups", ())]
@@ -219,8 +219,10 @@ def _network(networks) -> tuple[Nic, ...]:
     """The places on networks that are meant. Raises Fault for what no instance can have here."""
     if networks == "none":
         return ()
-    if networks in ("auto", []):
-        return (Nic(network_id=named.only_network(tokens.actor(), current_project())),)
+    if networks in (None, "auto", []):
+        needed = networks == "auto"
+        found = named.only_network(tokens.actor(), current_project(), needed=needed)
+        return (Nic(network_id=found),) if found else ()
     if any("tag" in each for each in networks):
         raise faults.bad("Devices have no tags here: leave tag out.")
     for each in networks:

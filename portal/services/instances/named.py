@@ -12,9 +12,9 @@ from portal.policies import Actor, authorize
 from portal.services import finding, security_groups
 
 
-def only_network(actor: Actor, project_id: uuid.UUID) -> uuid.UUID:
-    """The network that is meant where none is named: the one that the project has. Raises
-    Conflict where there are several, and Refused where there is none."""
+def only_network(actor: Actor, project_id: uuid.UUID, *, needed: bool = False) -> uuid.UUID | None:
+    """The network that is meant where none is named: the one that the project has, or none where
+    it has none. Raises Conflict where there are several, and Refused where one is `needed`."""
     authorize(actor, "instances:create", project_id)
     mine = (Network.project_id == project_id, Network.deleted_at.is_(None))
     found = list(session.scalars(select(Network.id).where(*mine).limit(2)))
@@ -23,9 +23,9 @@ def only_network(actor: Actor, project_id: uuid.UUID) -> uuid.UUID:
             "Multiple possible networks found, use a Network ID to be more specific.",
             field="network_id",
         )
-    if not found:
+    if not found and needed:
         raise Refused("The project has no network. Make one first.", field="network_id")
-    return found[0]
+    return found[0] if found else None
 
 
 def flavor(key: str) -> uuid.UUID | None:
