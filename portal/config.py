@@ -51,12 +51,15 @@ class Settings:
     session_idle_minutes: int = setting("Sign out after so long without a click.", 120, least=1)
     session_hours: int = setting("Sign out after so long, whatever happens.", 12, least=1)
     passwords_remembered: int = setting(
-        "How many of their last passwords people may not choose again; 0: only the present one.",
-        0,
-        least=0,
+        "How many of their last passwords people may not choose again, the present one with them.",
+        2,
+        least=1,
     )
     login_attempts_per_minute: int = setting(
-        "Wrong passwords a minute, per account and per address, before sign-in is refused.",
+        "Wrong passwords a minute, of one account, before sign-in to it is refused.", 5, least=1
+    )
+    login_attempts_per_address: int = setting(
+        "Wrong passwords a minute, from one address, before sign-in from there is refused.",
         5,
         least=1,
     )

@@ -70,12 +70,12 @@ class Try:
         storage = _limiter().storage
         with contextlib.suppress(RedisError):
             for key in self._keys if keys is None else keys:
-                counted = _per_minute().key_for(WRONG_PASSWORDS, *key, self._epoch)
+                counted = _tries(key).key_for(WRONG_PASSWORDS, *key, self._epoch)
                 storage.get_connection().lpop(storage.prefixed_key(counted))
 
     def _take(self, key: tuple[str, str]) -> bool:
         try:
-            return _limiter().hit(_per_minute(), WRONG_PASSWORDS, *key, self._epoch)
+            return _limiter().hit(_tries(key), WRONG_PASSWORDS, *key, self._epoch)
         except ResponseError as error:  # it answers
             log.warning("tries of passwords cannot be counted: %s", error)
             raise OutOfReach(
@@ -91,7 +91,7 @@ class Try:
             ) from None
 
     def _refusal(self, key: tuple[str, str]) -> TooMany:
-        window = _limiter().get_window_stats(_per_minute(), WRONG_PASSWORDS, *key, self._epoch)
+        window = _limiter().get_window_stats(_tries(key), WRONG_PASSWORDS, *key, self._epoch)
         reset = window.reset_time
         seconds = max(1, round(reset - time.time()))
         return TooMany(
@@ -176,8 +176,12 @@ def _here() -> "MovingWindowRateLimiter":
     return MovingWindowRateLimiter(MemoryStorage())
 
 
-def _per_minute() -> "RateLimitItem":
-    return _limit(config.current().login_attempts_per_minute)
+def _tries(key: tuple[str, str]) -> "RateLimitItem":
+    """How many wrong passwords this account, or this address, has within a minute."""
+    settings = config.current()
+    if key[0] == "address":
+        return _limit(settings.login_attempts_per_address)
+    return _limit(settings.login_attempts_per_minute)
 
 
 def _limit(per_minute: int) -> "RateLimitItem":

@@ -80,8 +80,6 @@ def refuse_used(user: User, password: str) -> None:
     """Raises Refused for a password that the user has, or has had among the last so many that the
     setting says. Judged before the change, since each takes as long as a sign-in."""
     kept = config.current().passwords_remembered
-    if not kept:
-        return
     earlier = session.scalars(_used(user.id).limit(kept - 1)).all()
     if any(fits(password, each) for each in (user.password_hash, *earlier)):
         raise Refused(
@@ -98,7 +96,7 @@ def keep(user: User, hashed: str) -> None:
     if kept > 1 and user.password_hash:
         session.add(PasswordUsed(user_id=user.id, password_hash=user.password_hash))
         session.flush()
-    gone = list(session.scalars(_used(user.id, PasswordUsed.id).offset(max(kept - 1, 0))))
+    gone = list(session.scalars(_used(user.id, PasswordUsed.id).offset(kept - 1)))
     session.execute(delete(PasswordUsed).where(PasswordUsed.id.in_(gone)))
     user.password_hash = hashed
 

@@ -137,12 +137,14 @@ def change_password(
     user_id: uuid.UUID | None = None,
     keep_session: uuid.UUID | None = None,
 ) -> None:
-    """The actor, who is `user_id` if that is said, signs in with `new` from now on; all their
-    sessions but one have ended. A wrong `current` counts like one of a sign-in."""
+    """The actor, or whoever is `user_id` to an administrator who was told their password, signs in
+    with `new` from now on; all their sessions but one have ended. A wrong `current` counts like
+    one of a sign-in."""
     authorize(actor, "password:change")
-    if user_id not in (None, actor.user_id):
+    user_id = user_id or actor.user_id
+    if user_id != actor.user_id and not actor.may("users:change"):
         raise Forbidden("Only they themselves change their password by the one that they have.")
-    user = session.get_one(User, actor.user_id)
+    user = standing(user_id)
     if prove(user.name, current, address=actor.address) is None:
         raise Refused("That is not your present password.", field="current")
     if current == new:
@@ -151,7 +153,7 @@ def change_password(
     passwords.refuse_used(user, new)
     hashed = passwords.hashed(new)
     with transaction():
-        user = session.get_one(User, actor.user_id)
+        user = session.get_one(User, user_id)
         passwords.keep(user, hashed)
         user.must_change_password = False
         sessions.revoke_all(user.id, but=keep_session)

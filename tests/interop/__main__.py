@@ -18,7 +18,7 @@ SETTINGS = {  # so that nobody is told to come back in a minute
     "QUOTA_INSTANCES": "100",
     "QUOTA_VCPUS": "200",
     "QUOTA_IMAGES": "100",
-    "LOGIN_ATTEMPTS_PER_MINUTE": "1000000",
+    "LOGIN_ATTEMPTS_PER_ADDRESS": "1000000",
 }
 
 

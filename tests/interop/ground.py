@@ -76,7 +76,7 @@ class Ground:
                 "v3_endpoint_type": "public",
                 "default_domain_id": "default",
                 "user_lockout_failure_attempts": "5",
-                "user_lockout_duration": "5",
+                "user_lockout_duration": "60",
             },
             "identity-feature-enabled": {
                 "application_credentials": "true",

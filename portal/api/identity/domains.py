@@ -47,10 +47,13 @@ def meant(named: dict) -> bool:
     return named.get("id", ID) == ID and str(named.get("name", NAME)).lower() == NAME.lower()
 
 
-def refuse_others(*ids: str | None) -> None:
-    """Raises Refused for the id of another domain than this one."""
-    if any(each not in (None, ID) for each in ids):
-        raise Refused("There is no domain but {id}, and no project within another.", id=ID)
+def refuse_others(id_: str | None, parent_id: str | None = None) -> None:
+    """Raises NotFound for the id of another domain than this one, and Refused for a project within
+    another."""
+    if id_ not in (None, ID):
+        raise NotFound("There is no domain but {id}.", id=ID)
+    if parent_id not in (None, ID):
+        raise Refused("No project of this cloud is within another.")
 
 
 def _fixed() -> Forbidden:

@@ -10,7 +10,7 @@ from portal.api.schemas import FLAG, ID, fields, maybe, text
 from portal.auth import tokens
 from portal.errors import Refused
 from portal.models import User
-from portal.services import departures, projects, users
+from portal.services import departures, passwords, projects, users
 from portal.services.users import About
 
 OPTIONAL = {
@@ -22,8 +22,8 @@ OPTIONAL = {
     "enabled": FLAG,
     "options": fields(),  # of which none is served
 }
-SCHEMA = fields({"user": fields({"name": text(1), "password": text(1)}, **OPTIONAL)})
-CHANGE = fields({"user": fields(name=text(1), password=text(1), **OPTIONAL)})
+SCHEMA = fields({"user": fields({"name": text(1)}, password=maybe(text(1)), **OPTIONAL)})
+CHANGE = fields({"user": fields(id=ID, name=text(1), password=text(1), **OPTIONAL)})
 OWN = fields({"user": fields({"password": text(1), "original_password": text(1)})})
 LISTED = lists.Listed(
     "users",
@@ -47,12 +47,13 @@ def index():
 
 @routes.post("")
 def create():
+    """Without a password they sign in once somebody has set one."""
     wish = bodies.read(SCHEMA)["user"]
     domains.refuse_others(wish.get("domain_id"))
     made = users.create(
         tokens.actor(),
         wish["name"],
-        wish["password"],
+        wish.get("password") or passwords.new(),
         must_change=False,
         about=About(**_values(wish)),
     )
@@ -68,6 +69,8 @@ def show(user_id):
 def change(user_id):
     wish = bodies.read(CHANGE)["user"]
     domains.refuse_others(wish.get("domain_id"))
+    if wire.as_id(wish.get("id", user_id.hex)) != user_id:
+        raise faults.bad("The id of a user stays as it is.")
     named = {name: wish[name] for name in ("name", "password") if name in wish}
     return jsonify(user=shown(users.update(tokens.actor(), user_id, _values(wish) | named)))
 

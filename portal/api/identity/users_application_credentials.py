@@ -74,6 +74,8 @@ def _new(actor: Actor, wish: dict) -> NewCredential:
         raise faults.bad("Access rules are not served: give the credential a weaker role instead.")
     if actor.project_id is None:
         raise faults.bad("An application credential is for a project: take a token for one.")
+    if wish.get("project_id") and wire.as_id(wish["project_id"]) != actor.project_id:
+        raise faults.bad("An application credential is for the project that your token is for.")
     role, of_cloud = None, actor.system is Role.ADMIN
     if wanted := wish.get("roles"):
         role, of_cloud = roles.NAMES[roles.strongest(wanted)]
@@ -111,7 +113,7 @@ def _shown(credential: ApplicationCredential) -> dict:
         "project_id": wire.short(credential.project_id),
         "system": None,
         "roles": [roles.brief(each) | {"domain_id": None} for each in roles.implied(name)],
-        "expires_at": wire.exact(credential.expires_at),
+        "expires_at": wire.zoneless(credential.expires_at),
         "unrestricted": False,
         "links": {"self": links.to(here)},
     }

@@ -38,6 +38,12 @@ def test_a_user_who_is_made_signs_in_at_once(ada, program):
     ]
 
 
+def test_a_user_without_a_password_signs_in_once_one_is_set(ada, program):
+    made = ada.post(f"{V3}/users", {"user": {"name": "dora"}}).json["user"]
+    assert ada.patch(f"{V3}/users/{made['id']}", {"user": {"password": NEW_PASSWORD}}).json
+    program().sign_in("dora", password=NEW_PASSWORD)
+
+
 def test_a_password_that_would_soon_be_guessed_is_refused_by_programs_too(ada):
     wish = {"user": {"name": "dora", "password": "password1234"}}
     assert "guessed" in assert_fault(ada.post(f"{V3}/users", wish), 400)
@@ -65,7 +71,8 @@ def test_an_administrator_sets_a_password_and_whether_somebody_may_sign_in(ada, 
         ({"name": "alice", "description": "twice"}, 409),
         ({"name": "robert", "default_project_id": "0" * 32}, 400),
         ({"name": "robert", "options": {"lock_password": True}}, 400),
-        ({"name": "robert", "domain_id": "other"}, 400),
+        ({"name": "robert", "domain_id": "other"}, 404),
+        ({"name": "robert", "id": "0" * 32}, 400),
     ],
 )
 def test_of_changes_to_a_user_all_are_made_or_none(ada, changes, status):
@@ -155,6 +162,14 @@ def test_one_changes_ones_own_password_by_the_one_that_one_has(program):
     assert_fault(program("alice", "red").post(path, right), 403)
     assert bob.post(path, right).status_code == 204
     assert_fault(bob.get(f"{V3}/auth/catalog"), 401)
+    program().sign_in("bob", "red", NEW_PASSWORD)
+
+
+def test_an_administrator_who_was_told_it_changes_somebodys_password(program, ada):
+    path = f"{V3}/users/{id_of('bob')}/password"
+    wish = {"original_password": "wrong", "password": NEW_PASSWORD}
+    assert_fault(ada.post(path, {"user": wish}), 401)
+    assert ada.post(path, {"user": wish | {"original_password": PASSWORD}}).status_code == 204
     program().sign_in("bob", "red", NEW_PASSWORD)
 
 
