@@ -110,6 +110,7 @@ FIELDS = {  # what every form is sent: enough for each to be understood
     "role": "reader",
     "visibility": "shared",
     "published_as": "debian-13",
+    "project": "blue",
     **{"vcpus": 1, "memory_mib": 512, "disk_gib": 1},
 }
 

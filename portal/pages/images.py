@@ -7,7 +7,7 @@ from wtforms import FileField, HiddenField, IntegerField, RadioField, SelectChoi
 
 from portal import config, places
 from portal.errors import NotFound
-from portal.models import Visibility
+from portal.models import Acceptance, ImageStatus, Visibility
 from portal.pages import done, partial, reasons, uploads
 from portal.pages.as_code import images as code
 from portal.pages.forms import Form, new_key, not_confirmed
@@ -53,6 +53,14 @@ class UploadForm(SettingsForm):
     file = FileField("File")
 
 
+class FileForm(Form):
+    file = FileField("File")
+
+
+class ShareForm(Form):
+    project = StringField("Project")
+
+
 @pages.get("")
 def index(project_id):
     listing = Listing.of_request(sorts=images.SORTS, default="-created_at")
@@ -66,6 +74,7 @@ def index(project_id):
         states=[each.value for each in Visibility],
         visibilities=VISIBILITIES,
         private_to_others=images.private_to_others(current_user.actor, project_id),
+        pending=images.pending(current_user.actor, project_id),
         **_published(),
     )
 
@@ -136,16 +145,62 @@ uploads.takes_uploads(pages, create)
 
 @pages.get("/<uuid:image_id>")
 def show(project_id, image_id):
-    image = images.find_whole(current_user.actor, project_id, image_id)
-    return render_template(
-        "images/_about.html" if partial() else "images/show.html",
-        image=image,
-        visibility=VISIBILITIES[image.visibility],
-        waits=reasons.waiting(image.open_operation),
-        used_by=images.used_by(image),
-        code=code.to_look_at(image),
-        may=lambda verb: images.may(current_user.actor, verb, image),
-    )
+    return _show_page(project_id, image_id, ShareForm(formdata=None))
+
+
+@pages.get("/<uuid:image_id>/file")
+def file(project_id, image_id):
+    """The form for the file that the image waits for; of one that has its file, its page."""
+    image = images.find(current_user.actor, project_id, image_id)
+    images.require(current_user.actor, "change", image)
+    if image.status is not ImageStatus.WAITING:
+        return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+    return _file_page(image, FileForm(formdata=None))
+
+
+@pages.post("/<uuid:image_id>/file")
+def fill(project_id, image_id):
+    image = images.find(current_user.actor, project_id, image_id)
+    images.require(current_user.actor, "change", image)
+    with places.for_a_file(current_user.user.id, project_id):
+        most = config.current().image_max_gib * GIB
+        fields, content = uploads.fields_and_file(request, most_bytes=most)
+        form = FileForm(formdata=MultiDict(fields))
+        with form:
+            images.fill(current_user.actor, project_id, image_id, content)
+            done(f"{image.called} has its file.")
+            return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+    return _file_page(image, form), form.status
+
+
+uploads.takes_uploads(pages, fill)
+
+
+@pages.post("/<uuid:image_id>/members")
+def share(project_id, image_id):
+    form = ShareForm()
+    if form.validate():
+        with form:
+            name = (form.project.data or "").strip()
+            images.share(current_user.actor, project_id, image_id, name)
+            done(f"{name} is offered the image, and takes it into its list or does not.")
+            return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+    return _show_page(project_id, image_id, form), form.status
+
+
+@pages.post("/<uuid:image_id>/members/<uuid:member_id>/remove")
+def unshare(project_id, image_id, member_id):
+    images.unshare(current_user.actor, project_id, image_id, member_id)
+    done("It is shared with that project no longer.")
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
+
+
+@pages.post("/<uuid:image_id>/<any(accept,reject):wish>")
+def accept(project_id, image_id, wish):
+    answer = Acceptance.ACCEPTED if wish == "accept" else Acceptance.REJECTED
+    images.accept(current_user.actor, project_id, image_id, project_id, answer)
+    done("It is among the images of this project." if wish == "accept" else "It is left out.")
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
 
 
 @pages.get("/<uuid:image_id>/row")
@@ -183,6 +238,13 @@ def change(project_id, image_id):
             return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
     image = images.find(current_user.actor, project_id, image_id)
     return _settings_page(image, form), form.status
+
+
+@pages.post("/<uuid:image_id>/reactivate")
+def reactivate(project_id, image_id):
+    image = images.activate(current_user.actor, project_id, image_id)
+    done(f"{image.called} is active again.")
+    return redirect(url_for(".show", project_id=project_id, image_id=image_id), 303)
 
 
 @pages.post("/<uuid:image_id>/<any(protect,unprotect):wish>")
@@ -246,6 +308,27 @@ def _form_page(project_id, form: UploadForm) -> str:
         usage=quotas.usage(project_id),
         private_to_others=images.private_to_others(current_user.actor, project_id),
         most_gib=config.current().image_max_gib,
+    )
+
+
+def _show_page(project_id, image_id, form: ShareForm) -> str:
+    image = images.find_whole(current_user.actor, project_id, image_id)
+    return render_template(
+        "images/_about.html" if partial() else "images/show.html",
+        image=image,
+        visibility=VISIBILITIES[image.visibility],
+        waits=reasons.waiting(image.open_operation),
+        used_by=images.used_by(image),
+        members=images.members(current_user.actor, project_id, image_id),
+        code=code.to_look_at(image),
+        form=form,
+        may=lambda verb: images.may(current_user.actor, verb, image),
+    )
+
+
+def _file_page(image, form: FileForm) -> str:
+    return render_template(
+        "images/file.html", image=image, form=form, most_gib=config.current().image_max_gib
     )
 
 

@@ -31,6 +31,7 @@ from portal.services.images import store
 from portal.services.listing import Query, Stretch, bears, like, page, says, stretch
 
 SORTS = ("name", "created_at", "size_bytes")
+MOST_SHOWN = 20  # of the images that wait for an answer
 COLUMNS = {
     "id": Image.id,
     "name": Image.name,
@@ -115,6 +116,16 @@ def offered(
 def _at(column: ColumnElement) -> Callable[[Sequence], ColumnElement[bool]]:
     """A filter by moments: pairs of a comparison and what is compared with."""
     return lambda values: and_(*(compare(column, moment) for compare, moment in values))
+
+
+def pending(actor: Actor, project_id: uuid.UUID) -> list[Image]:
+    """The newest images that others share with the project, to which it has not said anything."""
+    authorize(actor, "images:read", project_id)
+    known = offered_images(actor, project_id, said=(Acceptance.PENDING,)).where(
+        Image.project_id != project_id, Image.visibility == Visibility.SHARED
+    )
+    ordered = known.order_by(Image.created_at.desc(), Image.id).limit(MOST_SHOWN)
+    return list(session.scalars(ordered.options(joinedload(Image.open_operation))))
 
 
 def private_to_others(actor: Actor, project_id: uuid.UUID) -> int:

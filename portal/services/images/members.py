@@ -79,6 +79,7 @@ def unshare(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, member_id:
     find(actor, project_id, image_id)
     with transaction():
         image = locked(actor, "share", project_id, image_id)
+        _refuse_own(image, member_id)
         found = _found(image, member_id)
         if found is None:
             raise NotFound("This image is not shared with that project.")
@@ -97,10 +98,11 @@ def accept(
     """The project that the actor speaks for has said so to the image that is shared with it. Raises
     Forbidden for who speaks for another."""
     image = find(actor, project_id, image_id)
+    authorize(actor, "images:accept", project_id)
+    _refuse_own(image, member_id)
     found = member(actor, project_id, image_id, member_id)
     if found.project_id != project_id:
         raise Forbidden("Only that project itself says whether it takes the image.")
-    authorize(actor, "images:accept", project_id)
     with transaction():
         session.refresh(found, with_for_update=True)
         found.status = answer
@@ -109,6 +111,11 @@ def accept(
             actor, "images:accept", image, after={"project": name, "answer": answer.value}
         )
     return found
+
+
+def _refuse_own(image: Image, member_id: uuid.UUID) -> None:
+    if image.project_id == member_id:
+        raise Conflict("{image} is that project's own.", image=image.called)
 
 
 def _is_owner(actor: Actor, project_id: uuid.UUID | None, image: Image) -> bool:
