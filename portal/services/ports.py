@@ -4,12 +4,12 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import contains_eager, selectinload
 
 from portal.db import session, transaction
-from portal.errors import Conflict, InUse, NotFound, Refused
+from portal.errors import Conflict, InUse, NotFound, OverQuota, Refused
 from portal.models import FixedIp, Instance, Network, Port, Power, SecurityGroup, Subnet
 from portal.models.port import port_groups
 from portal.policies import Actor, authorize
@@ -21,6 +21,7 @@ from portal.services.security_groups import DEFAULT
 from workers.specs.networks import is_host, is_mac
 
 MOST_AT_ONCE = 20
+MOST_FREE = 500  # ports of a project that hang on nothing: as many as Neutron's quota has
 MOST_ADDRESSES = 5  # of a port, as Neutron's max_fixed_ips_per_port
 MISSING = Sentence("There is no such port in this project. It may have been deleted.")
 MISSING_GROUP = Sentence("A security group was not found in the project. Choose again.")
@@ -96,6 +97,7 @@ def create(actor: Actor, wanted: Sequence[NewPort], *, key: str = "") -> list[Po
             if key and not made and (earlier := idempotency.earlier(*known)):
                 return [find(actor, each) for each in earlier]
             quotas.check(network.project_id)
+            _refuse_more_than_enough(network.project_id)
             made.append(_made(actor, network, new.wish))
         if key:
             idempotency.remember(*known, [each.id for each in made])
@@ -183,6 +185,22 @@ def up(ports: Sequence[Port]) -> Collection[uuid.UUID]:
     """The ids of those of these ports whose guest runs."""
     ids = [each.id for each in ports]
     return set(session.scalars(select(Port.id).where(Port.id.in_(ids), UP)))
+
+
+def _refuse_more_than_enough(project_id: uuid.UUID) -> None:
+    """Call it under the lock of the project. Raises OverQuota."""
+    count = (
+        select(func.count())
+        .select_from(Port)
+        .join(Network, Network.id == Port.network_id)
+        .where(Network.project_id == project_id, Port.owner_id.is_(None))
+    )
+    if session.scalar(count) >= MOST_FREE:
+        raise OverQuota(
+            "A project has at most {most} ports that hang on nothing. Delete some, or give them "
+            "to instances.",
+            most=MOST_FREE,
+        )
 
 
 def _made(actor: Actor, network: Network, wish: Wish) -> Port:

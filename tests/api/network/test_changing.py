@@ -7,6 +7,7 @@ import pytest
 
 from portal.db import session
 from portal.models import Network
+from portal.services import ports
 from tests.api.network.test_making import ROOT, make
 from tests.api.shapes import assert_fault
 
@@ -178,6 +179,17 @@ def test_a_port_hangs_on_nothing_until_it_is_wanted(alice, lan):
     assert alice.delete(f"{ROOT}/ports/{port['id']}").status_code == 204
     fault(alice.get(f"{ROOT}/ports/{port['id']}"), 404, "PortNotFound")
     assert alice.delete(f"{ROOT}/networks/{lan['id']}").status_code == 204
+
+
+def test_there_is_an_end_to_ports_that_hang_on_nothing(alice, lan, monkeypatch):
+    monkeypatch.setattr(ports, "MOST_FREE", 2)
+    wish = {"port": {"network_id": lan["id"]}}
+    answer = alice.post(f"{ROOT}/ports", {"ports": [wish["port"]] * 3})
+    fault(answer, 409, "OverQuota")
+    assert alice.get(f"{ROOT}/ports").json["ports"] == []
+    plug(alice, lan)
+    plug(alice, lan)
+    fault(alice.post(f"{ROOT}/ports", wish), 409, "OverQuota")
 
 
 def test_a_port_may_have_no_address_or_several(alice, lan):
