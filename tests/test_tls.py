@@ -1,6 +1,7 @@
 """The portal by TLS, as clients see it that trust its authority and nothing else."""
 
 import datetime
+import hashlib
 import socket
 import ssl
 
@@ -78,6 +79,30 @@ def test_a_given_certificate_is_kept_whatever_its_names_and_its_end(shown, tmp_p
     certificates.renew(tmp_path, now=now() + 400 * DAY)
     assert (kept.names, kept.own) == (["given.example.org"], False)
     assert shown.path.read_bytes() == given
+
+
+def test_one_that_was_renewed_is_shown_to_whoever_comes_next(tmp_path):
+    first = certificates.ensure(tmp_path, NAMES, now=now() - 380 * DAY)
+
+    def context() -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(first.path)
+        return made
+
+    front = tls.Front(context, renew=lambda: certificates.renew(tmp_path, now=now()))
+    trust = ssl.create_default_context(cafile=certificates.authority_of(tmp_path))
+
+    def shown() -> str:
+        ours, theirs = socket.socketpair()
+        inside = front.carry(theirs)
+        with inside, trust.wrap_socket(ours, server_hostname="localhost") as stream:
+            return hashlib.sha256(stream.getpeercert(binary_form=True)).hexdigest()
+
+    assert shown() == first.fingerprint.replace(":", "").lower()
+    front.look().result(20)
+    renewed = certificates.read(tmp_path).fingerprint
+    assert renewed != first.fingerprint
+    assert shown() == renewed.replace(":", "").lower()
 
 
 def test_pages_and_api_are_served_to_who_trusts_the_authority_alone(serve):

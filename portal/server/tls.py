@@ -14,9 +14,12 @@ import ssl
 import threading
 from asyncio import sslproto
 from collections.abc import Callable
+from concurrent import futures
 
 HANDSHAKE = 0x16  # the first byte of a client that speaks TLS (RFC 8446, 5.1)
 PATIENCE_SECONDS = 10
+GOODBYE_SECONDS = 2.0  # for a client to take its answer before the connection is closed
+QUIET_SECONDS = 0.25  # without a byte more of it
 LOOK_SECONDS = 3600
 CHUNK_BYTES = 65_536
 HEAD_BYTES = 4096  # of a request in the clear
@@ -45,6 +48,11 @@ class Front:
         self._start(self._carry(client, theirs))
         return ours
 
+    def look(self) -> futures.Future:
+        """Whoever comes from then on is shown what the certificate's file holds, which has been
+        renewed if that was due."""
+        return asyncio.run_coroutine_threadsafe(self._look(), self._loop)
+
     def _start(self, work) -> None:
         def start() -> None:
             task = self._loop.create_task(work)
@@ -57,8 +65,11 @@ class Front:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             with contextlib.suppress(OSError, ValueError):  # the one that is shown goes on
-                await self._loop.run_in_executor(None, self._renew)
-                self._context = self._make()
+                await self._look()
+
+    async def _look(self) -> None:
+        await self._loop.run_in_executor(None, self._renew)
+        self._context = self._make()
 
     async def _carry(self, client: socket.socket, inside: socket.socket) -> None:
         client.setblocking(False)
@@ -94,19 +105,26 @@ class Front:
         transport, _ = await self._loop.connect_accepted_socket(
             lambda: protocol, client, ssl=self._context, ssl_handshake_timeout=PATIENCE_SECONDS
         )
-        outside = reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
-        within = await asyncio.open_connection(sock=inside, limit=CHUNK_BYTES)
-        ways = {
-            self._loop.create_task(_pump(outside[0], within[1])),
-            self._loop.create_task(_pump(within[0], outside[1])),
-        }
+        outside = asyncio.StreamWriter(transport, protocol, reader, self._loop)
+        answers, within = await asyncio.open_connection(sock=inside, limit=CHUNK_BYTES)
+        taking = self._loop.create_task(_pump(reader, within))
+        giving = self._loop.create_task(_pump(answers, outside, patience=PATIENCE_SECONDS))
         try:
-            await asyncio.wait(ways)
-        finally:
-            for each in (outside[1], within[1]):
-                each.close()
+            await asyncio.wait((taking, giving), return_when=asyncio.FIRST_COMPLETED)
+            if giving.done():  # the server is done with it
+                taking.cancel()
+                await _linger(reader)
+            else:
                 with contextlib.suppress(OSError):
-                    await each.wait_closed()
+                    within.write_eof()
+                await giving
+        finally:
+            for each in (taking, giving):
+                each.cancel()
+            for writer in (outside, within):
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
     async def _send_elsewhere(self, client: socket.socket) -> None:
         head = b""
@@ -128,14 +146,22 @@ class Front:
         client.shutdown(socket.SHUT_WR)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What comes has been passed on, until one end has gone; the other is told."""
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, patience: float | None = None
+) -> None:
+    """What comes has been passed on, until either end has gone, or has taken nothing for as long as
+    there is patience: the server cuts off who is slow, and would not be heard behind what waits."""
     with contextlib.suppress(OSError):
         while came := await reader.read(CHUNK_BYTES):
             writer.write(came)
-            await writer.drain()
-    with contextlib.suppress(OSError):
-        if writer.can_write_eof():
-            writer.write_eof()
-        else:
-            writer.close()
+            async with asyncio.timeout(patience):
+                await writer.drain()
+
+
+async def _linger(reader: asyncio.StreamReader) -> None:
+    """What a client is still sending has been read for a moment, and thrown away: it would not read
+    its answer before it has sent all."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(GOODBYE_SECONDS):
+            while await asyncio.wait_for(reader.read(CHUNK_BYTES), QUIET_SECONDS):
+                pass
