@@ -1,5 +1,6 @@
 """The portal by TLS, as clients see it that trust its authority and nothing else."""
 
+import contextlib
 import datetime
 import hashlib
 import socket
@@ -103,6 +104,21 @@ def test_one_that_was_renewed_is_shown_to_whoever_comes_next(tmp_path):
     renewed = certificates.read(tmp_path).fingerprint
     assert renewed != first.fingerprint
     assert shown() == renewed.replace(":", "").lower()
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_a_client_that_the_server_gives_up_is_gone_before_it_has_said_who_it_is(tmp_path, said):
+    path = certificates.ensure(tmp_path, NAMES, now=now()).path
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    front = tls.Front(lambda: context, renew=lambda: None)
+    ours, theirs = socket.socketpair()
+    ours.settimeout(tls.PATIENCE_SECONDS / 2)
+    with ours, front.carry(theirs) as inside:
+        ours.sendall(said)
+        inside.close()
+        with contextlib.suppress(ConnectionResetError):
+            assert ours.recv(1) == b""
 
 
 def test_pages_and_api_are_served_to_who_trusts_the_authority_alone(serve):

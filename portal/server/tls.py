@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent import futures
 
 HANDSHAKE = 0x16  # the first byte of a client that speaks TLS (RFC 8446, 5.1)
+MOST = 1200  # clients: as many as the server serves, and those that are just leaving
 PATIENCE_SECONDS = 10
 GOODBYE_SECONDS = 2.0  # for a client to take its answer before the connection is closed
 QUIET_SECONDS = 0.25  # without a byte more of it
@@ -45,7 +46,11 @@ class Front:
     def carry(self, client: socket.socket) -> socket.socket:
         """What the client says, without TLS; what is written to it comes to the client with it."""
         ours, theirs = socket.socketpair()
-        self._start(self._carry(client, theirs))
+        if len(self._tasks) < MOST:
+            self._start(self._carry(client, theirs))
+        else:
+            client.close()
+            theirs.close()
         return ours
 
     def look(self) -> futures.Future:
@@ -75,18 +80,47 @@ class Front:
         client.setblocking(False)
         inside.setblocking(False)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                first = await self._first_byte(client)
-            if first == HANDSHAKE:
-                await self._join(client, inside)
-            elif first is not None:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._send_elsewhere(client)
+            async with asyncio.timeout(2 * PATIENCE_SECONDS):
+                joined = await self._unless_gone(self._greet(client), inside)
+            if joined:
+                await self._join(*joined, inside)
         except (OSError, TimeoutError):
             pass  # either end may go at any moment
         finally:
             client.close()
             inside.close()
+
+    async def _unless_gone(self, work, inside: socket.socket):
+        """What `work` comes to; None if the server has given the client up before: it says nothing
+        to one that has not asked for anything."""
+        gone, task = self._loop.create_future(), self._loop.create_task(work)
+        self._loop.add_reader(inside, lambda: gone.done() or gone.set_result(None))
+        try:
+            await asyncio.wait((gone, task), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            self._loop.remove_reader(inside)
+            task.cancel()
+
+    async def _greet(self, client: socket.socket):
+        """Both directions of a client by TLS. None where it has gone, or speaks something else,
+        and has been told so."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            first = await self._first_byte(client)
+            if first != HANDSHAKE:
+                if first is not None:
+                    await self._send_elsewhere(client)
+                return None
+        reader = asyncio.StreamReader(limit=CHUNK_BYTES, loop=self._loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: protocol,
+            client,
+            ssl=self._context,
+            ssl_handshake_timeout=PATIENCE_SECONDS,
+            ssl_shutdown_timeout=GOODBYE_SECONDS,
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
 
     async def _first_byte(self, client: socket.socket) -> int | None:
         """What the client begins with, which is left where it is; None if it has gone."""
@@ -99,13 +133,9 @@ class Front:
         began = client.recv(1, socket.MSG_PEEK)
         return began[0] if began else None
 
-    async def _join(self, client: socket.socket, inside: socket.socket) -> None:
-        reader = asyncio.StreamReader(limit=CHUNK_BYTES, loop=self._loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
-        transport, _ = await self._loop.connect_accepted_socket(
-            lambda: protocol, client, ssl=self._context, ssl_handshake_timeout=PATIENCE_SECONDS
-        )
-        outside = asyncio.StreamWriter(transport, protocol, reader, self._loop)
+    async def _join(
+        self, reader: asyncio.StreamReader, outside: asyncio.StreamWriter, inside: socket.socket
+    ) -> None:
         answers, within = await asyncio.open_connection(sock=inside, limit=CHUNK_BYTES)
         taking = self._loop.create_task(_pump(reader, within))
         giving = self._loop.create_task(_pump(answers, outside, patience=PATIENCE_SECONDS))
