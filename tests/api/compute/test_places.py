@@ -17,6 +17,7 @@ from portal.services import aggregates, hosts
 from tests.api.bodies import an_ordinary_server
 from tests.api.shapes import assert_fault
 from tests.cloud import host_row
+from tests.test_flat import statements
 
 BELOW = "/compute/v2.1"
 SERVICES, HYPERVISORS = f"{BELOW}/os-services", f"{BELOW}/os-hypervisors"
@@ -327,6 +328,37 @@ def test_servers_are_in_the_zone_that_they_ask_for(cloud, alice, ada):
         assert told["OS-EXT-AZ:availability_zone"] == zone
     wrong = an_ordinary_server(availability_zone="north")
     assert_fault(alice.post(f"{BELOW}/servers", {"server": wrong}), 400)
+
+
+def test_lists_cost_the_same_for_few_and_for_many(cloud, alice, ada):
+    cloud.running()
+    asked = [
+        *((ada, path) for path in (f"{HYPERVISORS}/detail", SERVICES, AGGREGATES)),
+        *((ada, f"{BELOW}/os-availability-zone/detail"), (alice, GROUPS)),
+    ]
+
+    def cost() -> list[int]:
+        counted = []
+        for who, path in asked:
+            who.get(path)
+            with statements() as sent:
+                assert who.get(path).status_code == 200
+            counted.append(len(sent))
+        return counted
+
+    def grow(number: int) -> None:
+        cloud.add_host(f"kvm-{number}")
+        alice.post(GROUPS, group(1, "affinity"))
+        name = f"rack {number}"
+        made = ada.post(AGGREGATES, {"aggregate": {"name": name}}).json["aggregate"]
+        wish = {"add_host": {"host": f"kvm-{number}"}}
+        assert ada.post(f"{AGGREGATES}/{made['id']}/action", wish).status_code == 200
+
+    grow(2)
+    few = cost()
+    for number in range(3, 9):
+        grow(number)
+    assert cost() == few
 
 
 def test_a_zone_whose_hosts_are_in_maintenance_is_not_available(cloud, alice):
