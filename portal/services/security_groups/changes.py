@@ -39,25 +39,16 @@ class NewRule:
 def add_first(project: Project) -> None:
     """The groups that every project is born with: `default` (everything out, in only from the
     same group) and `ssh`. For use inside a change."""
-    default = SecurityGroup(
-        project_id=project.id,
-        name=DEFAULT,
-        description="Everything out; in only from instances of this group.",
-    )
+    _add_default(project.id)
     ssh = SecurityGroup(project_id=project.id, name=SSH, description="SSH and ping from anywhere.")
-    session.add_all([default, ssh])
+    session.add(ssh)
     session.flush()
-    for rule in (
-        SecurityGroupRule(group_id=default.id, direction="egress"),
-        SecurityGroupRule(group_id=default.id, direction="ingress", remote_group_id=default.id),
+    _add_rules(
         SecurityGroupRule(
             group_id=ssh.id, direction="ingress", protocol="tcp", port_min=22, port_max=22
         ),
         SecurityGroupRule(group_id=ssh.id, direction="ingress", protocol="icmp"),
-    ):
-        check_rule(rule)
-        session.add(rule)
-    session.flush()
+    )
 
 
 def create(actor: Actor, project_id: uuid.UUID, name: str, description: str = "") -> SecurityGroup:
@@ -106,11 +97,12 @@ def describe(
 
 
 def delete(actor: Actor, group_id: uuid.UUID) -> None:
-    """The group is gone, and with it the rules of others that name it. Raises NotFound, and
-    Conflict for `default` and while a port bears the group."""
+    """The group is gone, and with it the rules of others that name it. An administrator of the
+    cloud may delete `default`: the project has another then, as on its first day. Raises NotFound,
+    and Conflict for the `default` of others, and while a port bears the group."""
     with transaction():
         group = _locked(actor, "security_groups:delete", group_id)
-        if group.name == DEFAULT:
+        if group.name == DEFAULT and not actor.may("projects:change"):
             raise Conflict("Insufficient rights for removing default security group.")
         bears = select(port_groups.c.port_id).where(port_groups.c.group_id == group.id)
         if session.scalar(bears.limit(1)):
@@ -122,6 +114,8 @@ def delete(actor: Actor, group_id: uuid.UUID) -> None:
         )
         session.execute(delete_rows(SecurityGroupRule).where(theirs))
         session.delete(group)
+        if group.name == DEFAULT:
+            _add_default(group.project_id)
 
 
 def add_rule(actor: Actor, new: NewRule) -> SecurityGroupRule:
@@ -159,6 +153,27 @@ def remove_rule(actor: Actor, rule_id: uuid.UUID) -> None:
         filters.bring_up_to_date(filters.that_bear([group.id]))
         activities.record(actor, "security_groups:remove_rule", group, before={"rule": _told(rule)})
         session.delete(rule)
+
+
+def _add_default(project_id: uuid.UUID) -> None:
+    default = SecurityGroup(
+        project_id=project_id,
+        name=DEFAULT,
+        description="Everything out; in only from instances of this group.",
+    )
+    session.add(default)
+    session.flush()
+    _add_rules(
+        SecurityGroupRule(group_id=default.id, direction="egress"),
+        SecurityGroupRule(group_id=default.id, direction="ingress", remote_group_id=default.id),
+    )
+
+
+def _add_rules(*rules: SecurityGroupRule) -> None:
+    for rule in rules:
+        check_rule(rule)
+    session.add_all(rules)
+    session.flush()
 
 
 def _locked(actor: Actor, permission: str, group_id: uuid.UUID) -> SecurityGroup:

@@ -76,6 +76,18 @@ def test_there_is_one_default_and_it_stays(alice):
     assert alice.put(path, {"security_group": {"description": "Ours"}}).status_code == 200
 
 
+def test_the_clouds_administrator_deletes_a_default_and_there_is_another(program, alice):
+    """Clients that clean up after themselves do so before they delete a project."""
+    default = named(alice, "default")
+    path = f"{GROUPS}/{default['id']}"
+    assert program("ada", "system").delete(path).status_code == 204
+    assert_fault(alice.get(path), 404)
+    again = named(alice, "default")
+    rules = again["security_group_rules"]
+    assert sorted(each["direction"] for each in rules) == ["egress", "ingress"]
+    assert [each["remote_group_id"] for each in rules if each["remote_group_id"]] == [again["id"]]
+
+
 def test_names_are_labels_with_all_their_blanks(alice):
     for name in ("", " a  b ", "x" * 255):
         assert group(alice, name)["name"] == name
