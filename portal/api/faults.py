@@ -10,7 +10,7 @@ import json
 import logging
 
 from flask import Response, g, request
-from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from portal.api import links
 from portal.errors import InUse, NotFound, OverQuota, Refused
@@ -67,6 +67,8 @@ def _fault(error: Exception, service: str) -> Fault:
         return error
     if isinstance(error, Refused):
         return _of_refusal(error, service)
+    if isinstance(error, MethodNotAllowed) and request.path.endswith("/"):  # an empty id
+        return _of_refusal(NotFound("The resource could not be found."), service)
     if isinstance(error, HTTPException) and (error.code or 0) >= 400:
         kept = ("Allow", "Retry-After", "Content-Range")
         given = dict(error.get_headers())

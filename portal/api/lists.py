@@ -16,6 +16,7 @@ from flask import request
 from portal.api import faults, links, microversions, wire
 from portal.services.listing import Stretch
 
+FIRST_YEAR, LAST_YEAR = 1970, 9000  # of moments that can be asked about
 MOST = 1000  # things in one answer
 PAGED = ("limit", "marker", "sort_key", "sort_dir")  # of every list
 FORMS = (str.lower, str.capitalize, str.upper)
@@ -45,9 +46,12 @@ def moment(value: str) -> datetime:
     """A moment; one that says no zone is in UTC. Raises Fault."""
     try:
         found = datetime.fromisoformat(value if ":" in value[11:16] else value.replace(" ", "+"))
-    except ValueError:
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise faults.bad(f"{value[:80]!r} is no moment: 2026-01-01T00:00:00Z.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:  # beyond them nothing can be reckoned with
+        raise faults.bad(f"{value[:80]!r} is too far away.")
+    return found
 
 
 def truth(value: bool | str) -> bool:

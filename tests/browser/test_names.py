@@ -16,6 +16,7 @@ from portal.models import (
     Policy,
     Project,
     Role,
+    SecurityGroup,
     User,
     Visibility,
 )
@@ -26,6 +27,7 @@ from portal.services import (
     instances,
     networks,
     projects,
+    security_groups,
     users,
 )
 from tests.cloud import PASSWORD
@@ -43,6 +45,7 @@ NAMED = {  # arguments of URLs that tests/routes.py finds by names of its own
     "key_pair_id": KeyPair,
     "aggregate_id": Aggregate,
     "placement_group_id": PlacementGroup,
+    "security_group_id": SecurityGroup,
     "credential_id": ApplicationCredential,
     "application_credential_id": ApplicationCredential,
 }
@@ -64,6 +67,7 @@ def caged(site) -> dict:
     wish = cloud.new_instance(CANARY, CANARY, user_data=f"#!/bin/sh\n{CANARY}")
     instances.create(users.actor_of(owner), wish)
     networks.create(ada, project.id, CANARY, "10.7.0.0/24", nat=True)
+    security_groups.create(ada, project.id, CANARY)
     new = application_credentials.NewCredential(project_id=project.id, name=CANARY)
     application_credentials.create(ada, ada.user_id, new)
     cloud.settle()

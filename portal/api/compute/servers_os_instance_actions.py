@@ -34,7 +34,7 @@ def index(server_id):
     found, more = actions.actions(
         actor,
         instance,
-        after=request.args.get("marker", "") if paged else "",
+        after=lists.text(request.args.get("marker", "")) if paged else "",
         limit=_limit() if paged else lists.MOST,
         filters=_filters() if paged else {},
     )
@@ -48,7 +48,7 @@ def index(server_id):
 @routes.get("/<request_id>")
 def show(server_id, request_id):
     actor, instance = _found(server_id)
-    operation = actions.action(actor, instance, request_id)
+    operation = actions.action(actor, instance, lists.text(request_id))
     shown = _shown(operation)
     if actor.may("hosts:read") or microversions.agreed() >= EVENTS_FOR_ALL:
         shown["events"] = [_event(actor, operation, each) for each in actions.steps(operation)]

@@ -5,7 +5,7 @@ https://docs.openstack.org/api-ref/compute/#server-tags-servers-tags
 
 from flask import Response, jsonify
 
-from portal.api import bodies, links, microversions, schemas
+from portal.api import bodies, links, lists, microversions, schemas
 from portal.api.compute.places import project_of
 from portal.api.routes import Routes
 from portal.auth import tokens
@@ -51,7 +51,7 @@ def show(server_id, tag):
 @routes.put("/<tag>")
 @microversions.only(SINCE)
 def add(server_id, tag):
-    new = instances.tag(tokens.actor(), project_of(server_id), server_id, tag)
+    new = instances.tag(tokens.actor(), project_of(server_id), server_id, lists.text(tag))
     answer = Response(status=201 if new else 204)
     answer.headers["Location"] = links.here()
     return answer

@@ -14,6 +14,7 @@ DIRECTIONS = ("ingress", "egress")
 NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}  # IANA, protocol numbers
 ICMP_OF_IPV6 = ("icmpv6", "ipv6-icmp")
 KNOWN = ("icmp", "tcp", "udp", *ICMP_OF_IPV6)
+LONGEST_NETWORK = 43  # characters: of an IPv6 network that is written out
 LARGEST_PORT, LARGEST_OF_ICMP = 65_535, 255
 
 
@@ -54,12 +55,9 @@ def network_of(prefix: str) -> str:
     try:
         network = ipaddress.ip_network(prefix, strict=False)
     except ValueError:
-        raise Refused(
-            "'{prefix}' is no network: write it like 10.0.0.0/24.",
-            prefix=prefix,
-            field="remote_cidr",
-        ) from None
-    if prefix.isdigit():
+        network = None
+    strange = prefix.isdigit() or "%" in prefix or len(prefix) > LONGEST_NETWORK
+    if network is None or strange:
         raise Refused(
             "'{prefix}' is no network: write it like 10.0.0.0/24.",
             prefix=prefix,

@@ -99,7 +99,12 @@ def test_however_many_there_are_it_takes_as_many_statements(cloud, alice, mine):
 
 @pytest.mark.parametrize(
     "asked",
-    ["start=soon", "end=2026-13-01", "start=2026-01-02T00:00:00&end=2026-01-01T00:00:00"],
+    [
+        "start=soon",
+        "end=2026-13-01",
+        "end=0001-01-01",
+        "start=2026-01-02T00:00:00&end=2026-01-01T00:00:00",
+    ],
 )
 def test_a_time_that_cannot_be_is_refused(alice, mine, asked):
     assert_fault(alice.get(f"{mine}?{asked}"), 400)

@@ -55,6 +55,7 @@ def test_tags_that_none_can_be_are_refused(path, ask, wrong):
 
 def test_one_tag_is_judged_like_all(path, ask):
     assert_fault(ask("PUT", f"{path}/a,b"), 400)
+    assert_fault(ask("PUT", f"{path}/%00"), 400)
     assert_fault(ask("PUT", f"{path}/{'x' * 61}"), 400)
     ask("PUT", path, json={"tags": [str(each) for each in range(50)]})
     assert_fault(ask("PUT", f"{path}/one-more"), 400)

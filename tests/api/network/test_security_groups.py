@@ -136,6 +136,8 @@ def test_a_protocol_may_be_said_by_its_number(alice):
         ({"protocol": "tcp", "remote_ip_prefix": "192.168.1.1/33"}, 400, ""),
         ({"protocol": "tcp", "remote_ip_prefix": "bad_prefix"}, 400, ""),
         ({"protocol": "tcp", "remote_ip_prefix": "256"}, 400, ""),
+        ({"protocol": "tcp", "remote_ip_prefix": "10.0.0.0/" + "0" * 50 + "8"}, 400, ""),
+        ({"protocol": "tcp", "remote_ip_prefix": "fe80::%eth0"}, 400, ""),
         ({"protocol": "tcp", "remote_group_id": "bad_group_id"}, 404, ""),
         ({"protocol": "tcp", "remote_group_id": NOWHERE}, 404, ""),
         ({"security_group_id": NOWHERE}, 404, "does not exist"),
