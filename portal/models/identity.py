@@ -280,7 +280,7 @@ class Session(Base):
 
 
 class KeyPair(Base):
-    """A public SSH key of a user, put into the instances they create."""
+    """A public SSH key of a user, put into the instances they create; or a certificate in PEM."""
 
     __tablename__ = "key_pairs"
     __table_args__ = (UniqueConstraint("user_id", "name"),)

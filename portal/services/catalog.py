@@ -164,7 +164,7 @@ def menu(actor: Actor, project_id: uuid.UUID) -> Menu:
         key_pairs=list(
             session.scalars(
                 select(KeyPair)
-                .where(KeyPair.user_id == actor.user_id)
+                .where(KeyPair.user_id == actor.user_id, ~KeyPair.public_key.startswith("-----"))
                 .order_by(KeyPair.created_at, KeyPair.id)
             )
         ),

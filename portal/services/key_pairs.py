@@ -26,7 +26,8 @@ from portal.errors import Conflict, NotFound, Refused
 from portal.models import KeyPair, User
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
-from portal.services import activities, finding, names
+from portal.services import activities, certificates, finding, names
+from portal.services.certificates import Certificate
 from portal.services.listing import Stretch, stretch
 
 KINDS = {  # what sshd(8) takes by default, and what people call it
@@ -113,20 +114,36 @@ def named(actor: Actor, name: str, *, owner_id: uuid.UUID | None = None) -> KeyP
     return found
 
 
-def create(actor: Actor, name: str, text: str, *, owner_id: uuid.UUID | None = None) -> KeyPair:
+def create(
+    actor: Actor,
+    name: str,
+    text: str,
+    *,
+    owner_id: uuid.UUID | None = None,
+    certificate: bool = False,
+) -> KeyPair:
     """The owner, who is the actor unless said otherwise, can choose this key for instances.
-    Without a name it bears its comment."""
+    Without a name it bears its comment. A `certificate` is kept for clients alone."""
     owner_id = _owner(actor, owner_id, "users:change")
-    key = parse(text)
-    label = _label(key, name)
+    if certificate:
+        key, label = certificates.parse(text), names.label(name)
+    else:
+        key = parse(text)
+        label = _label(key, name)
     with transaction():
         return _add(actor, owner_id, key, label)
 
 
-def make(actor: Actor, name: str, *, owner_id: uuid.UUID | None = None) -> tuple[KeyPair, str]:
-    """The owner can choose a new Ed25519 key for instances. Returns its private half in OpenSSH's
-    format; it is shown only here."""
+def make(
+    actor: Actor, name: str, *, owner_id: uuid.UUID | None = None, certificate: bool = False
+) -> tuple[KeyPair, str]:
+    """The owner can choose a new Ed25519 key for instances, or has a new `certificate`. Returns
+    its private half, in OpenSSH's format or in PEM; it is shown only here."""
     owner_id = _owner(actor, owner_id, "users:change")
+    if certificate:
+        made, private_text = certificates.make(actor.user_name)
+        more = {"owner_id": owner_id, "certificate": True}
+        return create(actor, name, made.line, **more), private_text
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     key_pair = create(actor, name, public.decode(), owner_id=owner_id)
@@ -188,6 +205,8 @@ def parse(text: str) -> PublicKey:
 
 def kind_of(key_pair: KeyPair) -> str:
     """What people call the kind of a key."""
+    if certificates.is_one(key_pair):
+        return "X.509 certificate"
     return KINDS[key_pair.public_key.partition(" ")[0]]
 
 
@@ -204,7 +223,7 @@ def _owner(actor: Actor, owner_id: uuid.UUID | None, permission: str) -> uuid.UU
     return owner_id
 
 
-def _add(actor: Actor, owner_id: uuid.UUID, key: PublicKey, label: str) -> KeyPair:
+def _add(actor: Actor, owner_id: uuid.UUID, key: PublicKey | Certificate, label: str) -> KeyPair:
     owner = select(User.id).where(User.id == owner_id, User.deleted_at.is_(None))
     if session.scalar(owner.with_for_update(key_share=True)) is None:
         raise NotFound(

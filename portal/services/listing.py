@@ -5,7 +5,19 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from portal.db import session
 from portal.errors import Refused
@@ -84,11 +96,12 @@ def stretch(
 def _behind(query: Select, after: uuid.UUID, order: list) -> ColumnElement[bool]:
     """Whether a row comes after that one."""
     columns = [column for column, _ in order]
-    mark = session.execute(query.with_only_columns(*columns).where(columns[-1] == after)).first()
-    if mark is None:
+    found = session.execute(query.with_only_columns(*columns).where(columns[-1] == after)).first()
+    if found is None:
         raise Refused(
             "The marker {marker} is not in this list: begin it anew.", marker=after, field="marker"
         )
+    mark = [literal(value, column.type) for value, column in zip(found, columns, strict=True)]
     return or_(
         *(
             and_(

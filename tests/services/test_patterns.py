@@ -14,7 +14,7 @@ NAMES = ("web-1", "web-22", "Web.3", "db_1", "a+b", "50%")
 
 
 @pytest.fixture
-def found(cloud):
+def found(any_cloud):
     """Which of some names match a pattern, by the database itself."""
     with transaction():
         size = {"vcpus": 1, "memory_mib": 64, "disk_gib": 1}

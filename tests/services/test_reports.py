@@ -1,12 +1,16 @@
 """What programs are told of instances by columns is what the objects say."""
 
+import uuid
+
 import pytest
 
 from portal.db import session
 from portal.models import Instance, Operation, Power
 from portal.models.status import STANDSTILLS
 from portal.services import instances
-from portal.services.instances import reports
+from portal.services.details import Details
+from portal.services.instances import filters, reports
+from portal.services.instances.filters import LONG_AGO
 from portal.services.listing import Stretch
 
 
@@ -41,3 +45,54 @@ def test_what_is_under_way_is_told_with_what_it_has(cloud):
     ports = [(port.network.name, port.mac, port.addresses[0]) for port in instance.ports]
     assert report.places == ports
     assert report.groups == sorted({each.name for port in instance.ports for each in port.groups})
+
+
+ASKED = {
+    "name": ("web", "^w.b-1$"),
+    "status": ("BUILD", "ACTIVE"),
+    "address": ("10.", r"^10\."),
+    "address6": ("::",),
+    "image_id": (uuid.UUID(int=0),),
+    "changed_since": (LONG_AGO,),
+    "changed_before": (LONG_AGO,),
+    "deleted": (False,),
+    "host": ("kvm-1",),
+    "tags": (("x",),),
+    "any_tags": (("x", "y"),),
+    "not_tags": (("z", "x"),),
+    "not_any_tags": (("z",),),
+}
+NONE = {"address6", "image_id", "changed_before"}  # of the filters that find nothing there
+
+
+@pytest.fixture
+def asking(any_cloud):
+    """Asks for a part of two instances, on either kind of database."""
+    any_cloud.add_host("kvm-1")
+    details = Details(tags=["x", "y"])
+    new = any_cloud.new_instance("web", count=2, details=details)
+    instances.create(any_cloud.actor("alice"), new)
+
+    def ask(**wanted):
+        wanted = Stretch(**wanted)
+        found, _ = reports.listed(any_cloud.actor("ada"), new.project_id, wanted)
+        return [each.of.name for each in found], [each.of.id for each in found]
+
+    return ask
+
+
+def test_every_filter_is_understood_by_either_database(asking):
+    assert set(ASKED) == set(filters.FILTERS)
+    for name, values in ASKED.items():
+        found, _ = asking(filters={name: values})
+        assert bool(found) is (name not in NONE), name
+
+
+def test_every_order_is_followed_to_its_end_on_either_database(asking):
+    for name in filters.COLUMNS:
+        for descending in (False, True):
+            order = ((name, descending),)
+            whole, _ = asking(order=order)
+            [first], [after] = asking(order=order, limit=1)
+            rest, _ = asking(order=order, after=after)
+            assert [first, *rest] == whole, name

@@ -8,7 +8,7 @@ from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.errors import NotFound
 from portal.models import KeyPair
-from portal.services import key_pairs
+from portal.services import certificates, key_pairs
 
 NAMES = {  # of new keys, from which version
     (2, 1): schemas.text(1, pattern="^[a-zA-Z0-9_ -]+$"),
@@ -16,7 +16,7 @@ NAMES = {  # of new keys, from which version
 }
 PUBLIC_KEY = schemas.text(0, key_pairs.LONGEST)
 LATER = {  # what a wish may hold from which version
-    "type": ((2, 2), {"type": "string", "enum": ["ssh"]}),
+    "type": ((2, 2), {"type": "string", "enum": ["ssh", "x509"]}),
     "user_id": ((2, 10), schemas.text(1)),
 }
 CHANGES = {"type": ((2, 2), None)}
@@ -42,10 +42,11 @@ def create():
     wish = bodies.read(_schema())["keypair"]
     actor, private = tokens.actor(), None
     owner_id = _id_of(wish["user_id"]) if "user_id" in wish else None
+    kind = {"owner_id": owner_id, "certificate": wish.get("type") == "x509"}
     if wish.get("public_key"):
-        key_pair = key_pairs.create(actor, wish["name"], wish["public_key"], owner_id=owner_id)
+        key_pair = key_pairs.create(actor, wish["name"], wish["public_key"], **kind)
     else:
-        key_pair, private = key_pairs.make(actor, wish["name"], owner_id=owner_id)
+        key_pair, private = key_pairs.make(actor, wish["name"], **kind)
     said = brief(key_pair) | {"user_id": wire.short(key_pair.user_id)}
     answer = jsonify(keypair=said | ({"private_key": private} if private else {}))
     answer.status_code = 201 if microversions.agreed() >= (2, 2) else 200
@@ -78,7 +79,7 @@ def brief(key_pair: KeyPair) -> dict:
     """A key as it stands in a list."""
     shown = {
         "name": key_pair.name,
-        "type": "ssh",
+        "type": "x509" if certificates.is_one(key_pair) else "ssh",
         "public_key": key_pair.public_key,
         "fingerprint": key_pair.fingerprint,
     }

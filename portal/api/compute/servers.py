@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import secrets
 
 from flask import Response, jsonify
@@ -142,8 +143,8 @@ def _new(body: dict) -> NewInstance:
         user_data_as_it_is=True,
         count=_count(wish),
         access_ipv4=wish.get("accessIPv4", ""),
-        access_ipv6=wish.get("accessIPv6", ""),
         **whereabouts.wished(body),
+        access_ipv6=_shortest(wish.get("accessIPv6")) or "",
         details=Details(
             description=wish.get("description"),
             properties=wish.get("metadata"),
@@ -172,7 +173,9 @@ def update(server_id):
     if "description" in wish:
         instances.describe(*instance, Details(description=wish["description"] or ""))
     if set(ACCESS).intersection(wish):
-        instances.reach(*instance, ipv4=wish.get("accessIPv4"), ipv6=wish.get("accessIPv6"))
+        instances.reach(
+            *instance, ipv4=wish.get("accessIPv4"), ipv6=_shortest(wish.get("accessIPv6"))
+        )
     return jsonify(server=_told(server_id, changed=True))
 
 
@@ -246,6 +249,11 @@ def _count(wish: dict) -> int:
     if most > 1 and "hostname" in wish:
         raise faults.bad("Several servers at once cannot bear one hostname.")
     return most
+
+
+def _shortest(address: str | None) -> str | None:
+    """An IPv6 address as RFC 5952 has it written."""
+    return str(ipaddress.IPv6Address(address)) if address is not None else None
 
 
 def _text(encoded: str) -> str:

@@ -17,11 +17,13 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.orm import aliased
 
 from portal.models import FixedIp, Host, Instance, Port
 from portal.services.instances.patterns import matches
 from portal.services.instances.states import in_status
 
+PLACE = aliased(Host)
 LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 DELETED_TOO = {"deleted", "changed_since", "changed_before"}
 PLAIN = (  # columns, by their names
@@ -34,7 +36,11 @@ COLUMNS = {name: getattr(Instance, name) for name in PLAIN} | {
     "launched_at": func.coalesce(Instance.launched_at, LONG_AGO),
     "deleted_at": func.coalesce(Instance.deleted_at, LONG_AGO),
     "host": func.coalesce(
-        select(Host.name).where(Host.id == Instance.host_id).scalar_subquery(), ""
+        select(PLACE.name)
+        .where(PLACE.id == Instance.host_id)
+        .correlate(Instance)
+        .scalar_subquery(),
+        "",
     ),
 }
 

@@ -27,6 +27,7 @@ from portal.policies import Actor, authorize, open_to, visible_images
 from portal.sentences import Sentence
 from portal.services import (
     activities,
+    certificates,
     flavors,
     idempotency,
     images,
@@ -247,6 +248,12 @@ def _find_parts(actor: Actor, new: NewInstance) -> Parts:
         )
     if new.key_pair_id and not key_pair:
         raise Refused("This SSH key was not found among yours.", field="key_pair_id")
+    if key_pair and certificates.is_one(key_pair):
+        raise Refused(
+            "{key} is a certificate: guests here take SSH keys. Choose another.",
+            key=key_pair.name,
+            field="key_pair_id",
+        )
     groups = list(dict.fromkeys(row.SecurityGroup for row in rows if row.SecurityGroup))
     if len(groups) != len(set(new.group_ids)):
         raise Refused(

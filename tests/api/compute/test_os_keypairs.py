@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key, l
 
 from portal.db import session
 from portal.models import Activity
+from tests.api.bodies import an_ordinary_server
 from tests.api.shapes import assert_fault
 
 KEYS = "/compute/v2.1/os-keypairs"
@@ -96,3 +97,21 @@ def test_since_2_92_a_key_is_brought_along(alice):
     assert_fault(alice.post(KEYS, {"keypair": {"name": "laptop"}}, **newest), 400)
     assert alice.post(KEYS, wish(name="me@laptop.local"), **newest).status_code == 201
     assert_fault(alice.post(KEYS, {"keypair": {"name": "me@work"}}), 400)
+
+
+def test_certificates_are_kept_since_2_2_and_put_into_no_guest(cloud, alice):
+    newer = {"headers": {"OpenStack-API-Version": "compute 2.2"}}
+    wished = {"keypair": {"name": "windows", "type": "x509"}}
+    made = alice.post(KEYS, wished, **newer).json["keypair"]
+    assert "BEGIN RSA PRIVATE KEY" in made["private_key"]
+    shown = alice.get(f"{KEYS}/windows", **newer).json["keypair"]
+    assert (shown["type"], shown["fingerprint"]) == ("x509", made["fingerprint"])
+    assert shown["public_key"].startswith("-----BEGIN CERTIFICATE-----")
+    alice.delete(f"{KEYS}/windows")
+    given = {"keypair": wished["keypair"] | {"public_key": made["public_key"]}}
+    assert alice.post(KEYS, given, **newer).json["keypair"]["fingerprint"] == made["fingerprint"]
+    assert_fault(
+        alice.post(KEYS, {"keypair": given["keypair"] | {"public_key": "x"}}, **newer), 400
+    )
+    server = {"server": an_ordinary_server(key_name="windows")}
+    assert "certificate" in assert_fault(alice.post("/compute/v2.1/servers", server), 400)

@@ -356,7 +356,7 @@ def test_administrators_find_servers_by_their_hosts_and_projects(cloud, alice, p
 
 
 def test_a_server_has_the_addresses_for_access_that_it_was_given(cloud, alice):
-    path = running(cloud, alice, accessIPv6="2001:2001::3")
+    path = running(cloud, alice, accessIPv6="2001:2001:0000::0.0.0.3")
     shown = server(alice, path)
     assert (shown["accessIPv4"], shown["accessIPv6"]) == ("", "2001:2001::3")
     access = {"accessIPv4": "1.1.1.1", "accessIPv6": "::babe:202:202"}
