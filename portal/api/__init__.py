@@ -31,7 +31,7 @@ SIGN_IN = {"identity.auth.issue"}  # beside discovery all that is open to everyb
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OURS = {  # what the record calls what has another name here
     "flavors_action": "flavors",
-    "flavors_os_extra_specs": "flavors",
+    "flavors_os_extra_specs": "extra_specs",
     "servers": "instances",
     "servers_action": "instances",
     "os_aggregates": "aggregates",

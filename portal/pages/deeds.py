@@ -80,6 +80,14 @@ WHOLE = {  # where verb and noun do not make the sentence
     "boot_logs:ask": ("Asked for the boot log of instance", "Read the boot log of instance"),
     "consoles:create": ("Opened the screen of instance", "Open the screen of instance"),
     "consoles:ticket": ("Opened the screen of instance", "Open the screen of instance"),
+    **{
+        f"extra_specs:{verb}": (
+            "Changed the extra specs of a flavor",
+            "Change the extra specs of a flavor",
+        )
+        for verb in ("add", "set_one", "delete")
+    },
+    "flavors:act": ("Gave or took a flavor", "Give or take a flavor"),
     "flavors:disable": ("No longer offers flavor", "Stop offering flavor"),
     "flavors:enable": ("Offers flavor", "Offer flavor"),
     "flavors:give": ("Gave to a project flavor", "Give to a project flavor"),

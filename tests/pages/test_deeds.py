@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from portal import create_app
+from portal import api, config, create_app
 from portal.api.compute import servers_action
 from portal.models import Activity
 from portal.pages import deeds
@@ -171,3 +171,11 @@ def test_an_entry_reads_like_a_sentence(entry, words):
     deed = deeds.deed(made)
     told = [" ".join(each.split()) for each in changes]
     assert (deed.phrase, deed.name, told) == words
+
+
+def test_whatever_is_refused_of_flavors_and_keys_to_programs_has_words(cloud):
+    nouns = ("flavors", "flavors_action", "flavors_os_extra_specs", "os_keypairs")
+    for route in routes(create_app(config.current()), of_api=True):
+        _, noun, verb = [*route.endpoint.split("."), "", ""][:3]
+        if noun in nouns and route.method not in api.SAFE_METHODS:
+            assert deeds.phrases(f"{api.OURS.get(noun, noun)}.{verb}"), route.name
