@@ -22,6 +22,7 @@ from portal.services import activities
 KEPT = timedelta(days=7)
 LATE = timedelta(minutes=2)  # the longest from the time of what happened to its commit
 MOST_AT_A_TIME = 500
+MOST_FORGOTTEN = 5000
 MARK = re.compile(r"([1-9][0-9]{0,17})-([0-9a-f]{8})")
 
 
@@ -58,11 +59,15 @@ def number(*, everything: bool = False) -> set[uuid.UUID]:
 
 
 def forget() -> None:
-    """Events are gone after KEPT, but the newest one, from which places go on. For use inside a
-    change."""
-    newest = select(func.max(Event.position)).scalar_subquery()
-    old = delete(Event).where(Event.created_at < now() - KEPT, Event.position < newest)
-    session.execute(old.execution_options(synchronize_session=False))
+    """Events are gone after KEPT, some at a time and the oldest first, but for the newest of all,
+    from which places go on. For use inside a change."""
+    oldest = select(Event.position, Event.created_at).order_by(Event.position)
+    moment = now() - KEPT
+    old = [each for each in session.execute(oldest.limit(MOST_FORGOTTEN)) if each[1] < moment]
+    if old:
+        newest = session.scalar(select(func.max(Event.position)))
+        last = min(old[-1].position, newest - 1)
+        session.execute(delete(Event).where(Event.position <= last))
 
 
 def after(
