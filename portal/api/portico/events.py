@@ -22,8 +22,8 @@ routes = Routes(__name__, "/v1/events")
 
 @routes.get("")
 def index():
-    """Lists what has happened in the project since the mark `after`, oldest first; without one
-    says from where to go on. Waits up to `wait` seconds, 30 at most, for the first event."""
+    """Lists what has happened in a project after a mark, oldest first, or waits for it; without a
+    mark says from which one to go on."""
     actor = tokens.actor()
     if actor.project_id is None:
         raise faults.bad("Events are of a project: take a token for one.")
