@@ -64,6 +64,7 @@ class Instance(Machine, Detailed, Base):
     user_data: Mapped[str] = mapped_column(default="")
 
     locked: Mapped[bool] = mapped_column(default=False, server_default=false())  # for members
+    locked_by_admins: Mapped[bool] = mapped_column(default=False, server_default=false())
     locked_reason: Mapped[str] = mapped_column(String(255), default="", server_default="")
     reservation_id: Mapped[str] = mapped_column(String(32), default="", server_default="")
     launch_index: Mapped[int] = mapped_column(default=0, server_default="0")  # of those at once

@@ -69,7 +69,7 @@ def _way_of_instance(operation: Operation) -> dict | None:
     place = {"project_id": project_id, "instance_id": instance.id}
 
     def may(verb: str) -> bool:
-        free = not instance.locked or current_user.may("instances:lock", project_id)
+        free = not instance.locked or current_user.may("instances:change_locked", project_id)
         return free and instance.may(verb) and current_user.may(f"instances:{verb}", project_id)
 
     again = "retry" if operation.action in ("create", "repair") else operation.action

@@ -57,6 +57,7 @@ class Ground:
         flavors = self._get("/compute/v2.1/flavors/detail")["flavors"]
         small, large = sorted(flavors, key=lambda each: (each["ram"], each["disk"]))[:2]
         images = [each["id"] for each in self._get("/image/v2/images")["images"]]
+        images += [self._image()] if len(images) == 1 else []
         extensions = self._get("/network/v2.0/extensions")["extensions"]
         return {
             "DEFAULT": {"log_file": str(directory / "tempest.log"), "debug": "true"},
@@ -92,8 +93,10 @@ class Ground:
                 "build_interval": "1",
             },
             "compute-feature-enabled": {"resize": "true", "shelve": "false"},
-            "image-feature-enabled": {"import_image": "false"},
-            "image": {"image_format_enforcement": "false"},
+            "image-feature-enabled": {
+                "import_image": "false",
+                "image_format_enforcement": "false",
+            },
             "network": {"build_interval": "1"},
             "network-feature-enabled": {
                 "api_extensions": ",".join(each["alias"] for each in extensions),
@@ -111,6 +114,18 @@ class Ground:
             },
             "validation": {"run_validation": "false"},
         }
+
+    def _image(self) -> str:
+        """Everybody has one more image to start from."""
+        wish = {"name": "other", "disk_format": "raw", "container_format": "bare"}
+        made = self._post("/image/v2/images", **wish, visibility="public")["id"]
+        answer = self._http.put(
+            f"{self.url}/image/v2/images/{made}/file",
+            data=bytes(2**20),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        answer.raise_for_status()
+        return made
 
     def _people(self) -> list[dict]:
         """People with a project of their own each, in which there is a network."""

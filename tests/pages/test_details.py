@@ -89,11 +89,11 @@ def test_properties_that_no_line_can_say_outlive_a_change_of_the_description(
 
 def test_an_administrator_locks_and_members_are_told_whom_to_ask(alice, sign_in, place, cloud, web):
     bob, told = sign_in("bob"), "Ask one of them to unlock it."
-    assert "/settings/lock" not in bob.open(f"{place}/settings").text
-    assert bob.send(f"{place}/settings/lock", page=f"{place}/settings").status_code == 403
     assert "Lock</button>" in alice.open(f"{place}/settings").text
     assert alice.send(f"{place}/settings/lock", page=f"{place}/settings").status_code == 303
     assert cloud.see(web).locked
+    assert "/settings/unlock" not in bob.open(f"{place}/settings").text
+    assert bob.send(f"{place}/settings/unlock", page="/account/password").status_code == 409
     for page in (place, f"{place}/settings"):
         assert told in bob.open(page).text
         assert told not in alice.open(page).text
@@ -111,6 +111,20 @@ def test_an_administrator_locks_and_members_are_told_whom_to_ask(alice, sign_in,
         assert told in answer.text
     assert alice.send(f"{place}/settings/unlock", page=f"{place}/settings").status_code == 303
     assert bob.send(f"{place}/actions/stop").status_code == 303
+
+
+def test_a_member_locks_what_they_want_to_keep_as_it_is_and_unlocks_it(
+    alice, sign_in, place, cloud, web
+):
+    bob, told = sign_in("bob"), "It is locked."
+    assert bob.send(f"{place}/settings/lock", page=f"{place}/settings").status_code == 303
+    assert told in bob.open(place).text
+    assert bob.send(f"{place}/delete", {"confirm": "web"}).status_code == 409
+    assert bob.send(f"{place}/settings/unlock", page=f"{place}/settings").status_code == 303
+    assert not cloud.see(web).locked
+    assert (
+        sign_in("rita").send(f"{place}/settings/lock", page="/account/password").status_code == 403
+    )
 
 
 def test_a_protected_image_is_deleted_by_nobody_until_its_protection_ends(alice, red, cloud, image):

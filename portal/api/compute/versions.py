@@ -7,13 +7,26 @@ from portal.api.routes import Routes
 
 UPDATED = "2013-07-23T11:33:21Z"
 MEDIA_TYPE = "application/vnd.openstack.compute+json;version=2.1"
+OLDER = {  # named, and not served
+    "id": "v2.0",
+    "status": "DEPRECATED",
+    "version": "",
+    "min_version": "",
+    "updated": "2011-01-21T11:33:21Z",
+}
 
 routes = Routes(__name__, "")
 
 
 @routes.get("")
 def index():
-    return jsonify(versions=[_version()])
+    """Says which versions there are: clients expect the one before first, which is no more."""
+    return jsonify(versions=[OLDER | {"links": _links("v2")}, _version()])
+
+
+@routes.get("/v2")
+def show_older():
+    return jsonify(version=OLDER | {"links": _links("v2")})
 
 
 @routes.get("/v2.1")
@@ -30,5 +43,9 @@ def _version() -> dict:
         "version": str(served.most),
         "min_version": str(served.least),
         "updated": UPDATED,
-        "links": [{"rel": "self", "href": links.to("/compute/v2.1/")}],
+        "links": _links("v2.1"),
     }
+
+
+def _links(path: str) -> list[dict]:
+    return [{"rel": "self", "href": links.to(f"/compute/{path}/")}]

@@ -113,9 +113,13 @@ def lock(
     reason: str = "",
 ) -> Instance:
     """Only administrators of its project change the instance, for this `reason`, or, unless it
-    shall be `locked` any longer, members too."""
+    shall be `locked` any longer, members too. What an administrator has locked, none but an
+    administrator unlocks. Raises Conflict."""
     with transaction():
-        instance = locked_row(actor, "lock", project_id, instance_id)
+        instance = _row(actor, "lock", project_id, instance_id)
+        if instance.locked_by_admins:
+            _refuse_locked(actor, instance)
+        instance.locked_by_admins = locked and actor.may("instances:change_locked", project_id)
         verb = "lock" if locked else "unlock"
         activities.alter(
             actor, f"instances:{verb}", instance, {"locked": locked, "locked_reason": reason}
@@ -301,13 +305,27 @@ def locked_row(
 ) -> Instance:
     """The instance, its row locked, when `actor` may do `action` to such things, and to this one
     if its project has locked it."""
+    instance = _row(actor, action, project_id, instance_id)
+    if instance.locked:
+        _refuse_locked(actor, instance)
+    return instance
+
+
+def _row(actor: Actor, action: str, project_id: uuid.UUID, instance_id: uuid.UUID) -> Instance:
     instance = find(actor, project_id, instance_id)
     authorize(actor, f"instances:{action}", project_id)
     session.refresh(instance, with_for_update={"of": Instance})
-    if instance.locked and not actor.may("instances:lock", project_id):
-        raise Conflict(
-            "{instance} is locked: only administrators of the project change it. Ask one of "
-            "them to unlock it.",
-            instance=instance.name,
-        )
     return instance
+
+
+def _refuse_locked(actor: Actor, instance: Instance) -> None:
+    """Raises Conflict, unless `actor` changes also what is locked."""
+    if actor.may("instances:change_locked", instance.project_id):
+        return
+    raise Conflict(
+        "{instance} is locked: only administrators of the project change it. Ask one of them to "
+        "unlock it."
+        if instance.locked_by_admins
+        else "{instance} is locked. Unlock it first, in its settings.",
+        instance=instance.name,
+    )
