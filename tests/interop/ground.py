@@ -93,6 +93,7 @@ class Ground:
                 "build_interval": "1",
             },
             "compute-feature-enabled": {"resize": "true", "shelve": "false"},
+            "image": {"disk_formats": "raw", "container_formats": "bare"},  # of random bytes
             "image-feature-enabled": {
                 "import_image": "false",
                 "image_format_enforcement": "false",
