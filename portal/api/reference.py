@@ -92,11 +92,12 @@ def _told(app: Flask, rule: Rule, method: str, *, is_open: bool) -> Served:
     path = re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule)
     called = list(sources.calls(view))
     names = {name for _, name, _ in called}
-    listed = [
+    listed = [view.listed] if hasattr(view, "listed") else []
+    listed += [
         value
-        for function, name, node in called
+        for frame, name, node in called
         if name == "lists.wanted"
-        for value in sources.values(function, node.args[0])
+        for value in sources.values(frame, node.args[0])
     ]
     return Served(
         service=service,
@@ -136,10 +137,10 @@ def _bodies(service: str, called: list, view: Callable) -> list[dict]:
 
 
 def _read(called: list) -> Iterator[dict]:
-    for function, name, node in called:
+    for frame, name, node in called:
         given = {"bodies.read": node.args[:1], "schemas.mistake": node.args[1:2]}.get(name, ())
         for expression in given:
-            yield from sources.values(function, expression)
+            yield from sources.values(frame, expression)
 
 
 def _document(routes: list[Served], url: str) -> dict:

@@ -14,9 +14,10 @@ class Routes(Blueprint):
     def add_url_rule(self, rule, endpoint=None, view_func=None, **options):
         """A slash at the end makes no difference, and two in a row are no way to say one: clients
         are not sent elsewhere. `body`, a schema or what makes one, says what is read where the
-        view judges it by more than one (`portal/api/sources.py`)."""
-        body = options.pop("body", None)
-        if body is not None:
-            view_func.body = body
+        view judges it by more than one, and `listed`, a Listed, what a list may be asked where
+        that depends on who asks (`portal/api/sources.py`)."""
+        for told in ("body", "listed"):
+            if (said := options.pop(told, None)) is not None:
+                setattr(view_func, told, said)
         options = {"strict_slashes": False, "merge_slashes": False} | options
         super().add_url_rule(rule, endpoint, view_func, **options)

@@ -6,6 +6,7 @@ parameter. Followed are the functions that it calls in its file, and in others o
 """
 
 import ast
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -14,19 +15,27 @@ from types import ModuleType
 PACKAGE = "portal.api."
 
 
-def calls(view: Callable) -> Iterator[tuple[Callable, str, ast.Call]]:
-    """Every call that this view comes to, with the function that makes it, and what is called as
-    it is written there: "bodies.read"."""
-    waiting, seen = [inspect.unwrap(view)], set()
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A function on the way of a request, and where what it was given comes from."""
+
+    function: Callable
+    given: dict[str, tuple["Frame", ast.expr]] = dataclasses.field(default_factory=dict)
+
+
+def calls(view: Callable) -> Iterator[tuple[Frame, str, ast.Call]]:
+    """Every call that this view comes to, with where it stands, and what is called as it is
+    written there: "bodies.read"."""
+    waiting, seen = [Frame(inspect.unwrap(view))], set()
     while waiting:
-        function = waiting.pop()
-        if function in seen:
+        frame = waiting.pop()
+        if frame.function in seen:
             continue
-        seen.add(function)
-        for node in ast.walk(_definition(function)):
+        seen.add(frame.function)
+        for node in ast.walk(_definition(frame.function)):
             if isinstance(node, ast.Call):
-                yield function, ast.unparse(node.func), node
-                waiting += _followed(function, node.func)
+                yield frame, ast.unparse(node.func), node
+                waiting += _followed(frame, node)
 
 
 def asked(view: Callable) -> list[str]:
@@ -39,53 +48,65 @@ def asked(view: Callable) -> list[str]:
     return list(found)
 
 
-def values(function: Callable, expression: ast.expr) -> list:
-    """What an expression inside `function` may be, as far as it depends on nothing that a request
+def values(frame: Frame, expression: ast.expr) -> list:
+    """What an expression that stands there may be, as far as it depends on nothing that a request
     brings: both sides of a choice, and nothing at all for what is not known before."""
     if isinstance(expression, ast.IfExp):
         sides = (expression.body, expression.orelse)
-        return [each for side in sides for each in values(function, side)]
+        return [each for side in sides for each in values(frame, side)]
     try:
-        local = _known(function, expression)
-        code = compile(ast.Expression(expression), function.__module__, "eval")
-        return [eval(code, function.__globals__, local)]
+        local = _known(frame, expression)
+        code = compile(ast.Expression(expression), frame.function.__module__, "eval")
+        return [eval(code, frame.function.__globals__, local)]
     except (LookupError, NameError, TypeError, AttributeError, ValueError):
         return []
 
 
-def _known(function: Callable, expression: ast.expr) -> dict:
+def _known(frame: Frame, expression: ast.expr) -> dict:
     """What the function's own names in the expression stand for. Raises LookupError for one that
     is not given a value that is known before."""
     found = {}
     for name in {each.id for each in ast.walk(expression) if isinstance(each, ast.Name)}:
-        if name not in function.__code__.co_varnames:
+        if name not in frame.function.__code__.co_varnames:
             continue
-        given = [
-            each.value
-            for each in ast.walk(_definition(function))
-            if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name
-        ]
-        meant = [value for each in given[:1] for value in values(function, each)]
-        if len(given) != 1 or not meant:
+        meant = [value for place, each in _given(frame, name) for value in values(place, each)]
+        if not meant:
             raise LookupError(name)
         found[name] = meant[-1]
     return found
 
 
-def _followed(function: Callable, called: ast.expr) -> list[Callable]:
+def _given(frame: Frame, name: str) -> list[tuple[Frame, ast.expr]]:
+    """Where a name of the function's own has its value from: who calls it, or its one assignment;
+    nowhere, if there are several."""
+    if name in frame.given:
+        return [frame.given[name]]
+    found = [
+        (frame, each.value)
+        for each in ast.walk(_definition(frame.function))
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name
+    ]
+    return found if len(found) == 1 else []
+
+
+def _followed(frame: Frame, node: ast.Call) -> list[Frame]:
     """The function of this service that is called, if it is one."""
-    match called:
+    match node.func:
         case ast.Name(id=name):
-            found = function.__globals__.get(name)
+            found = frame.function.__globals__.get(name)
         case ast.Attribute(value=ast.Name(id=owner), attr=name):
-            module = function.__globals__.get(owner)
+            module = frame.function.__globals__.get(owner)
             found = getattr(module, name, None) if isinstance(module, ModuleType) else None
         case _:
             return []
     module = getattr(found, "__module__", None) or ""
     in_service = module.startswith(PACKAGE) and "." in module.removeprefix(PACKAGE)
     found = inspect.unwrap(found) if in_service and callable(found) else None
-    return [found] if inspect.isfunction(found) else []
+    if not inspect.isfunction(found):
+        return []
+    named = dict(zip(found.__code__.co_varnames, node.args, strict=False))
+    named |= {each.arg: each.value for each in node.keywords if each.arg}
+    return [Frame(found, {name: (frame, value) for name, value in named.items()})]
 
 
 def _definition(function: Callable) -> ast.AST:
