@@ -38,7 +38,6 @@ class Served:
     bodies: tuple[dict, ...]
     listed: lists.Listed | None
     asked: tuple[str, ...]
-    reads_body: bool
     takes_key: bool
     is_open: bool  # for who shows no token too
 
@@ -109,7 +108,6 @@ def _told(app: Flask, rule: Rule, method: str, *, is_open: bool) -> Served:
         bodies=tuple(_bodies(service, called, view)),
         listed=listed[0] if listed else None,
         asked=tuple(sources.asked(view)),
-        reads_body="bodies.read" in names,
         takes_key="bodies.idempotency_key" in names,
         is_open=is_open,
     )
@@ -137,10 +135,15 @@ def _bodies(service: str, called: list, view: Callable) -> list[dict]:
 
 
 def _read(called: list) -> Iterator[dict]:
+    """The schemas by which a body is judged on the way: dictionaries that `bodies` is given, or
+    `schemas.mistake` after the value."""
     for frame, name, node in called:
-        given = {"bodies.read": node.args[:1], "schemas.mistake": node.args[1:2]}.get(name, ())
+        given = node.args[1:2] if name == "schemas.mistake" else ()
+        if name.startswith("bodies."):
+            given = node.args
         for expression in given:
-            yield from sources.values(frame, expression)
+            found = sources.values(frame, expression)
+            yield from (each for each in found if isinstance(each, dict))
 
 
 def _document(routes: list[Served], url: str) -> dict:

@@ -1,6 +1,6 @@
 """What a view of the API reads of a request, found in its own source: nothing is listed twice.
 
-What it gives `bodies.read` or `schemas.mistake` is the schema of its body, what it gives
+What it gives `bodies` or `schemas.mistake` is the schema of its body, what it gives
 `lists.wanted` is what its list may be asked, and a name that it takes out of `request.args` is a
 parameter. Followed are the functions that it calls in its file, and in others of its service.
 """
@@ -69,24 +69,27 @@ def _known(frame: Frame, expression: ast.expr) -> dict:
     for name in {each.id for each in ast.walk(expression) if isinstance(each, ast.Name)}:
         if name not in frame.function.__code__.co_varnames:
             continue
-        meant = [value for place, each in _given(frame, name) for value in values(place, each)]
+        given = _given(frame, name, before=expression.lineno)
+        meant = [value for place, each in given for value in values(place, each)]
         if not meant:
             raise LookupError(name)
         found[name] = meant[-1]
     return found
 
 
-def _given(frame: Frame, name: str) -> list[tuple[Frame, ast.expr]]:
-    """Where a name of the function's own has its value from: who calls it, or its one assignment;
-    nowhere, if there are several."""
+def _given(frame: Frame, name: str, *, before: int) -> list[tuple[Frame, ast.expr]]:
+    """Where a name of the function's own has its value from: who calls it, or the last assignment
+    before this line."""
     if name in frame.given:
         return [frame.given[name]]
     found = [
-        (frame, each.value)
+        each
         for each in ast.walk(_definition(frame.function))
-        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name
+        if isinstance(each, ast.Assign)
+        and each.lineno < before
+        and ast.unparse(each.targets[0]) == name
     ]
-    return found if len(found) == 1 else []
+    return [(frame, max(found, key=lambda each: each.lineno).value)] if found else []
 
 
 def _followed(frame: Frame, node: ast.Call) -> list[Frame]:
@@ -116,7 +119,8 @@ def _definition(function: Callable) -> ast.AST:
 
 @functools.lru_cache(maxsize=4)
 def _definitions(path: str) -> dict[str, ast.FunctionDef]:
-    """The functions of a file, by name."""
+    """The functions of a file, by name: those that stand in others too."""
     with open(path) as file:
         tree = ast.parse(file.read())
-    return {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
+    inner = {each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+    return inner | {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
