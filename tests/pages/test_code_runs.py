@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from portal.db import session
 from portal.models import ApplicationCredential, Instance, KeyPair, Network
-from portal.services import instances, key_pairs
+from portal.models.host import DEFAULT_ZONE
+from portal.services import instances, key_pairs, placement_groups
 from tests.cloud import PASSWORD
 from tests.pages.test_as_code import KEY, shown
 from tests.programs import TOKENS, by_password
@@ -82,6 +83,8 @@ def code_of(person, path: str, page: str, **fields) -> dict[str, str]:
 def test_an_instance_is_as_the_form_would_make_it(alice, run, cloud, way):
     key_pairs.create(cloud.actor("alice"), "laptop", KEY)
     red = f"/projects/{cloud.project().id}"
+    new = placement_groups.NewPlacementGroup(name="near", policy="affinity")
+    group = placement_groups.create(cloud.actor("alice"), cloud.project().id, new)
     page = f"{red}/instances/new"
     wish = cloud.new_instance()
     fields = {
@@ -92,6 +95,8 @@ def test_an_instance_is_as_the_form_would_make_it(alice, run, cloud, way):
         "network_id": wish.network_id,
         "group_ids": cloud.default_group(),
         "key_pair_id": newest(KeyPair).id,
+        "zone": DEFAULT_ZONE,
+        "placement_group_id": group.id,
         "user_data": '#!/bin/sh\r\necho "it\'s ${HOME}" > /tmp/a\r\n',
     }
     run(code_of(alice, f"{red}/instances", page, **fields)[way])
@@ -120,6 +125,8 @@ def as_made(instance: Instance) -> dict:
         "network": port.network_id,
         "groups": sorted(each.name for each in port.groups),
         "key": instance.key_name,
+        "zone": instance.zone,
+        "placement_group": instance.placement_group_id,
         "user_data": instance.user_data,
     }
 

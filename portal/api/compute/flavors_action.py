@@ -16,6 +16,7 @@ routes = Routes(__name__, "/v2.1/flavors/<flavor_id>/action")
 
 @routes.post("")
 def act(flavor_id):
+    """Gives a project a private flavor, or takes it away."""
     body = bodies.read(schemas.fields(**dict.fromkeys(ACTIONS, TENANT)))
     if len(body) != 1:
         raise faults.bad("Name one action.")

@@ -49,6 +49,7 @@ def show(project_id):
 
 @routes.get("/defaults")
 def defaults(project_id):
+    """Shows the limits that a project has unless they are changed."""
     _project(project_id)
     settings = config.current()
     limits = {name: getattr(settings, f"quota_{ours}") for name, ours in _counted().items()}

@@ -30,31 +30,37 @@ def serve(
 
     @routes.get(every)
     def tags(**thing_id):
+        """Lists the tags of a thing."""
         return jsonify(tags=read(**thing_id))
 
     @routes.put(every)
     def set_tags(**thing_id):
+        """Sets the tags of a thing."""
         wish = bodies.read(SCHEMA)["tags"]
         write(lambda _: wish, **thing_id)
         return jsonify(tags=read(**thing_id))
 
     @routes.delete(every)
     def drop_tags(**thing_id):
+        """Takes all tags from a thing."""
         write(lambda _: [], **thing_id)
         return Response(status=204)
 
     @routes.get(one)
     def has_tag(tag, **thing_id):
+        """Says whether a thing has a tag."""
         _check(read(**thing_id), tag)
         return Response(status=204)
 
     @routes.put(one)
     def tag(tag, **thing_id):
+        """Gives a thing a tag."""
         write(lambda there: [*there, tag], **thing_id)
         return Response(status=201)
 
     @routes.delete(one)
     def untag(tag, **thing_id):
+        """Takes a tag from a thing."""
         write(lambda there: [each for each in _check(there, tag) if each != tag], **thing_id)
         return Response(status=204)
 

@@ -27,6 +27,9 @@ def to_create(wish: NewInstance, *, key: str, groups: list[str], pasted: bool) -
         body["key_name"] = key
     if wish.user_data:
         body["user_data"] = base64.b64encode(wish.user_data.encode()).decode()
+    if wish.zone:
+        body["availability_zone"] = wish.zone
+    hints = {"group": str(wish.placement_group_id)} if wish.placement_group_id else {}
     if several:
         body |= {"min_count": several, "max_count": several}
     numbered = Raw(f'"{template(wish.name)}-${{count.index + 1}}"')
@@ -41,10 +44,14 @@ def to_create(wish: NewInstance, *, key: str, groups: list[str], pasted: bool) -
             security_group=groups,
             key_name=key,
             user_data="/dev/stdin" if wish.user_data else None,
+            availability_zone=wish.zone,
+            hint=[f"{name}={each}" for name, each in hints.items()],
             min=several,
             max=several,
         ),
-        request=curl("POST", SERVERS, {"server": body}),
+        request=curl(
+            "POST", SERVERS, {"server": body} | ({"os:scheduler_hints": hints} if hints else {})
+        ),
         terraform=resource(
             KIND,
             wish.name,
@@ -56,7 +63,9 @@ def to_create(wish: NewInstance, *, key: str, groups: list[str], pasted: bool) -
                 "key_pair": key,
                 "security_groups": groups,
                 "user_data": wish.user_data,
+                "availability_zone": wish.zone,
                 "network": {"uuid": wish.network_id},
+                **({"scheduler_hints": hints} if hints else {}),
             },
         ),
         remark=" ".join(filter(None, remarks)),
