@@ -69,6 +69,7 @@ def show(project_id, network_id):
         network=network,
         taken=networks.taken([network.id])[network.id],
         rows=rows,
+        free_ports=networks.free_ports(network.id),
         listing=listing,
         dns_domain=config.current().dns_domain,
         code=code.to_look_at(network),

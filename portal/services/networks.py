@@ -219,6 +219,12 @@ def ports_on(network_id: uuid.UUID) -> int:
     )
 
 
+def free_ports(network_id: uuid.UUID) -> int:
+    """How many ports on the network hang on nothing."""
+    theirs = (Port.network_id == network_id, Port.owner_id.is_(None))
+    return session.scalar(select(func.count()).select_from(Port).where(*theirs))
+
+
 def taken(network_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
     """How many addresses of each network are held by ports."""
     counted = session.execute(

@@ -1,5 +1,6 @@
 """Networks as people see them, without scripts."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import FixedIp, Network, Port, Subnet
-from portal.services import addresses, networks
+from portal.services import addresses, networks, ports
 from portal.services.listing import Query
 
 
@@ -130,7 +131,7 @@ def test_the_page_counts_instances_and_addresses_each_for_what_they_are(alice, r
 def test_a_network_in_use_stays_and_an_empty_one_goes_by_its_name(alice, red, cloud, network):
     cloud.create("web")
     place = f"{red}/networks/{network.id}"
-    assert "One instance is on it" in alice.open(f"{place}/delete").text
+    assert "One port is on it" in alice.open(f"{place}/delete").text
     answer = alice.send(f"{place}/delete", {"confirm": "default"})
     assert answer.status_code == 409
     assert "One port is on the network default. Delete it, or its instance, first." in answer.text
@@ -173,3 +174,11 @@ def test_another_projects_network_does_not_exist(sign_in, red, cloud, network):
             405,
         )
     assert send(charlie, own.removesuffix("/networks"), cidr="10.0.0.0/25").status_code == 422
+
+
+def test_a_port_that_hangs_on_nothing_is_told_of(cloud, alice, red, network):
+    new = ports.NewPort(network_id=network.id)
+    actor = dataclasses.replace(cloud.actor("alice"), project_id=network.project_id)
+    ports.create(actor, [new])
+    page = alice.open(f"{red}/networks/{network.id}").text
+    assert "One port hangs on nothing: a program made it" in page
