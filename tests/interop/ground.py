@@ -93,11 +93,11 @@ class Ground:
                 "build_interval": "1",
             },
             "compute-feature-enabled": {"resize": "true", "shelve": "false"},
-            "image": {"disk_formats": "raw", "container_formats": "bare"},  # of random bytes
             "image-feature-enabled": {
                 "import_image": "false",
                 "image_format_enforcement": "false",
             },
+            "image": {"container_formats": "bare", "disk_formats": "raw"},  # what is taken here
             "network": {"build_interval": "1"},
             "network-feature-enabled": {
                 "api_extensions": ",".join(each["alias"] for each in extensions),
