@@ -19,6 +19,7 @@ from portal.services import finding, ports, subnets
 
 BROKEN = "Something broke here. Whoever administers this cloud finds it in the log by the number."
 SAID_AS_400 = {"os_security_groups", "os_security_group_rules"}  # by Nova, where Neutron says 409
+OF_ONE_THING = {"PUT", "PATCH", "DELETE"}  # methods that are about one thing
 OVER_QUOTA = {"compute": 403, "network": 409, "image": 413, "volume": 413}
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def _fault(error: Exception, service: str) -> Fault:
         return error
     if isinstance(error, Refused):
         return _of_refusal(error, service)
-    if isinstance(error, MethodNotAllowed) and request.path.endswith("/"):  # an empty id
+    names_nothing = request.path.endswith("/") and request.method in OF_ONE_THING
+    if isinstance(error, MethodNotAllowed) and names_nothing:  # its id is empty
         return _of_refusal(NotFound("The resource could not be found."), service)
     if isinstance(error, HTTPException) and (error.code or 0) >= 400:
         kept = ("Allow", "Retry-After", "Content-Range")

@@ -91,6 +91,11 @@ class SecurityGroup(Base):
         foreign_keys="SecurityGroupRule.group_id", lazy="selectin"
     )
 
+    @property
+    def label(self) -> str:
+        """Its name; of one that a program made without, the beginning of its id."""
+        return self.name.strip() or str(self.id)[:8]
+
 
 class SecurityGroupRule(Base):
     """One thing that a security group lets pass."""

@@ -33,7 +33,7 @@ def of_flavor(flavor: Flavor, menu: Menu) -> dict:
 def of_group(group: SecurityGroup) -> dict:
     return {
         "value": str(group.id),
-        "title": group.name,
+        "title": group.label,
         "note": group.description,
         "icon": "shield",
     }

@@ -27,6 +27,7 @@ from portal.pages.forms import Form, as_uuid, new_key, not_confirmed
 from portal.pages.listing import Listing
 from portal.policies import authorize
 from portal.services import activities, catalog, images, instances, key_pairs, operations
+from portal.services.security_groups import DEFAULT, SSH
 
 pages = Blueprint("instances", __name__, url_prefix="/projects/<uuid:project_id>/instances")
 
@@ -294,7 +295,7 @@ def _defaults(project_id) -> dict:
         "image_id": image.id if image else None,
         "flavor_id": fitting[0].id if fitting else None,
         "network_id": menu.networks[0].id if menu.networks else None,
-        "group_ids": [str(group.id) for group in menu.groups],
+        "group_ids": [str(each.id) for each in menu.groups if each.name in (DEFAULT, SSH)],
         "key_pair_id": menu.key_pairs[-1].id if menu.key_pairs else None,
     }
 

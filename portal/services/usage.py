@@ -88,7 +88,7 @@ def of_cloud(actor: Actor, start: datetime, stop: datetime, **part) -> tuple[lis
 
 
 def by_project(used: Iterable[Use]) -> dict[uuid.UUID, list[Use]]:
-    """The same, by the project."""
+    """What was used, by the project whose instances used it."""
     found: dict[uuid.UUID, list[Use]] = {}
     for each in used:
         found.setdefault(each.project_id, []).append(each)

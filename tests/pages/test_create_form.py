@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.db import now, session, transaction
 from portal.models import Flavor, Image, Instance, KeyPair, Visibility
-from portal.services import instances, quotas
+from portal.services import instances, quotas, security_groups
 from tests.pages.test_key_pairs import new_key
 
 NO_SSH = "None: you cannot log in by SSH"
@@ -205,3 +205,17 @@ def test_what_was_typed_is_in_no_address(alice, form, red):
     assert shown.status_code == 200
     assert "# canary" in shown.text
     assert "mine" in shown.text
+
+
+def test_groups_that_programs_made_can_be_chosen_and_are_not_unless_somebody_does(
+    alice, form, cloud
+):
+    actor, red = cloud.actor("alice"), cloud.project()
+    made = [security_groups.create(actor, red.id, name) for name in ("web", "")]
+    page = alice.open(form).text
+    chosen = alice.fields(form)["group_ids"]
+    for group in made:
+        assert str(group.id) in page
+        assert str(group.id) not in chosen
+    assert f">{str(made[1].id)[:8]}<" in page  # it has no name
+    assert len(chosen) == 2
