@@ -42,7 +42,8 @@ class Range:
 
 
 RANGES = {
-    "compute": Range("compute", Version(2, 1), Version(2, 96), "X-OpenStack-Nova-API-Version"),
+    # 2.90 would let hostnames be changed, which guests keep here
+    "compute": Range("compute", Version(2, 1), Version(2, 89), "X-OpenStack-Nova-API-Version"),
 }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
     true,
 )
@@ -28,7 +29,8 @@ port_groups = Table(
 
 
 class Port(Called, Base):
-    """A place on a network. An instance's lives until the host reports the guest gone."""
+    """A place on a network. An instance's lives until the host reports the guest gone; one that was
+    there before its instance `stays`, and hangs on nothing then."""
 
     __tablename__ = "ports"
     __table_args__ = (
@@ -47,6 +49,7 @@ class Port(Called, Base):
     name: Mapped[str] = mapped_column(String(255), default="", server_default="")
     owner_type: Mapped[str] = mapped_column(String(32), default="", server_default="")
     owner_id: Mapped[uuid.UUID | None] = mapped_column(index=True)  # whose it is, of any noun
+    stays: Mapped[bool] = mapped_column(default=False, server_default=false())  # after its owner
     admin_up: Mapped[bool] = mapped_column(default=True, server_default=true())
     mac: Mapped[str] = mapped_column(String(17))
     dns_name: Mapped[str] = mapped_column(String(63), default="", server_default="")

@@ -141,7 +141,8 @@ def delete(actor: Actor, port_id: uuid.UUID) -> None:
         port = _locked(actor, "ports:delete", port_id)
         if port.owner_id:
             raise InUse(
-                "The port {port} belongs to an instance. Delete that, and it goes with it.",
+                "The port {port} belongs to an instance. Delete that, and it is free, or goes "
+                "with it.",
                 port=port.called,
             )
         activities.record(
@@ -207,7 +208,7 @@ def _made(actor: Actor, network: Network, wish: Wish) -> Port:
     fields = _fields(wish)
     mac = wish.mac.lower() if wish.mac is not None else addresses.new_mac()
     _check_mac(network, mac)
-    port = Port(network=network, mac=mac, **fields)
+    port = Port(network=network, mac=mac, stays=True, **fields)
     port.groups = _groups(network, wish.group_ids)
     session.add(port)
     session.flush()

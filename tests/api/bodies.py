@@ -123,6 +123,7 @@ BODIES = {
     "network.ports.create": new_port,
     "network.ports.change": {"port": {"name": "of-red"}},
     "network.subnets.create": new_subnet,
+    "network.quotas.change": {"quota": {"network": 20}},
     "network.subnets.change": {"subnet": {"name": "of-red"}},
     **{f"network.{noun}.set_tags": {"tags": ["old"]} for noun in ("networks", "subnets", "ports")},
 }

@@ -27,7 +27,7 @@ def alice(program):
 
 @pytest.fixture(scope="module", autouse=True)
 def every_version():
-    """Compute is spoken in all versions that any of its routes knows."""
+    """Compute is spoken in all versions that any of its routes knows, more than are offered."""
     served = microversions.RANGES["compute"]
     most = max(served.most, microversions.Version(2, 96))
     with pytest.MonkeyPatch.context() as patch:

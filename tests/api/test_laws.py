@@ -33,6 +33,7 @@ PEOPLE = {  # seen from the project red
 }
 FREE = {
     "auth",
+    "availability_zones",
     "domains",
     "endpoints",
     "extensions",

@@ -44,8 +44,6 @@ ABSENT = {  # what servers do not have here, and what is said to who wants it
     "personality": "Files are not put into guests here: put them into user_data.",
     "block_device_mapping": "Servers start from images here, on a disk of their own.",
     "trusted_image_certificates": "Certificates of images are not judged here.",
-    "host": "Hosts are chosen by the cloud here, and not by who makes a server.",
-    "hypervisor_hostname": "Hosts are chosen by the cloud here, and not by who makes a server.",
 }
 WISH = schemas.fields(
     {"name": NAME, "flavorRef": {"type": ["string", "integer"], "minLength": 1}},

@@ -16,7 +16,12 @@ def wished(body: dict) -> dict:
     groups = {each["group"] for each in hints if "group" in each}
     if len(groups) > 1:
         raise faults.bad("A server is in one group: name one of them.")
+    server = body["server"]
+    zone = server.get("availability_zone") or ""
+    hosts = {server[key] for key in ("host", "hypervisor_hostname") if key in server}
+    if len(hosts) > 1 or (hosts and ":" in zone):
+        raise faults.bad("A server is on one host: name it once.")
     return {
-        "zone": body["server"].get("availability_zone") or "",
+        "zone": f"{zone}:{hosts.pop()}" if hosts else zone,
         "placement_group_id": wire.as_id(groups.pop()) if groups else None,
     }

@@ -11,6 +11,7 @@ from portal.errors import NotFound
 
 UPDATED = "2026-11-27T00:00:00-00:00"
 SERVED = {
+    "availability_zone": "Availability Zone",
     "net-mtu": "Network MTU",
     "pagination": "Pagination support",
     "project-id": "project_id field enabled",

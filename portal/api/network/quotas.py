@@ -3,9 +3,10 @@
 https://docs.openstack.org/api-ref/network/v2/#quotas-extension-quotas
 """
 
-from flask import jsonify
+from flask import Response, jsonify
 
 from portal import config
+from portal.api import bodies, faults, schemas
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.services import projects, quotas
@@ -17,6 +18,10 @@ COUNTED = {  # by the names that Neutron has for them
     "security_group_rule": "security_group_rules",
 }
 UNLIMITED = ("port", "subnet")
+LIMIT = {"type": ["integer", "string"], "pattern": "^(-1|[0-9]{1,10})$", "minimum": -1}
+WISH = schemas.fields(
+    {"quota": schemas.fields(**dict.fromkeys((*COUNTED, *UNLIMITED), LIMIT), force=schemas.ANY)}
+)
 
 routes = Routes(__name__, "/v2.0/quotas")
 
@@ -52,6 +57,29 @@ def show_details(project_id):
             for name, ours in COUNTED.items()
         }
     )
+
+
+@routes.put("/<id:project_id>")
+def change(project_id):
+    """Sets limits of a project; -1 is no limit."""
+    wish = bodies.read(WISH)["quota"]
+    project = projects.find(tokens.actor(), project_id)
+    for name in UNLIMITED:
+        if int(wish.get(name, NO_LIMIT)) != NO_LIMIT:
+            raise faults.bad(f"{name} has no limit here, and cannot be given one.")
+    forced = str(wish.get("force", False)).lower() == "true"
+    named = {ours: int(wish[name]) for name, ours in COUNTED.items() if name in wish}
+    quotas.change(tokens.actor(), project.id, named, forced=forced)
+    standing = quotas.usage(project.id)
+    return jsonify(quota=_limits({name: standing[ours].limit for name, ours in COUNTED.items()}))
+
+
+@routes.delete("/<id:project_id>")
+def reset(project_id):
+    """Gives a project the limits back that all have."""
+    project = projects.find(tokens.actor(), project_id)
+    quotas.reset(tokens.actor(), project.id, COUNTED.values())
+    return Response(status=204)
 
 
 def _limits(limits: dict) -> dict:

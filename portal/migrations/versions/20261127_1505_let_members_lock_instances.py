@@ -1,4 +1,7 @@
-"""Let members lock instances: what was locked before was locked by administrators."""
+"""Let members lock instances, and ports outlive them.
+
+What was locked before was locked by administrators, and every port went with its instance.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +15,15 @@ def upgrade() -> None:
         "instances",
         sa.Column("locked_by_admins", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
+    op.add_column(
+        "ports", sa.Column("stays", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    op.execute("UPDATE ports SET stays = (owner_id IS NULL)")
     op.execute("UPDATE instances SET locked_by_admins = locked")
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("ports") as table:
+        table.drop_column("stays")
     with op.batch_alter_table("instances") as table:
         table.drop_column("locked_by_admins")

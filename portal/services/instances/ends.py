@@ -4,7 +4,7 @@ transaction."""
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from portal.db import now, session
 from portal.models import Claim, FixedIp, Instance, Operation, Outcome, Port, Power
@@ -77,10 +77,13 @@ def take_back(instance: Instance, operation: Operation) -> None:
 def bury(instance: Instance) -> None:
     """The guest is gone, so what it held of its host and its networks is free."""
     instance.deleted_at = now()
-    ports = select(Port.id).where(Port.owner_id == instance.id)
+    mine = Port.owner_id == instance.id
+    free = {"owner_type": "", "owner_id": None, "dns_name": ""}
+    session.execute(update(Port).where(mine, Port.stays).values(free))
+    ports = select(Port.id).where(mine)
     session.execute(delete(port_groups).where(port_groups.c.port_id.in_(ports)))
     session.execute(delete(FixedIp).where(FixedIp.port_id.in_(ports)))
-    session.execute(delete(Port).where(Port.owner_id == instance.id))
+    session.execute(delete(Port).where(mine))
     session.execute(delete(Claim).where(Claim.holder_id == instance.id))
     boot_logs.forget(instance.id)
     usage.end(instance.id)

@@ -214,7 +214,7 @@ def _write(
     group_ids = [group.id for group in parts.groups]
     nics.write_ports(seats, instances, group_ids)
     network_ids = list(dict.fromkeys(each.network.id for each in seats))
-    tables = raise_for_new(instances, network_ids, group_ids if seats else [])
+    tables = raise_for_new(instances, network_ids, nics.groups_of(seats, group_ids))
     work = [
         parts_of(instance, tables, cached=parts.image.sha256 in host.images)
         for instance, host in zip(instances, hosts, strict=True)
@@ -368,7 +368,7 @@ def _told(parts: Parts, seats: list[nics.Seats], number: int) -> dict:
         "flavor": parts.flavor.name,
         "image": parts.image.called,
         "network": ", ".join(each.network.called for each in seats),
-        "address": ", ".join(each.places[number].address for each in seats),
+        "address": ", ".join(each.address(number) for each in seats),
         "groups": [group.name for group in parts.groups],
         "key": parts.key_pair.name if parts.key_pair else "",
     }

@@ -27,11 +27,19 @@ class Nic:
 @dataclasses.dataclass(frozen=True)
 class Seats:
     """The places of instances that are made at once, one each, on one network. Where a name that
-    they bear is taken there, they are found by none of their own."""
+    they bear is taken there, they are found by none of their own. With `port`, the one that was
+    there already."""
 
     network: Network
     places: list[Place]
     named: bool = True
+    port: Port | None = None
+
+    def address(self, number: int) -> str:
+        """Of one of the instances; "" at a port that has none."""
+        if self.port is not None:
+            return ", ".join(self.port.addresses)
+        return self.places[number].address
 
 
 def find(
@@ -45,34 +53,66 @@ def find(
     """Where so many guests of this name are that are made at once, and the DNS names that they
     bear. `first` is the network of the first wish, if it was found. Raises Refused, Conflict. Call
     it under the lock of the project."""
-    for each in wished:
-        if each.port_id:
-            _refuse_port(each.port_id, project_id)
-        if each.address and len(ids) > 1:
-            raise Refused("One address is for one instance: ask for no address, or for one.")
-    if not wished:
-        return [], names.hostnames(name, ids)
-    networks = _networks(wished, first, project_id)
-    places, hostnames = addresses.find(networks[0], name, ids)
-    seats = [Seats(networks[0], _at(wished[0], networks[0], places))]
-    for wish, network in zip(wished[1:], networks[1:], strict=True):
-        beside = [place for seat in seats for place in seat.places if seat.network is network]
-        places, borne = addresses.free(network, len(ids) + len(beside), hostnames)
-        taken = {each.address for each in beside}
-        left = [each for each in places if each.address not in taken][: len(ids)]
-        named = not borne and not beside
-        seats.append(Seats(network, _at(wish, network, left, taken), named))
-    return seats, hostnames
+    if len(ids) > 1 and any(each.address or each.port_id for each in wished):
+        raise Refused("One address or port is for one instance: name none, or ask for one.")
+    networks = _networks([each for each in wished if not each.port_id], first, project_id)
+    seats: list[Seats] = []
+    hostnames: list[str] = []
+    for wish in wished:
+        if wish.port_id:
+            port = _free_port(wish.port_id, project_id, seats)
+            hostnames = hostnames or names.hostnames(name, ids)
+            seats.append(Seats(port.network, [], not _borne(port.network, hostnames), port))
+            continue
+        network = networks[wish.network_id]
+        if not seats:
+            places, hostnames = addresses.find(network, name, ids)
+            seats.append(Seats(network, _at(wish, network, places)))
+            continue
+        seats.append(_beside(wish, network, seats, hostnames))
+    return seats, hostnames or names.hostnames(name, ids)
 
 
 def write_ports(seats: Sequence[Seats], instances: list, group_ids: list[uuid.UUID]) -> None:
-    """Each of the instances has its place in all of these, in these groups."""
+    """Each of the instances has its place in all of these, in these groups; a port that was there
+    already stays in its own."""
     for each in seats:
-        addresses.write_ports(each.network, instances, each.places, group_ids, named=each.named)
+        if each.port is None:
+            addresses.write_ports(each.network, instances, each.places, group_ids, named=each.named)
+            continue
+        [instance] = instances
+        each.port.owner_type, each.port.owner_id = instance.__tablename__, instance.id
+        each.port.dns_name = instance.hostname if each.named else ""
+        session.flush()
 
 
-def _networks(wished: Sequence[Nic], first: Network | None, project_id: uuid.UUID) -> list[Network]:
-    """The networks of the wishes, in their order."""
+def groups_of(seats: Sequence[Seats], group_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """The groups that instances are in that have these places, and are put into these groups."""
+    of_ports = [group.id for each in seats if each.port for group in each.port.groups]
+    given = group_ids if any(each.port is None for each in seats) else ()
+    return list(dict.fromkeys([*given, *of_ports]))
+
+
+def _beside(wish: Nic, network: Network, seats: Sequence[Seats], hostnames: list[str]) -> Seats:
+    """One more place of each of the guests that have these already."""
+    beside = [place for seat in seats for place in seat.places if seat.network is network]
+    places, borne = addresses.free(network, len(hostnames) + len(beside), hostnames)
+    taken = {each.address for each in beside}
+    left = [each for each in places if each.address not in taken][: len(hostnames)]
+    there = any(seat.network is network for seat in seats)
+    return Seats(network, _at(wish, network, left, taken), not borne and not there)
+
+
+def _borne(network: Network, hostnames: Collection[str]) -> bool:
+    """Whether somebody on the network bears one of these names."""
+    there = select(Port.id).where(Port.network_id == network.id, Port.dns_name.in_(hostnames))
+    return session.scalar(there.limit(1)) is not None
+
+
+def _networks(
+    wished: Sequence[Nic], first: Network | None, project_id: uuid.UUID
+) -> dict[uuid.UUID | None, Network]:
+    """The networks of the wishes, by their ids."""
     known = {first.id: first} if first else {}
     missing = {each.network_id for each in wished} - known.keys()
     if missing:
@@ -87,7 +127,7 @@ def _networks(wished: Sequence[Nic], first: Network | None, project_id: uuid.UUI
         raise Refused(
             "This network was not found in the project. Choose another.", field="network_id"
         )
-    return [known[each.network_id] for each in wished]
+    return known
 
 
 def _at(
@@ -115,9 +155,12 @@ def _at(
     )
 
 
-def _refuse_port(port_id: uuid.UUID, project_id: uuid.UUID) -> None:
-    """Every port comes and goes with its instance, so none that is there is free."""
-    theirs = select(Port.id).join(Port.network).where(Network.project_id == project_id)
-    if session.scalar(theirs.where(Port.id == port_id)) is None:
+def _free_port(port_id: uuid.UUID, project_id: uuid.UUID, seats: Sequence[Seats]) -> Port:
+    """The port of the project, which hangs on nothing yet. Raises Refused, Conflict."""
+    theirs = select(Port).join(Port.network).where(Network.project_id == project_id)
+    port = session.scalar(theirs.where(Port.id == port_id))
+    if port is None:
         raise Refused("Port id {port} could not be found.", port=port_id, field="network_id")
-    raise Conflict("Port {port} is still in use.", port=port_id, field="network_id")
+    if port.owner_id or any(each.port is port for each in seats):
+        raise Conflict("Port {port} is still in use.", port=port_id, field="network_id")
+    return port

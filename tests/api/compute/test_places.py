@@ -11,8 +11,6 @@ from tempest.lib.services.compute.hypervisor_client import HypervisorClient
 from tempest.lib.services.compute.server_groups_client import ServerGroupsClient
 from tempest.lib.services.compute.services_client import ServicesClient
 
-from portal.api import microversions
-from portal.api.microversions import Version
 from portal.services import aggregates, hosts
 from tests.api.bodies import an_ordinary_server
 from tests.api.shapes import assert_fault
@@ -24,13 +22,6 @@ SERVICES, HYPERVISORS = f"{BELOW}/os-services", f"{BELOW}/os-hypervisors"
 GROUPS, AGGREGATES = f"{BELOW}/os-server-groups", f"{BELOW}/os-aggregates"
 LATEST = 96
 EVERY = range(1, LATEST + 1)
-
-
-@pytest.fixture(autouse=True)
-def _every_version(monkeypatch):
-    served = microversions.RANGES["compute"]
-    whole = microversions.Range("compute", Version(2, 1), Version(2, LATEST), served.older_header)
-    monkeypatch.setitem(microversions.RANGES, "compute", whole)
 
 
 @pytest.fixture
@@ -249,6 +240,18 @@ def test_a_hint_puts_servers_into_a_group(cloud, alice):
     for wrong in ({"group": "db"}, {"group": made["id"][:-4] + "0000"}, {"colour": "red"}):
         body = {"server": an_ordinary_server(), "os:scheduler_hints": wrong}
         assert_fault(alice.post(f"{BELOW}/servers", body), 400)
+
+
+def test_administrators_say_on_which_host(cloud, alice, ada):
+    for key in ("host", "hypervisor_hostname"):
+        wish = {"server": an_ordinary_server(networks="auto") | {key: "kvm-1"}}
+        made = ada.post(f"{BELOW}/servers", wish, **at(74))
+        assert made.status_code == 202, made.text
+        told = ada.get(f"{BELOW}/servers/{made.json['server']['id']}").json["server"]
+        assert told["OS-EXT-SRV-ATTR:host"] == "kvm-1"
+        assert_fault(alice.post(f"{BELOW}/servers", wish, **at(74)), 400)
+    wish["server"]["host"] = "kvm-2"
+    assert_fault(ada.post(f"{BELOW}/servers", wish, **at(74)), 400)
 
 
 def test_groups_of_all_projects_are_for_administrators(cloud, alice, program):

@@ -94,6 +94,31 @@ def test_a_port_that_an_instance_has_is_nobody_elses(cloud, alice, nets):
     assert_fault(create(alice, "other", **on({})), 400)
 
 
+def test_a_port_is_given_to_a_server_and_outlives_it(cloud, alice, nets):
+    wish = {"network_id": nets[0], "name": "ours", "fixed_ips": [{"ip_address": "10.7.0.50"}]}
+    port = alice.post("/network/v2.0/ports", {"port": wish}).json["port"]
+    path = running(cloud, alice, **on({"uuid": nets[1]}, {"port": port["id"]}))
+    shown = server(alice, path)
+    assert [each["addr"] for each in shown["addresses"]["front"]] == ["10.7.0.50"]
+    assert shown["addresses"].keys() == {"front", "back"}
+    held = alice.get(f"/network/v2.0/ports/{port['id']}").json["port"]
+    assert held["device_id"] == shown["id"]
+    assert held["mac_address"] == port["mac_address"]
+    [host] = cloud.hosts.values()
+    assert "10.7.0.50" in str(host.every("network")[nets[0]])
+    assert_fault(create(alice, "other", **on({"port": port["id"]})), 409)
+    assert alice.delete(path).status_code == 204
+    cloud.settle()
+    session.rollback()
+    free = alice.get(f"/network/v2.0/ports/{port['id']}").json["port"]
+    assert (free["device_id"], free["fixed_ips"]) == ("", port["fixed_ips"])
+    assert not host.every("network")
+    assert_fault(create(alice, "two", min_count=2, **on({"port": port["id"]})), 400)
+    both = on({"port": port["id"]}, {"port": port["id"]})
+    assert_fault(create(alice, "twice", **both), 409)
+    assert create(alice, "again", **on({"port": port["id"]})).status_code == 202
+
+
 def test_several_at_once_have_no_given_address(alice, nets):
     wish = on({"uuid": nets[0], "fixed_ip": "10.7.0.9"})
     assert_fault(create(alice, min_count=2, **wish), 400)
