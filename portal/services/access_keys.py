@@ -4,6 +4,7 @@ Each is of one user in one project, and is as strong as they are there. The secr
 nobody but its user: whoever has it signs as they would.
 """
 
+import dataclasses
 import secrets
 import uuid
 
@@ -16,39 +17,63 @@ from portal.db import session, transaction
 from portal.errors import Forbidden, NotFound, Refused
 from portal.models import AccessKey, User
 from portal.policies import Actor, authorize
-from portal.services import activities
+from portal.services import activities, idempotency, quotas
 
 MOST = 100  # of one user
 DESCRIPTION_LONGEST = 255
 
 
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """What tells one request from another."""
+
+    user_id: uuid.UUID
+    description: str
+
+
 def create(
-    actor: Actor, user_id: uuid.UUID, project_id: uuid.UUID, *, description: str = ""
+    actor: Actor,
+    user_id: uuid.UUID,
+    project_id: uuid.UUID,
+    *,
+    description: str = "",
+    key: str = "",
 ) -> AccessKey:
-    """The user, who is the actor, can sign requests by it from now on."""
+    """The user, who is the actor, can sign requests by it from now on. The same `key` again
+    answers with the one that it made the first time."""
+    idempotency.check(key)
     authorize(actor, "access_keys:change")
     if user_id != actor.user_id:
         raise Forbidden("An access key is made by the user whose it is.")
     if actor.role(project_id) is None:
         raise NotFound("There is no such project, or you have no part in it.")
     with transaction():
+        quotas.lock(project_id)
+        known = (
+            *(project_id, key, "access_keys:create"),
+            idempotency.body_hash(_Request(actor.user_id, description)),
+        )
+        if key and (made := idempotency.earlier(*known)):
+            return _one(_of(actor, user_id), made[0])
         session.get_one(User, actor.user_id, with_for_update=True)
         mine = select(AccessKey.id).where(AccessKey.user_id == actor.user_id)
         if len(session.scalars(mine.limit(MOST)).all()) == MOST:
             raise Refused(
                 "You have {most} access keys. Delete one that is not used any more.", most=MOST
             )
-        key = AccessKey(
+        made = AccessKey(
             user_id=actor.user_id,
             project_id=project_id,
             description=description[:DESCRIPTION_LONGEST],
             access=secrets.token_hex(16),
             sealed_secret=keys.sealed(secrets.token_hex(32)),
         )
-        session.add(key)
+        session.add(made)
         session.flush()
-        activities.record(actor, "access_keys:create", key, after={"access": key.access})
-    return key
+        if key:
+            idempotency.remember(*known, [made.id])
+        activities.record(actor, "access_keys:create", made, after={"access": made.access})
+    return made
 
 
 def of_user(actor: Actor, user_id: uuid.UUID) -> list[AccessKey]:

@@ -23,7 +23,7 @@ def index(user_id):
 @routes.post("")
 def create(user_id):
     project_id = wire.as_id(bodies.read(SCHEMA)["tenant_id"])
-    made = access_keys.create(tokens.actor(), user_id, project_id)
+    made = access_keys.create(tokens.actor(), user_id, project_id, key=bodies.idempotency_key())
     return jsonify(credential=_shown(made)), 201
 
 

@@ -77,3 +77,13 @@ def test_a_project_takes_the_keys_to_it_along(cloud, key):
     cloud.settle()
     session.rollback()
     assert session.scalar(select(AccessKey.id)) is None
+
+
+def test_the_same_request_twice_makes_one_key(cloud, alice, path, program):
+    wish, once = {"tenant_id": str(cloud.project().id)}, {"Idempotency-Key": "of the backup"}
+    first, again = (alice.post(path, wish, headers=once) for _ in range(2))
+    assert first.json == again.json
+    assert len(alice.get(path).json["credentials"]) == 1
+    rita = program("rita", "red")
+    theirs = f"/identity/v3/users/{cloud.actor('rita').user_id.hex}/credentials/OS-EC2"
+    assert_fault(rita.post(theirs, wish, headers=once), 409)
