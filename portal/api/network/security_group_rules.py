@@ -51,7 +51,10 @@ WISH = schemas.fields(
     project_id=TEXT,
     tenant_id=TEXT,
 )
-CREATE = schemas.fields({"security_group_rule": WISH})
+ONE = schemas.fields({"security_group_rule": WISH})
+SEVERAL = schemas.fields(
+    {"security_group_rules": {"type": "array", "items": WISH, "minItems": 1, "maxItems": 100}}
+)
 VERSIONS = {"ipv4": 4, "ipv6": 6}
 ANY = ("", "any", "-1")  # words for every protocol
 
@@ -72,25 +75,29 @@ def show(rule_id):
 
 @routes.post("")
 def create():
-    wish = bodies.read(CREATE)["security_group_rule"]
+    """Makes rules of a security group, one or several at once."""
+    wishes, several = bodies.one_or_several("security_group_rule", ONE, SEVERAL)
     actor = tokens.actor()
+    made = security_groups.add_rules(actor, [_new(each) for each in wishes])
+    project_id = security_groups.find_rule(actor, made[0].id)[1]
+    found = [shown(each, project_id) for each in made]
+    body = {"security_group_rules": found} if several else {"security_group_rule": found[0]}
+    return jsonify(body), 201
+
+
+def _new(wish: dict) -> NewRule:
     remote = wish.get("remote_group_id")
-    rule = security_groups.add_rule(
-        actor,
-        NewRule(
-            group_id=wire.as_id(wish["security_group_id"]) or lists.NEVER,
-            direction=wish["direction"],
-            version=_version(wish.get("ethertype") or "IPv4"),
-            protocol=_protocol(wish.get("protocol")),
-            port_min=_port(wish.get("port_range_min")),
-            port_max=_port(wish.get("port_range_max")),
-            remote_cidr=wish.get("remote_ip_prefix") or "",
-            remote_group_id=(wire.as_id(remote) or lists.NEVER) if remote else None,
-            description=wish.get("description") or "",
-        ),
+    return NewRule(
+        group_id=wire.as_id(wish["security_group_id"]) or lists.NEVER,
+        direction=wish["direction"],
+        version=_version(wish.get("ethertype") or "IPv4"),
+        protocol=_protocol(wish.get("protocol")),
+        port_min=_port(wish.get("port_range_min")),
+        port_max=_port(wish.get("port_range_max")),
+        remote_cidr=wish.get("remote_ip_prefix") or "",
+        remote_group_id=(wire.as_id(remote) or lists.NEVER) if remote else None,
+        description=wish.get("description") or "",
     )
-    project_id = security_groups.find_rule(actor, rule.id)[1]
-    return jsonify(security_group_rule=shown(rule, project_id)), 201
 
 
 @routes.delete("/<id:rule_id>")

@@ -3,12 +3,13 @@
 import dataclasses
 import ipaddress
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 
 from portal.db import session, transaction
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, NotFound, Refused
 from portal.models import Project, SecurityGroup, SecurityGroupRule
 from portal.models.port import port_groups
 from portal.policies import Actor, authorize
@@ -119,28 +120,51 @@ def delete(actor: Actor, group_id: uuid.UUID) -> None:
 
 
 def add_rule(actor: Actor, new: NewRule) -> SecurityGroupRule:
-    """The group lets this pass too, on every host with a guest that bears it. Raises NotFound for
-    a group that is not there, Refused, Conflict where a rule says it already, OverQuota."""
+    """The group lets this pass too, on every host with a guest that bears it. Raises as
+    `add_rules`."""
+    return add_rules(actor, [new])[0]
+
+
+def add_rules(actor: Actor, several: Sequence[NewRule]) -> list[SecurityGroupRule]:
+    """The group lets all this pass too, on every host with a guest that bears it, or none of it.
+    Raises NotFound for a group that is not there, Refused, Conflict where a rule says it already,
+    OverQuota."""
+    wanted = [_values(each) for each in several]
+    group_ids = {each["group_id"] for each in wanted}
+    if len(group_ids) != 1:
+        raise Refused("Rules that are made at once are of one security group.")
+    with transaction():
+        group = _locked(actor, "security_groups:change", group_ids.pop())
+        quotas.check(group.project_id, security_group_rules=len(wanted))
+        known = list(
+            session.scalars(select(SecurityGroupRule).where(SecurityGroupRule.group_id == group.id))
+        )
+        made = [_added(actor, group, known, each) for each in wanted]
+        filters.bring_up_to_date(filters.that_bear([group.id]))
+    return made
+
+
+def _values(new: NewRule) -> dict:
     values = dataclasses.asdict(new)
     values["remote_cidr"] = network_of(new.remote_cidr) if new.remote_cidr else ""
-    values |= checked(Details(description=new.description))
-    with transaction():
-        group = _locked(actor, "security_groups:change", new.group_id)
-        rule = SecurityGroupRule(**values)
-        check_rule(rule)
-        if new.remote_group_id and find(actor, new.remote_group_id).project_id != group.project_id:
-            raise NotFound("Security group {id} does not exist", id=new.remote_group_id)
-        quotas.check(group.project_id, security_group_rules=1)
-        known = session.scalars(
-            select(SecurityGroupRule).where(SecurityGroupRule.group_id == group.id)
-        )
-        for each in known:
-            if _meaning(each) == _meaning(rule):
-                raise Conflict("Security group rule already exists. Rule id is {id}.", id=each.id)
-        session.add(rule)
-        session.flush()
-        filters.bring_up_to_date(filters.that_bear([group.id]))
-        activities.record(actor, "security_groups:add_rule", group, after={"rule": _told(rule)})
+    return values | checked(Details(description=new.description))
+
+
+def _added(
+    actor: Actor, group: SecurityGroup, known: list[SecurityGroupRule], values: dict
+) -> SecurityGroupRule:
+    """One more of the group's rules, which are `known`."""
+    rule, remote_id = SecurityGroupRule(**values), values["remote_group_id"]
+    check_rule(rule)
+    if remote_id and find(actor, remote_id).project_id != group.project_id:
+        raise NotFound("Security group {id} does not exist", id=remote_id)
+    for each in known:
+        if _meaning(each) == _meaning(rule):
+            raise Conflict("Security group rule already exists. Rule id is {id}.", id=each.id)
+    known.append(rule)
+    session.add(rule)
+    session.flush()
+    activities.record(actor, "security_groups:add_rule", group, after={"rule": _told(rule)})
     return rule
 
 

@@ -188,6 +188,26 @@ def test_what_a_group_says_already_is_not_said_twice(alice, one, other):
     assert allow(alice, made, ethertype="IPv6")
 
 
+def test_several_rules_are_made_at_once_or_none(alice):
+    made, other = group(alice), group(alice, "other")
+
+    def post(*rules: dict):
+        wishes = [
+            {"security_group_id": made["id"], "direction": "ingress"} | each for each in rules
+        ]
+        return alice.post(RULES, {"security_group_rules": wishes})
+
+    answer = post({"protocol": "tcp"}, {"protocol": "udp"})
+    assert answer.status_code == 201
+    assert [each["protocol"] for each in answer.json["security_group_rules"]] == ["tcp", "udp"]
+    assert_fault(post({"protocol": "icmp"}, {"protocol": "tcp"}), 409)
+    assert_fault(post({"protocol": "icmp"}, {"protocol": "icmp"}), 409)
+    assert_fault(post({"protocol": "icmp"}, {"security_group_id": other["id"]}), 400)
+    assert (
+        len(alice.get(f"{RULES}?security_group_id={made['id']}").json["security_group_rules"]) == 4
+    )
+
+
 def test_hosts_hear_of_rules_that_come_and_go_under_a_guest(cloud, alice):
     made = group(alice)
     cloud.running("web", group_ids=(uuid.UUID(made["id"]),))
