@@ -178,7 +178,8 @@ def test_a_locked_server_is_changed_by_administrators_alone(cloud, alice, progra
     path, bob = running(cloud, alice), program("bob", "red")
     assert act(alice, path, lock=None).status_code == 202
     assert_fault(act(bob, path, **{"os-stop": None}), 409)
-    assert_fault(act(bob, path, unlock=None), 403)
+    assert_fault(act(bob, path, unlock=None), 409)
+    assert_fault(act(program("rita", "red"), path, lock=None), 403)
     assert act(alice, path, unlock=None).status_code == 202
     assert act(bob, path, **{"os-stop": None}).status_code == 202
 
