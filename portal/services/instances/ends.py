@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 
 from portal.db import now, session
-from portal.models import Claim, FixedIp, Instance, Operation, Outcome, Port, Power
+from portal.models import Claim, FixedIp, Instance, Network, Operation, Outcome, Port, Power
 from portal.models.port import port_groups
 from portal.services import usage
 from portal.services.instances import boot_logs
@@ -78,8 +78,10 @@ def bury(instance: Instance) -> None:
     """The guest is gone, so what it held of its host and its networks is free."""
     instance.deleted_at = now()
     mine = Port.owner_id == instance.id
+    gone = select(Network.id).where(Network.deleted_at.is_not(None))  # with its project
     free = {"owner_type": "", "owner_id": None, "dns_name": ""}
-    session.execute(update(Port).where(mine, Port.stays).values(free))
+    stays = (mine, Port.stays, Port.network_id.not_in(gone))
+    session.execute(update(Port).where(*stays).values(free))
     ports = select(Port.id).where(mine)
     session.execute(delete(port_groups).where(port_groups.c.port_id.in_(ports)))
     session.execute(delete(FixedIp).where(FixedIp.port_id.in_(ports)))

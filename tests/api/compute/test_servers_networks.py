@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from portal.db import session
-from portal.models import Activity, Port
-from portal.services import networks
+from portal.models import Activity, Port, Project
+from portal.services import deletions, networks
 from tests.api.bodies import an_ordinary_server
 from tests.api.compute.test_servers import create, running, server
 from tests.api.shapes import assert_fault
@@ -117,6 +117,17 @@ def test_a_port_is_given_to_a_server_and_outlives_it(cloud, alice, nets):
     both = on({"port": port["id"]}, {"port": port["id"]})
     assert_fault(create(alice, "twice", **both), 409)
     assert create(alice, "again", **on({"port": port["id"]})).status_code == 202
+
+
+def test_a_port_that_was_there_before_its_server_goes_with_its_project(cloud, alice, nets):
+    port = alice.post("/network/v2.0/ports", {"port": {"network_id": nets[0]}}).json["port"]
+    running(cloud, alice, **on({"port": port["id"]}))
+    project_id = cloud.project().id
+    deletions.delete(cloud.actor("ada"), project_id)
+    cloud.settle()
+    session.rollback()
+    assert session.get(Project, project_id).deleted_at
+    assert session.get(Port, uuid.UUID(port["id"])) is None
 
 
 def test_several_at_once_have_no_given_address(alice, nets):
