@@ -166,14 +166,14 @@ def update(server_id):
     instance = (tokens.actor(), project_of(server_id), server_id)
     if wish.get("hostname", (held := instances.find(*instance)).hostname) != held.hostname:
         raise faults.bad("A server keeps the hostname that it was made with.")
-    if "name" in wish:
-        instances.rename(*instance, wish["name"])
-    if "description" in wish:
-        instances.describe(*instance, Details(description=wish["description"] or ""))
-    if set(ACCESS).intersection(wish):
-        instances.reach(
-            *instance, ipv4=wish.get("accessIPv4"), ipv6=_shortest(wish.get("accessIPv6"))
-        )
+    description = (wish["description"] or "") if "description" in wish else None
+    instances.revise(
+        *instance,
+        name=wish.get("name"),
+        details=Details(description=description),
+        ipv4=wish.get("accessIPv4"),
+        ipv6=_shortest(wish.get("accessIPv6")),
+    )
     return jsonify(server=_told(server_id, changed=True))
 
 

@@ -94,10 +94,6 @@ def _delete(actor, project_id, server_id, _wish) -> None:
     instances.delete(actor, project_id, server_id)
 
 
-def _lock(actor, project_id, server_id, _wish) -> None:
-    instances.lock(actor, project_id, server_id)
-
-
 def _lock(actor, project_id, server_id, wish) -> None:
     """Why, is read since 2.73."""
     said = wish if microversions.agreed() >= (2, 73) and wish else {}

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping
 
 from portal import bell
 from portal.db import after_commit, session, transaction
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, Forbidden, NotFound
 from portal.models import Instance, Operation, Power
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities, names, quotas
 from portal.services.details import Details, checked
 from portal.services.instances import ends
@@ -86,21 +87,28 @@ def untag(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID, name: str
         activities.alter(actor, "instances:describe", instance, checked(details))
 
 
-def reach(
+def revise(
     actor: Actor,
     project_id: uuid.UUID,
     instance_id: uuid.UUID,
     *,
+    name: str | None = None,
+    details: Details | None = None,
     ipv4: str | None = None,
     ipv6: str | None = None,
 ) -> Instance:
-    """Programs are told to reach the instance at these addresses; one that is None stays what it
-    was."""
-    access = {"access_ipv4": ipv4, "access_ipv6": ipv6}
-    access = {name: address for name, address in access.items() if address is not None}
+    """The instance bears this name and has these details, and programs are told to reach it at
+    these addresses: all of it or nothing, and what is None stays as it was. Raises Refused."""
+    label = names.label(name) if name is not None else None
+    told = {"access_ipv4": ipv4, "access_ipv6": ipv6} | checked(details or Details())
+    told = {column: value for column, value in told.items() if value is not None}
     with transaction():
         instance = locked_row(actor, "describe", project_id, instance_id)
-        activities.alter(actor, "instances:describe", instance, access)
+        if label is not None:
+            instance = _change(actor, "rename", project_id, instance_id)
+            activities.alter(actor, "instances:rename", instance, {"name": label})
+        if told:
+            activities.alter(actor, "instances:describe", instance, told)
     return instance
 
 
@@ -114,12 +122,13 @@ def lock(
 ) -> Instance:
     """Only administrators of its project change the instance, for this `reason`, or, unless it
     shall be `locked` any longer, members too. What an administrator has locked, none but an
-    administrator unlocks. Raises Conflict."""
+    administrator locks anew or unlocks. Raises Forbidden for that."""
     with transaction():
         instance = _row(actor, "lock", project_id, instance_id)
-        if instance.locked_by_admins:
-            _refuse_locked(actor, instance)
-        instance.locked_by_admins = locked and actor.may("instances:change_locked", project_id)
+        over_all = actor.may("instances:change_locked", project_id)
+        if instance.locked_by_admins and not over_all:
+            raise Forbidden.saying(_locked_by_admins(instance))
+        instance.locked_by_admins = locked and over_all
         verb = "lock" if locked else "unlock"
         activities.alter(
             actor, f"instances:{verb}", instance, {"locked": locked, "locked_reason": reason}
@@ -322,10 +331,16 @@ def _refuse_locked(actor: Actor, instance: Instance) -> None:
     """Raises Conflict, unless `actor` changes also what is locked."""
     if actor.may("instances:change_locked", instance.project_id):
         return
+    if instance.locked_by_admins:
+        raise Conflict.saying(_locked_by_admins(instance))
     raise Conflict(
+        "{instance} is locked. Unlock it first, in its settings.", instance=instance.name
+    )
+
+
+def _locked_by_admins(instance: Instance) -> Sentence:
+    return Sentence(
         "{instance} is locked: only administrators of the project change it. Ask one of them to "
-        "unlock it."
-        if instance.locked_by_admins
-        else "{instance} is locked. Unlock it first, in its settings.",
+        "unlock it.",
         instance=instance.name,
     )

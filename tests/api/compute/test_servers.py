@@ -156,6 +156,16 @@ def test_servers_are_renamed_and_their_description_is_of_a_later_version(cloud, 
     assert_fault(alice.put(path, {"server": {"name": ""}}), 400)
 
 
+def test_all_that_is_changed_at_once_is_one_transaction(cloud, alice):
+    """Seen: three, so that a server got its new name and not what was said of it beside that."""
+    path, version = running(cloud, alice), {"headers": {"OpenStack-API-Version": "compute 2.19"}}
+    wish = {"name": "db", "description": "mine", "accessIPv4": "1.1.1.1"}
+    with statements() as sent:
+        told = alice.put(path, {"server": wish}, **version).json["server"]
+    assert {name: told[name] for name in wish} == wish
+    assert sum(each.startswith("BEGIN IMMEDIATE") for each in sent) == 1
+
+
 def test_servers_are_stopped_started_and_rebooted(cloud, alice):
     path = running(cloud, alice)
     assert act(alice, path, **{"os-stop": None}).status_code == 202
