@@ -62,7 +62,8 @@ def find(
         if wish.port_id:
             port = _free_port(wish.port_id, project_id, seats)
             hostnames = hostnames or names.hostnames(name, ids)
-            seats.append(Seats(port.network, [], not _borne(port.network, hostnames), port))
+            named = not _on(port.network, seats) and not _borne(port.network, hostnames)
+            seats.append(Seats(port.network, [], named, port))
             continue
         network = networks[wish.network_id]
         if not seats:
@@ -99,8 +100,13 @@ def _beside(wish: Nic, network: Network, seats: Sequence[Seats], hostnames: list
     places, borne = addresses.free(network, len(hostnames) + len(beside), hostnames)
     taken = {each.address for each in beside}
     left = [each for each in places if each.address not in taken][: len(hostnames)]
-    there = any(seat.network is network for seat in seats)
-    return Seats(network, _at(wish, network, left, taken), not borne and not there)
+    named = not _on(network, seats) and not borne
+    return Seats(network, _at(wish, network, left, taken), named)
+
+
+def _on(network: Network, seats: Sequence[Seats]) -> bool:
+    """Whether one of these places is on the network, which knows a guest by one name at a time."""
+    return any(each.network is network for each in seats)
 
 
 def _borne(network: Network, hostnames: Collection[str]) -> bool:
@@ -163,4 +169,10 @@ def _free_port(port_id: uuid.UUID, project_id: uuid.UUID, seats: Sequence[Seats]
         raise Refused("Port id {port} could not be found.", port=port_id, field="network_id")
     if port.owner_id or any(each.port is port for each in seats):
         raise Conflict("Port {port} is still in use.", port=port_id, field="network_id")
+    if not port.admin_up:  # its host is told of no port that lets nothing pass
+        raise Refused(
+            "The port {port} is switched off. Switch it on first.",
+            port=port.called,
+            field="network_id",
+        )
     return port

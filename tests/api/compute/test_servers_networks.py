@@ -153,3 +153,25 @@ def test_the_record_tells_of_all_places(cloud, alice, nets):
     [entry] = session.query(Activity).filter_by(target_id=instance_id, action="instances:create")
     assert entry.after["network"] == "front, back"
     assert len(entry.after["address"].split(", ")) == 2
+
+
+def test_a_server_has_several_ports_on_one_network(cloud, alice, nets):
+    """Seen: an error of our own, since each of them was to bear the server's name there."""
+    made = [
+        alice.post("/network/v2.0/ports", {"port": {"network_id": nets[0]}}).json["port"]
+        for _ in range(2)
+    ]
+    wishes = ({"uuid": nets[0]}, *({"port": each["id"]} for each in made))
+    path = running(cloud, alice, **on(*wishes))
+    shown = server(alice, path)["addresses"]["front"]
+    assert {each["fixed_ips"][0]["ip_address"] for each in made} < {each["addr"] for each in shown}
+    assert len(shown) == 3
+
+
+def test_a_port_that_is_switched_off_is_given_to_nobody(alice, nets):
+    wish = {"network_id": nets[0], "admin_state_up": False}
+    port = alice.post("/network/v2.0/ports", {"port": wish}).json["port"]
+    assert "Switch it on first" in create(alice, **on({"port": port["id"]})).text
+    path = f"/network/v2.0/ports/{port['id']}"
+    assert alice.put(path, {"port": {"admin_state_up": True}}).status_code == 200
+    assert create(alice, **on({"port": port["id"]})).status_code == 202
