@@ -79,7 +79,7 @@ def make(
 ) -> list[Network]:
     """There are networks of the project without a range of addresses, all that are wanted or none.
     A program may leave one without a name. The same `key` again answers with those that it made
-    the first time."""
+    the first time. Raises NotFound if one of these is gone."""
     authorize(actor, "networks:create", project_id)
     idempotency.check(key)
     if not 1 <= len(wanted) <= MOST_AT_ONCE:
@@ -91,7 +91,7 @@ def make(
         quotas.lock(project_id)
         known = (project_id, key, "networks:create", body)
         if key and (earlier := idempotency.earlier(*known)):
-            return [session.get_one(Network, each) for each in earlier]
+            return [find(actor, project_id, each) for each in earlier]
         quotas.check(project_id, networks=len(fields))
         for each in fields:
             network = add(project_id, cidr=None, nat=True, **each)

@@ -93,9 +93,10 @@ def create(actor: Actor, wanted: Sequence[NewPort], *, key: str = "") -> list[Po
             authorize(actor, "ports:create", network.project_id)
             quotas.lock(network.project_id)
             network = networks.find(actor, actor.project_id, new.network_id)
-            known = (network.project_id, key, "ports:create", body)
-            if key and not made and (earlier := idempotency.earlier(*known)):
-                return [find(actor, each) for each in earlier]
+            if not made:  # in the project of the first, should they be in several
+                known = (network.project_id, key, "ports:create", body)
+                if key and (earlier := idempotency.earlier(*known)):
+                    return [find(actor, each) for each in earlier]
             quotas.check(network.project_id)
             _refuse_more_than_enough(network.project_id)
             made.append(_made(actor, network, new.wish))

@@ -80,9 +80,10 @@ def create(actor: Actor, wanted: Sequence[NewSubnet], *, key: str = "") -> list[
     with transaction():
         for new, block in zip(wanted, blocks, strict=True):
             network = _network(actor, "networks:add_subnet", new.network_id)
-            known = (network.project_id, key, "networks:add_subnet", body)
-            if key and not made and (earlier := idempotency.earlier(*known)):
-                return [session.get_one(Subnet, each) for each in earlier]
+            if not made:  # in the project of the first, should they be in several
+                known = (network.project_id, key, "networks:add_subnet", body)
+                if key and (earlier := idempotency.earlier(*known)):
+                    return [find(actor, each) for each in earlier]
             networks.refuse_overlap(network.project_id, block)
             subnet = networks.subnet_of(block, network=network)
             _become(subnet, new.wish)

@@ -95,6 +95,34 @@ def test_the_same_key_twice_makes_one(alice, lan, noun):
     assert_fault(alice.post(f"{ROOT}/{noun}s", other, **key), 409)
 
 
+@pytest.mark.parametrize("noun", ["network", "subnet", "port"])
+def test_the_same_key_after_the_end_of_what_it_made_finds_nothing(alice, cloud, lan, noun):
+    """Seen: an error of our own, since the row was gone."""
+    wish = {
+        "network": {"name": "once"},
+        "subnet": {"network_id": lan["id"], "cidr": "10.71.0.0/24", "ip_version": 4},
+        "port": {"network_id": lan["id"]},
+    }[noun]
+    key = {"headers": {"Idempotency-Key": "k1"}}
+    made = alice.post(f"{ROOT}/{noun}s", {noun: wish}, **key).json[noun]
+    assert alice.delete(f"{ROOT}/{noun}s/{made['id']}").status_code == 204
+    cloud.settle()
+    session.rollback()
+    assert_fault(alice.post(f"{ROOT}/{noun}s", {noun: wish}, **key), 404)
+
+
+def test_the_same_key_twice_makes_one_of_each_also_in_several_projects(program, alice, lan):
+    ada, other = program("ada", "system"), make(program("charlie", "blue"))
+    wishes = [
+        {"network_id": lan["id"], "cidr": "10.71.0.0/24", "ip_version": 4},
+        {"network_id": other["id"], "cidr": "10.71.0.0/24", "ip_version": 4},
+    ]
+    key = {"headers": {"Idempotency-Key": "k1"}}
+    asked = [ada.post(f"{ROOT}/subnets", {"subnets": wishes}, **key) for _ in range(2)]
+    first, again = ([each["id"] for each in answer.json["subnets"]] for answer in asked)
+    assert first == again
+
+
 def test_a_subnet_says_what_guests_are_told(alice, lan):
     said = {
         "gateway_ip": "10.77.0.9",
