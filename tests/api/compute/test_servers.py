@@ -149,23 +149,6 @@ def test_a_list_takes_as_many_statements_for_many_as_for_few(cloud, alice):
     assert sent_for(2) == sent_for(7) <= LIST_MOST
 
 
-def test_servers_are_renamed_and_their_description_is_of_a_later_version(cloud, alice):
-    path = running(cloud, alice)
-    assert alice.put(path, {"server": {"name": "db"}}).json["server"]["name"] == "db"
-    assert_fault(alice.put(path, {"server": {"description": "x"}}), 400)
-    assert_fault(alice.put(path, {"server": {"name": ""}}), 400)
-
-
-def test_all_that_is_changed_at_once_is_one_transaction(cloud, alice):
-    """Seen: three, so that a server got its new name and not what was said of it beside that."""
-    path, version = running(cloud, alice), {"headers": {"OpenStack-API-Version": "compute 2.19"}}
-    wish = {"name": "db", "description": "mine", "accessIPv4": "1.1.1.1"}
-    with statements() as sent:
-        told = alice.put(path, {"server": wish}, **version).json["server"]
-    assert {name: told[name] for name in wish} == wish
-    assert sum(each.startswith("BEGIN IMMEDIATE") for each in sent) == 1
-
-
 def test_servers_are_stopped_started_and_rebooted(cloud, alice):
     path = running(cloud, alice)
     assert act(alice, path, **{"os-stop": None}).status_code == 202
@@ -182,16 +165,6 @@ def test_servers_are_stopped_started_and_rebooted(cloud, alice):
         assert server(alice, path)["status"] == "ACTIVE"
     instance = session.query(Instance).one()
     assert (instance.boots, instance.grace_seconds) == (3, 0)
-
-
-def test_a_locked_server_is_changed_by_administrators_alone(cloud, alice, program):
-    path, bob = running(cloud, alice), program("bob", "red")
-    assert act(alice, path, lock=None).status_code == 202
-    assert_fault(act(bob, path, **{"os-stop": None}), 409)
-    assert_fault(act(bob, path, unlock=None), 409)
-    assert_fault(act(program("rita", "red"), path, lock=None), 403)
-    assert act(alice, path, unlock=None).status_code == 202
-    assert act(bob, path, **{"os-stop": None}).status_code == 202
 
 
 def test_what_the_guest_wrote_is_read_once_its_host_has_answered(cloud, alice):
@@ -395,16 +368,6 @@ def test_a_server_is_called_as_was_wished_and_stays_so(cloud, alice):
     assert alice.get(path, **newest).json["server"]["OS-EXT-SRV-ATTR:hostname"] == "db"
     assert "OS-EXT-SRV-ATTR:hostname" not in alice.get(path).json["server"]
     assert_fault(alice.put(path, {"server": {"hostname": "other"}}, **newest), 400)
-
-
-def test_why_a_server_is_locked_is_told_since_2_73(cloud, alice):
-    path, newest = running(cloud, alice), {"headers": {"OpenStack-API-Version": "compute 2.73"}}
-    body = {"lock": {"locked_reason": "for the audit"}}
-    assert alice.post(f"{path}/action", body, **newest).status_code == 202
-    assert alice.get(path, **newest).json["server"]["locked_reason"] == "for the audit"
-    assert_fault(alice.post(f"{path}/action", {"lock": {"colour": "red"}}, **newest), 400)
-    assert act(alice, path, unlock=None).status_code == 202
-    assert alice.get(path, **newest).json["server"]["locked_reason"] is None
 
 
 def test_a_server_that_is_off_makes_no_progress(cloud, alice):
