@@ -247,7 +247,6 @@ TOLD = {  # what a verb says of a field, so that nobody reads it twice
     "lock": {"locked"},
     "protect": {"protected"},
     "reset_password": {"password"},
-    "tag": ("Tagged", "Tag"),
     "unlock": {"locked"},
     "unprotect": {"protected"},
 }

@@ -37,7 +37,7 @@ FIELDS_OF = {  # what is recorded by a name, and the fields that it has
     },
     "{name: getattr(flavor, name) for name in LIMITS}": set(flavors.LIMITS),
     "_told(aggregate)": {"name", "zone", "properties"},
-    "access": {"access_ipv4", "access_ipv6"},
+    "told": {each.name for each in dataclasses.fields(Details)} | {"access_ipv4", "access_ipv6"},
     "said": {"locked", "locked_reason"},  # of a lock
     **{
         f"{{name: {when}[name] for name in altered}}": {
@@ -179,3 +179,9 @@ def test_whatever_is_refused_of_flavors_and_keys_to_programs_has_words(cloud):
         _, noun, verb = [*route.endpoint.split("."), "", ""][:3]
         if noun in nouns and route.method not in api.SAFE_METHODS:
             assert deeds.phrases(f"{api.OURS.get(noun, noun)}.{verb}"), route.name
+
+
+@pytest.mark.parametrize("verb", sorted(deeds.VERBS))
+def test_whatever_was_done_its_changes_are_told(verb):
+    entry = Activity(action=f"images:{verb}", before={"size": "1"}, after={"size": "2"})
+    assert [each.after for each in deeds.changes(entry)] == ["2"]
