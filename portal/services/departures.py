@@ -17,6 +17,7 @@ from portal.models import (
     RoleAssignment,
     User,
     Visibility,
+    held_by,
 )
 from portal.policies import Actor, authorize
 from portal.services import (
@@ -107,13 +108,13 @@ def _alone_in(user: User) -> list[str]:
     )
     lonely = session.scalars(
         select(RoleAssignment).where(
-            RoleAssignment.user_id == user.id,
+            held_by(user.id),
             RoleAssignment.project_id.is_not(None),
             RoleAssignment.role == Role.ADMIN,
             ~others.exists(),
         )
     )
-    return sorted(each.project.name for each in lonely)
+    return sorted({each.project.name for each in lonely})
 
 
 def _count(model, user: User, *conditions) -> int:

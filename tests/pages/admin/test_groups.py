@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Group, User
+from portal.models import Group, Role, User
+from portal.services import projects
 
 GROUPS = "/admin/groups"
 
@@ -65,6 +66,17 @@ def test_whoever_is_taken_out_of_a_group_is_out_at_once(ada, alice, sign_in, cre
     answer = ada.send(f"{crew}/members/{id_of(User, 'charlie')}/remove", page=crew)
     assert answer.status_code == 303
     assert charlie.open(members).status_code == 404
+
+
+def test_whoever_alone_is_admin_of_a_project_by_a_group_is_said_before_they_go(
+    ada, alice, crew, red, cloud
+):
+    members = f"{red}/members"
+    alice.send(f"{members}/groups", {"group_name": "crew", "role": "admin"}, page=members)
+    page = f"/admin/users/{id_of(User, 'charlie')}/delete"
+    assert "admin of blue, red." not in ada.open(page).text
+    projects.set_member(cloud.actor("ada"), cloud.project().id, "alice", Role.MEMBER)
+    assert "Nobody else is admin of blue, red." in ada.open(page).text
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "<script>"])
