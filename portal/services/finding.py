@@ -118,6 +118,17 @@ def find(
     return found
 
 
+def locked(thing: Thing) -> Thing:
+    """The thing as it is once nobody else changes it, its row locked. For use inside a change.
+    Raises NotFound for one that has gone until then."""
+    model = type(thing)
+    query = select(model).where(model.id == thing.id).with_for_update(of=model)
+    found = session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound.saying(KINDS[model].missing)
+    return found
+
+
 def _known(actor: Actor, model, project_id: uuid.UUID | None) -> Select:
     """The query for what is there and the actor may know of."""
     if model is Image:

@@ -300,9 +300,7 @@ def _number(name: str, number: int | None) -> int:
 
 
 def _locked(actor: Actor, key: str) -> Flavor:
-    flavor = show(actor, None, key)
-    session.refresh(flavor, with_for_update={"of": Flavor})
-    return flavor
+    return finding.locked(show(actor, None, key))
 
 
 def _given(flavor: Flavor) -> list[uuid.UUID]:

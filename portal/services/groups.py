@@ -185,9 +185,7 @@ def _somebody(actor: Actor, user: uuid.UUID | str) -> User:
 
 def _locked(actor: Actor, group_id: uuid.UUID) -> Group:
     """The group, in which nobody else puts or takes anybody meanwhile."""
-    group = find(actor, group_id)
-    session.refresh(group, with_for_update=True)
-    return group
+    return finding.locked(find(actor, group_id))
 
 
 def _member(group: Group, user_id: uuid.UUID) -> User:

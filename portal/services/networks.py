@@ -267,9 +267,8 @@ def change(actor: Actor, project_id: uuid.UUID, network_id: uuid.UUID, wish: Wis
     """The network is called so, and has these details. Raises Refused."""
     fields = _fields(wish)
     with transaction():
-        network = find(actor, project_id, network_id)
+        network = finding.locked(find(actor, project_id, network_id))
         authorize(actor, "networks:describe", network.project_id)
-        session.refresh(network, with_for_update={"of": Network})
         altered = {name: each for name, each in fields.items() if getattr(network, name) != each}
         if altered:
             activities.alter(actor, "networks:describe", network, altered)
@@ -281,9 +280,8 @@ def retag(
 ) -> None:
     """The network bears the tags that `revise` makes of those that it has."""
     with transaction():
-        network = find(actor, actor.project_id, network_id)
+        network = finding.locked(find(actor, actor.project_id, network_id))
         authorize(actor, "networks:describe", network.project_id)
-        session.refresh(network, with_for_update={"of": Network})
         altered = checked(Details(tags=revise(list(network.tags))))
         activities.alter(actor, "networks:describe", network, altered)
 

@@ -8,8 +8,10 @@ from portal.db import session, transaction
 from portal.errors import Ambiguous, Forbidden, NotFound
 from portal.models import Flavor, Host, Image, Instance, KeyPair, Network, Project, User, Visibility
 from portal.policies import COMMAND_LINE
-from portal.services import instances, networks, projects
+from portal.services import flavors, groups, instances, networks, projects
 from portal.services.finding import KINDS, find
+from portal.services.flavors import NewFlavor
+from tests.crowd import at_once
 from tests.routes import furnish
 
 OWN = {Instance, Image, Network}  # things of a project
@@ -158,3 +160,12 @@ def test_a_disabled_project_is_found_by_administrators_alone(cloud):
     projects.enable(ada, cloud.project().id, enabled=False)
     assert refusal(NotFound, cloud.actor("alice"), Project, "red") == str(KINDS[Project].missing)
     assert projects.find(ada, "red").name == "red"
+
+
+def test_of_many_who_delete_a_thing_at_once_one_does_and_the_others_find_none(any_cloud):
+    ada = any_cloud.actor("ada")
+    group_id = groups.create(ada, "crew").id
+    assert at_once(4, lambda _: groups.delete(ada, group_id)) == {"done": 1, "NotFound": 3}
+    numbers = {"vcpus": 1, "memory_mib": 512, "disk_gib": 1}
+    flavor_id = flavors.create(ada, NewFlavor(name="odd", **numbers)).id
+    assert at_once(4, lambda _: flavors.delete(ada, flavor_id)) == {"done": 1, "NotFound": 3}

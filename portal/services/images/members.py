@@ -3,15 +3,17 @@ it takes the image into its lists."""
 
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from portal.db import session, transaction
 from portal.errors import Conflict, Forbidden, NotFound, OverQuota, Refused
 from portal.models import Acceptance, Image, ImageMember, Project, Visibility
 from portal.policies import Actor, authorize
+from portal.sentences import Sentence
 from portal.services import activities, names
 from portal.services.images.looks import find, locked, may
 
+MISSING = Sentence("This image is not shared with that project.")
 MOST_MEMBERS = 128  # as Glance's image_member_quota
 
 
@@ -39,7 +41,7 @@ def member(
     for found, _ in members(actor, project_id, image_id):
         if found.project_id == member_id:
             return found
-    raise NotFound("This image is not shared with that project.")
+    raise NotFound.saying(MISSING)
 
 
 def share(
@@ -82,7 +84,7 @@ def unshare(actor: Actor, project_id: uuid.UUID, image_id: uuid.UUID, member_id:
         _refuse_own(image, member_id)
         found = _found(image, member_id)
         if found is None:
-            raise NotFound("This image is not shared with that project.")
+            raise NotFound.saying(MISSING)
         project = session.get_one(Project, member_id)
         activities.record(actor, "images:unshare", image, before={"project": project.name})
         session.delete(found)
@@ -100,11 +102,12 @@ def accept(
     image = find(actor, project_id, image_id)
     authorize(actor, "images:accept", project_id)
     _refuse_own(image, member_id)
-    found = member(actor, project_id, image_id, member_id)
-    if found.project_id != project_id:
+    if member(actor, project_id, image_id, member_id).project_id != project_id:
         raise Forbidden("Only that project itself says whether it takes the image.")
     with transaction():
-        session.refresh(found, with_for_update=True)
+        found = session.scalar(_of(image, project_id).with_for_update())
+        if found is None:
+            raise NotFound.saying(MISSING)
         found.status = answer
         name = session.get_one(Project, project_id).name
         activities.record(
@@ -123,11 +126,13 @@ def _is_owner(actor: Actor, project_id: uuid.UUID | None, image: Image) -> bool:
 
 
 def _found(image: Image, project_id: uuid.UUID) -> ImageMember | None:
-    return session.scalar(
-        select(ImageMember).where(
-            ImageMember.image_id == image.id, ImageMember.project_id == project_id
-        )
-    )
+    return session.scalar(_of(image, project_id))
+
+
+def _of(image: Image, project_id: uuid.UUID) -> Select:
+    """The query for the part of this project in the image."""
+    theirs = (ImageMember.image_id == image.id, ImageMember.project_id == project_id)
+    return select(ImageMember).where(*theirs)
 
 
 def _project(name_or_id: uuid.UUID | str) -> Project:
