@@ -91,6 +91,7 @@ def delete(actor: Actor, aggregate_id: uuid.UUID) -> None:
     """The aggregate is gone. Raises Conflict while hosts are in it."""
     authorize(actor, "aggregates:change")
     with transaction():
+        _lock_hosts()
         aggregate = _get(aggregate_id)
         if aggregate.hosts:
             raise Conflict(

@@ -179,15 +179,12 @@ def change(
                 field=name,
             )
     with transaction():
-        project = session.get(Project, project_id)
-        if project is None or project.deletion_asked_at:
-            raise NotFound("There is no such project, or it is being deleted.")
+        project = _locked(project_id)
         rows = {
             row.resource: row
             for row in session.scalars(select(Quota).where(Quota.project_id == project_id))
         }
         if not forced:
-            lock(project_id)
             _refuse_less(usage(project_id), limits)
         before = {name: row.limit for name, row in rows.items()}
         for name, limit in limits.items():
@@ -201,14 +198,21 @@ def reset(actor: Actor, project_id: uuid.UUID, names: Collection[str]) -> None:
     """The limits of the project of these names are those of the settings. Raises NotFound."""
     authorize(actor, "quotas:change")
     with transaction():
-        project = session.get(Project, project_id)
-        if project is None or project.deletion_asked_at:
-            raise NotFound("There is no such project, or it is being deleted.")
+        project = _locked(project_id)
         own = (Quota.project_id == project_id, Quota.resource.in_(names))
         rows = session.execute(select(Quota.resource, Quota.limit).where(*own))
         before = dict(map(tuple, rows))
         session.execute(delete(Quota).where(*own))
         activities.record(actor, "quotas:reset", project, before=before)
+
+
+def _locked(project_id: uuid.UUID) -> Project:
+    """The project, whose limits nobody else changes meanwhile. Raises NotFound."""
+    lock(project_id)
+    project = session.get(Project, project_id)
+    if project is None or project.deletion_asked_at:
+        raise NotFound("There is no such project, or it is being deleted.")
+    return project
 
 
 def _refuse_less(standing: dict[str, Usage], limits: dict[str, int]) -> None:

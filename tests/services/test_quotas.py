@@ -104,3 +104,10 @@ def test_several_at_once_by_two_projects_do_not_block_each_other_for_ever(open_c
         instances.create(open_cloud.actor(by), new)
 
     assert at_once(10, create) == {"done": 10}
+
+
+def test_limits_that_are_set_at_the_same_time_are_all_set(any_cloud):
+    """Two that write the first limit of a project would break each other."""
+    ada, project_id = any_cloud.actor("ada"), any_cloud.project().id
+    set_limits = at_once(6, lambda person: quotas.change(ada, project_id, {"networks": person}))
+    assert set_limits == {"done": 6}
