@@ -102,19 +102,15 @@ class Ground:
             "network-feature-enabled": {
                 "api_extensions": ",".join(each["alias"] for each in extensions),
             },
-            "service_available": {
-                name: str(served).lower()
-                for name, served in {
-                    "neutron": True,
-                    "nova": True,
-                    "glance": True,
-                    "cinder": self._serves("volumev3"),
-                    "swift": False,
-                    "horizon": False,
-                }.items()
-            },
+            "service_available": self._available(),
             "validation": {"run_validation": "false"},
         }
+
+    def _available(self) -> dict[str, str]:
+        """Which services are there."""
+        served = dict.fromkeys(("neutron", "nova", "glance"), True)
+        served |= {"cinder": self._serves("volumev3"), "swift": False, "horizon": False}
+        return {name: str(each).lower() for name, each in served.items()}
 
     def _image(self) -> str:
         """Everybody has one more image to start from."""
