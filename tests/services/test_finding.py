@@ -6,7 +6,18 @@ import pytest
 
 from portal.db import session, transaction
 from portal.errors import Ambiguous, Forbidden, NotFound
-from portal.models import Flavor, Host, Image, Instance, KeyPair, Network, Project, User, Visibility
+from portal.models import (
+    Aggregate,
+    Flavor,
+    Host,
+    Image,
+    Instance,
+    KeyPair,
+    Network,
+    Project,
+    User,
+    Visibility,
+)
 from portal.policies import COMMAND_LINE
 from portal.services import flavors, groups, instances, networks, projects
 from portal.services.finding import KINDS, find
@@ -31,7 +42,8 @@ def image(**fields) -> Image:
 
 def named(cloud, model) -> tuple[str, dict]:
     """What a thing of this kind is called in a furnished cloud, and where it is looked for."""
-    name = {Host: "kvm-1", User: "alice", Project: "red"}.get(model, "of-red")
+    own = {Host: "kvm-1", User: "alice", Project: "red", Aggregate: "rack 7"}
+    name = own.get(model, "of-red")
     return name, {"project_id": cloud.project().id} if model in OWN else {}
 
 
