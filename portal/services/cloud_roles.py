@@ -62,6 +62,23 @@ def kept_by_somebody(without: str) -> Iterator[None]:
         )
 
 
+@contextlib.contextmanager
+def ended_by_who_may(
+    actor: Actor, held: RoleAssignment | None, after: Role | None = None
+) -> Iterator[None]:
+    """Within it a role in a project may become this one, or none. If it was the cloud's too and is
+    no more, whoever had it is signed out everywhere: by the cloud's own alone. Raises Forbidden,
+    and as `kept_by_somebody`."""
+    if held is None or not held.of_cloud or after is Role.ADMIN:
+        yield
+        return
+    authorize(actor, "users:change")
+    whom = held.holder
+    with kept_by_somebody(whom.name):
+        yield
+    sign_out(whom)
+
+
 def sign_out(holder: User | Group) -> None:
     """Whoever had a role by it is signed out everywhere. For use inside a change."""
     for each in [holder] if isinstance(holder, User) else holder.users:

@@ -110,9 +110,7 @@ def set_group(actor: Actor, project_id: uuid.UUID, group_name: str, role: Role) 
                 field="group_name",
             )
         mine = _assignment(project_id, Holder(Group, group.id))
-        if mine and mine.of_cloud and role is not Role.ADMIN:
-            authorize(actor, "users:change")
-        with cloud_roles.kept_by_somebody(group.name):
+        with cloud_roles.ended_by_who_may(actor, mine, role):
             projects.assign(actor, project, group, mine, role)
 
 
@@ -162,12 +160,8 @@ def take(actor: Actor, project_id: uuid.UUID | None, holder: Holder, level: Leve
             with cloud_roles.kept_by_somebody(whom.name):
                 cloud_roles.change(actor, whom, None)
             return
-        if not level.of_cloud:
+        with cloud_roles.ended_by_who_may(actor, mine):
             projects.leave(actor, project, mine)
-            return
-        with cloud_roles.kept_by_somebody(whom.name):
-            projects.leave(actor, project, mine)
-            cloud_roles.sign_out(whom)
 
 
 def _authorize(actor: Actor, in_project: str, in_cloud: str, project_id: uuid.UUID | None) -> None:

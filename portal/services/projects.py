@@ -225,7 +225,8 @@ def member_counts(project_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
 
 
 def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) -> None:
-    """The user has this role in the project, whatever they had before."""
+    """The user has this role in the project, whatever they had before. Raises Forbidden where they
+    would administer the whole cloud no more, but to who may decide that."""
     authorize(actor, "members:change", project_id)
     with transaction():
         project = lock(project_id)
@@ -237,7 +238,8 @@ def set_member(actor: Actor, project_id: uuid.UUID, user_name: str, role: Role) 
                 field="user_name",
             )
         held = assignment(project_id, user.id)
-        assign(actor, project, user, held, role)
+        with cloud_roles.ended_by_who_may(actor, held, role):
+            assign(actor, project, user, held, role)
 
 
 def assign(
@@ -271,14 +273,16 @@ def assign(
 
 def remove_member(actor: Actor, project_id: uuid.UUID, user_id: uuid.UUID) -> None:
     """The user has no role in the project, from their next request on and in open consoles. What
-    they have elsewhere is not this project's, nor are their sessions."""
+    they have elsewhere is not this project's, nor are their sessions. Raises Forbidden as
+    `set_member`."""
     authorize(actor, "members:change", project_id)
     with transaction():
         project = _locked(project_id)
         held = assignment(project_id, user_id)
         if held is None:
             raise NotFound("They are not a member of this project.")
-        leave(actor, project, held)
+        with cloud_roles.ended_by_who_may(actor, held):
+            leave(actor, project, held)
 
 
 def leave(actor: Actor, project: Project, held: RoleAssignment) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from portal.api import roles
 from portal.db import session
+from portal.errors import Forbidden, Refused
 from portal.models import Role
 from portal.services import cloud_roles, deletions, projects
 from tests.api.identity.people import V3, assignments, granted, id_of, in_cloud, names, role_of
@@ -106,6 +107,32 @@ def test_whoever_looks_after_the_cloud_last_goes_on(cloud, ada, program, how):
     ada = program("ada", "red")
     assert "last administrator" in assert_fault(how(cloud, ada), 400)
     assert ada.get(f"{V3}/users").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda by, red, whom: projects.set_member(by, red, "bob", Role.MEMBER),
+        lambda by, red, whom: projects.remove_member(by, red, whom),
+    ],
+)
+def test_a_manager_takes_the_cloud_from_nobody_who_looks_after_it_by_the_project(
+    cloud, program, ada, how
+):
+    """The cloud's own do, but from the last of them; and whoever had it is signed out."""
+    assert ada.put(granted(cloud, "bob", "admin")).status_code == 204
+    bob, red = program("bob", "red"), cloud.project().id
+    whom = cloud.actor("bob").user_id
+    with pytest.raises(Forbidden):
+        how(cloud.actor("alice"), red, whom)
+    assert bob.get(f"{V3}/users").status_code == 200
+    assert ada.delete(in_cloud("ada", "admin")).status_code == 204
+    with pytest.raises(Refused, match="last administrator"):
+        how(cloud.actor("bob"), red, whom)
+    assert bob.put(in_cloud("ada", "admin")).status_code == 204
+    how(cloud.actor("ada"), red, whom)
+    assert cloud.actor("bob").system is None
+    assert_fault(bob.get(f"{V3}/auth/projects"), 401)
 
 
 def test_roles_in_the_whole_cloud_are_given_looked_for_and_taken(cloud, program, ada):
