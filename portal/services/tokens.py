@@ -126,10 +126,12 @@ def issue(
     expires_at = moment + timedelta(hours=min(config.current().token_hours, LONGEST_HOURS))
     with transaction():
         _refuse_if_changed(user.id, judged)
+        there = select(Project.id).where(Project.id == scope)
+        project_id = session.scalar(there) if isinstance(scope, uuid.UUID) else None
         row = Token(
             id_hash=keys.digest(token),
             user_id=user.id,
-            project_id=scope if isinstance(scope, uuid.UUID) else None,
+            project_id=project_id,
             of_cloud=scope == CLOUD,
             credential_id=credential_id,
             methods=list(methods),
@@ -143,8 +145,8 @@ def issue(
             session.execute(used.where(ApplicationCredential.id == credential_id))
         session.flush()
         grant = find(token)
-        if grant is None:
-            raise Refused("There you have no role, or there is no such place.")
+        if grant is None or scope not in (grant.project_id, CLOUD):
+            raise Refused("You have no role there, or there is no such place.")
         if earlier is None and credential_id is None:
             actor = grant.actor(address=address, request_id=request_id)
             activities.record(actor, activities.SIGN_IN, user)

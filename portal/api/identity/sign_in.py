@@ -8,6 +8,7 @@ import uuid
 
 from portal.api import faults, schemas, wire
 from portal.api.identity import domains
+from portal.api.lists import NEVER
 from portal.api.schemas import fields, text
 from portal.auth import tokens as shown_tokens
 from portal.errors import Refused
@@ -167,24 +168,16 @@ def _scope(wish: Wish) -> uuid.UUID | str | None:
         return None
     if "system" in wish.scope:
         return CLOUD
-    project = wish.scope.get("project")
-    if project is None:
-        raise _no_role()  # nobody has one in a domain
+    project = wish.scope.get("project", {})  # in a domain nobody has a role
     if "id" in project:
         found = wire.as_id(project["id"])
     else:
         named = domains.meant(project.get("domain", {})) and project.get("name")
         found = tokens.project_named(named) if named else None
-    if found is None:
-        raise _no_role()
-    return found
+    return found or NEVER  # so that nobody learns which there are
 
 
 def _usual_scope(user: User) -> uuid.UUID | None:
     """The user's default project, if they may speak for it; None without one."""
     open_to = projects.of_actor(users.actor_of(user)) if user.default_project_id else []
     return next((each.id for each in open_to if each.id == user.default_project_id), None)
-
-
-def _no_role() -> Refused:
-    return Refused("You have no role there, or there is no such place.")

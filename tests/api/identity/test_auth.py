@@ -11,7 +11,7 @@ from portal.models import Activity, Role, RoleAssignment, Token, User
 from portal.services import projects, tokens, users
 from tests.api.shapes import assert_fault
 from tests.cloud import PASSWORD
-from tests.programs import TOKENS, Program, by_password
+from tests.programs import DOMAIN, TOKENS, Program, by_password
 
 NEW_PASSWORD = "lantern 7 gravel orchid moth"
 
@@ -79,6 +79,14 @@ def test_users_and_projects_are_named_by_id_as_well(cloud, program):
 )
 def test_whoever_is_not_who_they_say_or_has_no_role_there_is_not_let_in(program, body):
     assert_fault(program().post(TOKENS, body), 401)
+
+
+@pytest.mark.parametrize("scope", [{"name": "none", "domain": DOMAIN}, {"id": "0" * 32}])
+def test_nobody_learns_which_projects_there_are_by_asking_to_speak_for_them(program, scope):
+    theirs = assert_fault(program().post(TOKENS, by_password("alice", "blue")), 401)
+    unknown = by_password("alice")
+    unknown["auth"]["scope"] = {"project": scope}
+    assert assert_fault(program().post(TOKENS, unknown), 401) == theirs
 
 
 def test_a_domain_is_nothing_to_have_a_role_in(program):
