@@ -8,6 +8,7 @@ from flask import g
 
 from portal.api import lists
 from portal.api.faults import Fault
+from tests.api.shapes import assert_fault
 
 LISTED = lists.Listed(
     "things",
@@ -167,3 +168,24 @@ def test_of_networks_only_some_fields_may_be_wanted(asked):
     assert answered(asked, "fields=name", False, "network")["things"] == [{"name": "web-1"}]
     query = "fields=name&fields=id"
     assert answered(asked, query, False, "network")["things"] == [THING]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "compute/v2.1/servers?" + "&".join(["name=a*a*b"] * 6),
+        "compute/v2.1/servers?" + "&".join(["ip=1.*2"] * 6),
+        "compute/v2.1/servers?not-tags-any=" + ",".join(["a"] * 1000),
+        "compute/v2.1/servers?" + "&".join(["tags=a"] * 51),
+        "network/v2.0/ports?" + "&".join(["tags=" + ",".join(["a"] * 26)] * 2),
+        "image/v2/images?" + "&".join(["tag=a"] * 51),
+    ],
+)
+def test_a_list_is_not_narrowed_by_more_than_a_database_can_take(alice, query):
+    answer = alice.get(f"/{query}", headers={"OpenStack-API-Version": "compute 2.26"})
+    assert "at most" in assert_fault(answer, 400)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_that_no_clock_shows_is_refused(alice, moment):
+    assert_fault(alice.get(f"/compute/v2.1/servers?changes-since={moment}"), 400)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from flask import request
 
@@ -50,14 +49,6 @@ def _status(text: str) -> str:
     return lists.text(text)
 
 
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise faults.bad(f"{text[:80]!r} is no moment: 2026-01-01T00:00:00Z.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _tags(text: str) -> Sequence[str]:
     return tuple(each for each in lists.text(text).split(",") if each)
 
@@ -70,8 +61,8 @@ FILTERS = {
     "ip": ("address", lists.text),
     "ip6": ("address6", lists.text),
     "reservation_id": ("reservation_id", lists.text),
-    "changes-since": ("changed_since", _moment),
-    "changes-before": ("changed_before", _moment),
+    "changes-since": ("changed_since", lists.moment),
+    "changes-before": ("changed_before", lists.moment),
     "locked": ("locked", lists.flag),
     "tags": ("tags", _tags),
     "tags-any": ("any_tags", _tags),

@@ -28,7 +28,7 @@ from portal.policies import (
 from portal.sentences import Sentence
 from portal.services import finding
 from portal.services.images import store
-from portal.services.listing import Query, Stretch, bears, like, page, says, stretch
+from portal.services.listing import Query, Stretch, bears, few, like, page, says, stretch
 
 SORTS = ("name", "created_at", "size_bytes")
 MOST_SHOWN = 20  # of the images that wait for an answer
@@ -102,8 +102,8 @@ def offered(
         "status": lambda values: or_(false(), *(IN_STATE[each] for each in values)),
         "size_min": lambda values: Image.size_bytes >= max(values),
         "size_max": lambda values: Image.size_bytes <= min(values),
-        "tag": lambda values: and_(*(bears(Image.tags, each) for each in values)),
-        "property": lambda values: and_(*(says(Image.properties, *each) for each in values)),
+        "tag": lambda values: and_(*(bears(Image.tags, each) for each in few(values))),
+        "property": lambda values: and_(*(says(Image.properties, *each) for each in few(values))),
         **{name: _at(column) for name, column in MOMENTS.items()},
     }
     known = offered_images(actor, actor.project_id, said=said)

@@ -20,8 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from portal.models import FixedIp, Host, Instance, Port
-from portal.services.instances.patterns import matches
+from portal.services.instances.patterns import MOST_PATTERNS, matches
 from portal.services.instances.states import in_status
+from portal.services.listing import MOST_TAGS, few
 
 PLACE = aliased(Host)
 LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -45,8 +46,10 @@ COLUMNS = {name: getattr(Instance, name) for name in PLAIN} | {
 }
 
 
-def _any(condition: Callable) -> Callable[[Sequence], ColumnElement[bool]]:
-    return lambda values: or_(false(), *map(condition, values))
+def _any(
+    condition: Callable, *, most: int = MOST_TAGS
+) -> Callable[[Sequence], ColumnElement[bool]]:
+    return lambda values: or_(false(), *map(condition, few(values, most=most)))
 
 
 def _address(sign: str) -> Callable[[str], ColumnElement[bool]]:
@@ -69,6 +72,12 @@ def _tagged(tag: str) -> ColumnElement[bool]:
     return found
 
 
+def _few(values: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """These lists of tags. Raises Refused for too many in all."""
+    few([tag for each in values for tag in each])
+    return values
+
+
 def _all_tags(tags: Sequence[str]) -> ColumnElement[bool]:
     return and_(*map(_tagged, tags))
 
@@ -78,10 +87,10 @@ def _any_tag(tags: Sequence[str]) -> ColumnElement[bool]:
 
 
 FILTERS = {
-    "name": _any(lambda text: matches(Instance.name, text)),
+    "name": _any(lambda text: matches(Instance.name, text), most=MOST_PATTERNS),
     "status": _any(in_status),
-    "address": _any(_address(".")),
-    "address6": _any(_address(":")),
+    "address": _any(_address("."), most=MOST_PATTERNS),
+    "address6": _any(_address(":"), most=MOST_PATTERNS),
     "image_id": lambda values: Instance.image_id.in_(values),
     "changed_since": lambda values: Instance.updated_at >= max(values),
     "changed_before": lambda values: Instance.updated_at <= min(values),
@@ -89,8 +98,8 @@ FILTERS = {
         Instance.deleted_at.is_not(None) if values[-1] else Instance.deleted_at.is_(None)
     ),
     "host": lambda values: COLUMNS["host"].in_(values),
-    "tags": lambda values: and_(*map(_all_tags, values)),
-    "any_tags": lambda values: and_(*map(_any_tag, values)),
-    "not_tags": lambda values: and_(*(not_(_all_tags(each)) for each in values)),
-    "not_any_tags": lambda values: and_(*(not_(_any_tag(each)) for each in values)),
+    "tags": lambda values: and_(*map(_all_tags, _few(values))),
+    "any_tags": lambda values: and_(*map(_any_tag, _few(values))),
+    "not_tags": lambda values: and_(*(not_(_all_tags(each)) for each in _few(values))),
+    "not_any_tags": lambda values: and_(*(not_(_any_tag(each)) for each in _few(values))),
 }

@@ -16,6 +16,7 @@ from portal.services.listing import like
 
 LONGEST = 255
 FREEDOMS = 3
+MOST_PATTERNS = 5  # that are looked for at once
 TOKEN = re.compile(
     r"(?P<escape>\\[dDsSwW]|\\[^a-zA-Z0-9])"
     r"|(?P<set>\[\^?\]?(?:\\[dDsSwW]|\\[^a-zA-Z0-9]|[^\]\\\[])*\])"
