@@ -1,8 +1,9 @@
 """People: who may sign in, and what is known of them."""
 
+import contextlib
 import dataclasses
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -13,7 +14,7 @@ from portal.errors import Busy, Conflict, Forbidden, NotFound, Refused
 from portal.models import Domain, Project, Role, RoleAssignment, User
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
-from portal.services import activities, finding, names, passwords, sessions
+from portal.services import activities, cloud_roles, finding, names, passwords, sessions
 from portal.services.listing import Query, Stretch, always, like, page, stretch
 
 SORTS = ("name", "created_at")
@@ -117,9 +118,8 @@ def update(actor: Actor, user_id: uuid.UUID, changes: Mapping) -> User:
         if "name" in values:
             _check_free(values["name"], but=user.id)
         _check_project(values.get("default_project_id"))
-        if not values.get("enabled", True):
-            _refuse_oneself(actor, user)
-        _alter(actor, user, values)
+        with _let_in_or_kept_out(actor, user, enabled=values.get("enabled", True)):
+            _alter(actor, user, values)
         if password is not None:
             passwords.keep(user, hashed)
             user.must_change_password = False
@@ -181,10 +181,9 @@ def enable(actor: Actor, user_id: uuid.UUID, *, enabled: bool) -> None:
     authorize(actor, "users:change")
     with transaction():
         user = find(actor, user_id)
-        if not enabled:
-            _refuse_oneself(actor, user)
         verb = "enable" if enabled else "disable"
-        activities.alter(actor, f"users:{verb}", user, {"enabled": enabled})
+        with _let_in_or_kept_out(actor, user, enabled=enabled):
+            activities.alter(actor, f"users:{verb}", user, {"enabled": enabled})
         if not enabled:
             sessions.revoke_all(user.id)
 
@@ -297,10 +296,17 @@ def _check_project(project_id: uuid.UUID | None) -> None:
         raise Refused("There is no such project.", field="default_project_id")
 
 
-def _refuse_oneself(actor: Actor, user: User) -> None:
-    """Raises Refused where somebody would lock themselves out."""
+@contextlib.contextmanager
+def _let_in_or_kept_out(actor: Actor, user: User, *, enabled: bool) -> Iterator[None]:
+    """Within it whether the user may sign in becomes so. Raises Refused where somebody would lock
+    themselves out, or the last one who administers the cloud."""
+    if enabled:
+        yield
+        return
     if user.id == actor.user_id:
         raise Refused("You cannot lock yourself out. Ask another administrator.")
+    with cloud_roles.kept_by_somebody(user.name):
+        yield
 
 
 def _alter(actor: Actor, user: User, changes: Mapping) -> None:

@@ -6,7 +6,7 @@ from portal.api import roles
 from portal.db import session
 from portal.errors import Forbidden, Refused
 from portal.models import Role
-from portal.services import cloud_roles, deletions, projects
+from portal.services import cloud_roles, deletions, projects, users
 from tests.api.identity.people import V3, assignments, granted, id_of, in_cloud, names, role_of
 from tests.api.shapes import assert_fault
 from tests.programs import by_password
@@ -133,6 +133,22 @@ def test_a_manager_takes_the_cloud_from_nobody_who_looks_after_it_by_the_project
     how(cloud.actor("ada"), red, whom)
     assert cloud.actor("bob").system is None
     assert_fault(bob.get(f"{V3}/auth/projects"), 401)
+
+
+@pytest.mark.parametrize(
+    "lock_out",
+    [
+        lambda by, whom: users.enable(by, whom.user_id, enabled=False),
+        lambda by, whom: users.update(by, whom.user_id, {"enabled": False}),
+    ],
+)
+def test_of_two_who_lock_each_other_out_at_once_one_goes_on(cloud, ada, lock_out):
+    assert ada.put(in_cloud("bob", "admin")).status_code == 204
+    one, other = cloud.actor("ada"), cloud.actor("bob")
+    lock_out(one, other)
+    with pytest.raises(Refused, match="last administrator"):
+        lock_out(other, one)
+    assert ada.get(f"{V3}/users").status_code == 200
 
 
 def test_roles_in_the_whole_cloud_are_given_looked_for_and_taken(cloud, program, ada):
