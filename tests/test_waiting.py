@@ -151,6 +151,14 @@ def test_waiting_ends_with_nothing_when_there_is_nothing(alice):
     assert (answer.status_code, answer.json()) == (200, {"events": [], "after": alice.after})
 
 
+def test_a_large_request_is_answered_at_once_and_not_kept(alice):
+    """Kept for all who may wait, its bytes would fill the memory."""
+    query = {"after": alice.after, "wait": 30}
+    body = b" " * waiting.LARGEST
+    answer = requests.get(alice.url, params=query, headers=alice.headers, data=body, timeout=20)
+    assert (answer.status_code, answer.json()) == (200, {"events": [], "after": alice.after})
+
+
 def test_a_client_that_is_gone_waits_no_longer(web, alice, cloud):
     stream = socket.create_connection(("127.0.0.1", web.port))
     head = f"GET {EVENTS}?after={alice.after}&wait=30 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n"

@@ -143,7 +143,8 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn):
         came, path = bytes(conn.arrival.data), conn.arrival.path
         conn.streamed = conn.arrival.state is State.STREAMED
-        conn.spot = waiting.Spot(came) if path == waiting.PATH and not conn.streamed else None
+        may_wait = path == waiting.PATH and not conn.streamed and len(came) <= waiting.LARGEST
+        conn.spot = waiting.Spot(came) if may_wait else None
         conn.arrival = Arrival()
         self._give(conn, came, self.health if path == HEALTH else self.tpool)
 

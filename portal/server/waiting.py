@@ -20,6 +20,7 @@ from workers import wire
 
 PATH = b"/portico/v1/events"
 MOST_PER_ACCOUNT = 8  # that wait; one more has the oldest answered
+LARGEST = 16_384  # bytes of a request that may wait, since they are kept meanwhile
 SILENCE_SECONDS = 5.0  # between two looks at the channel
 AGAIN_SECONDS = 1.0  # until Redis is tried again
 
