@@ -5,6 +5,8 @@ nothing is counted, and nobody is kept out.
 https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
 """
 
+import uuid
+
 from flask import g, request
 
 from portal import config, throttle
@@ -33,6 +35,25 @@ def keep() -> None:
             per_minute=g.pace.limit,
             seconds=g.pace.seconds,
             retry_after=g.pace.seconds,
+        )
+
+
+class SignedInTooOften(TooMany):
+    """No password was wrong: there are too many tokens."""
+
+
+def count_sign_in(user_id: uuid.UUID) -> None:
+    """One more token is about to be given out to this user, as many as there may be requests: each
+    is kept for as long as it lasts. Raises SignedInTooOften."""
+    per_minute = config.current().requests_per_minute
+    pace = throttle.count("sign-ins", str(user_id), per_minute=per_minute)
+    if pace is not None and pace.used > pace.limit:
+        raise SignedInTooOften(
+            "More than {per_minute} tokens within a minute. Keep one for as long as it lasts, and "
+            "wait {seconds} seconds.",
+            per_minute=pace.limit,
+            seconds=pace.seconds,
+            retry_after=pace.seconds,
         )
 
 

@@ -79,6 +79,21 @@ def test_another_token_or_a_credential_counts_for_its_user(few, app, alice, prog
     assert program("alice").get("/identity/v3/auth/projects").status_code == 429
 
 
+@pytest.mark.parametrize("how", ["password", "token", "application_credential"])
+def test_tokens_are_given_out_no_faster_than_requests_are_taken(few, app, alice, cloud, how):
+    """Each is kept in a table, and who asks for one shows none by which they could be counted."""
+    page = created(Browser(app).sign_in("alice"), cloud).text
+    secret = page.partition("OS_APPLICATION_CREDENTIAL_SECRET=")[2].split()[0]
+    said = {
+        "token": {"id": alice.token},
+        "application_credential": {"id": credential().id.hex, "secret": secret},
+    } | by_password("alice")["auth"]["identity"]
+    body = {"auth": {"identity": said | {"methods": [how]}}}
+    answers = [Program(app).post(TOKENS, body) for _ in range(FEW)]
+    assert [each.status_code for each in answers] == [201] * (FEW - 1) + [429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+
+
 def test_with_redis_out_of_reach_nobody_is_kept_out(few, alice):
     config.use(dataclasses.replace(config.current(), redis_url="unix:///nowhere/redis.sock"))
     for _ in range(FEW + 1):

@@ -8,6 +8,7 @@ from flask import Response, g, jsonify, request
 from portal.api import bodies, catalog, faults, links, roles, wire
 from portal.api.identity import domains, sign_in
 from portal.api.identity.projects import shown as project_shown
+from portal.api.pace import SignedInTooOften
 from portal.api.routes import Routes
 from portal.auth import tokens as shown_tokens
 from portal.errors import Busy, Refused, Unavailable
@@ -86,7 +87,7 @@ def _refusals_said_by_401(wish: sign_in.Wish) -> Iterator[None]:
     record."""
     try:
         yield
-    except (Busy, Unavailable):
+    except (Busy, Unavailable, SignedInTooOften):
         raise
     except Refused as refused:
         record_failed_sign_in(

@@ -6,7 +6,7 @@ https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-managem
 import dataclasses
 import uuid
 
-from portal.api import faults, schemas, wire
+from portal.api import faults, pace, schemas, wire
 from portal.api.identity import domains
 from portal.api.lists import NEVER
 from portal.api.schemas import fields, text
@@ -97,7 +97,7 @@ def read(body: dict) -> Wish:
 
 def carry_out(wish: Wish, *, address: str, request_id: str) -> tuple[str, Grant]:
     """They have the token. Raises Refused where they are not who they say, or have no role there;
-    Busy and Unavailable where no password can be judged at this moment."""
+    SignedInTooOften, and Busy and Unavailable where no password can be judged at this moment."""
     match wish.method:
         case "password":
             return _by_password(wish, address=address, request_id=request_id)
@@ -113,6 +113,7 @@ def _by_password(wish: Wish, *, address: str, request_id: str) -> tuple[str, Gra
         raise Refused("That user name and password do not go together.")
     if user.must_change_password:
         raise Refused("Choose a password of your own first: sign in to the pages of this cloud.")
+    pace.count_sign_in(user.id)
     scope = _usual_scope(user) if wish.as_usual else _scope(wish)
     return tokens.issue(user, scope, methods=["password"], address=address, request_id=request_id)
 
@@ -123,6 +124,7 @@ def _by_token(wish: Wish, *, address: str, request_id: str) -> tuple[str, Grant]
         raise faults.Fault(404, "This token is unknown, too old, or was revoked.")
     if earlier.credential_id:
         raise Refused("The token of an application credential is for its own project alone.")
+    pace.count_sign_in(earlier.user_id)
     methods = [*dict.fromkeys(("token", *earlier.methods))]
     return tokens.issue(
         users.standing(earlier.user_id),
@@ -144,6 +146,7 @@ def _by_credential(wish: Wish, *, address: str, request_id: str) -> tuple[str, G
         name=said.get("name", ""),
         user_name=_user_name(said.get("user", {})),
     )
+    pace.count_sign_in(credential.user_id)
     return tokens.issue(
         credential.user,
         credential.project_id,
