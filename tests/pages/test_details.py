@@ -127,6 +127,20 @@ def test_a_member_locks_what_they_want_to_keep_as_it_is_and_unlocks_it(
     )
 
 
+def test_everybody_is_told_that_an_instance_is_locked_and_why(alice, sign_in, place, cloud, web):
+    """Seen: an administrator saw nothing of it, and nobody the reason that a program gave."""
+    why = "Moves on Friday"
+    instances.lock(cloud.actor("alice"), web.project_id, web.id, reason=why)
+    for person in (alice, sign_in("bob"), sign_in("rita")):
+        for page in (place, f"{place}/settings"):
+            assert why in person.open(page).text, page
+    instances.lock(cloud.actor("alice"), web.project_id, web.id)
+    for person in (alice, sign_in("bob"), sign_in("rita")):
+        page = person.open(place).text
+        assert "It is locked" in page
+        assert why not in page
+
+
 def test_a_protected_image_is_deleted_by_nobody_until_its_protection_ends(alice, red, cloud, image):
     place = f"{red}/images/{image.id}"
     assert "Protect from deletion" in alice.open(place).text
