@@ -1,5 +1,6 @@
 """Instances as people see them, without scripts."""
 
+import html
 import re
 import uuid
 
@@ -20,7 +21,8 @@ from portal.models import (
     User,
     Visibility,
 )
-from portal.services import instances
+from portal.services import instances, networks
+from portal.services.instances.nics import Nic
 from tests.cloud import PASSWORD
 from tests.services.user_data_texts import BOMBS
 from workers.specs import NO_SPACE
@@ -184,6 +186,23 @@ def test_who_may_not_change_an_instance_reads_its_settings_and_whom_to_ask(sign_
     assert "It is locked." in page
     assert "<dt>Hostname</dt>" in page
     assert "you need the role" not in page
+
+
+def test_the_page_says_of_each_network_what_the_instance_is_there(alice, red, cloud):
+    """Seen: Terraform was told of the first network alone, and would have taken the others away."""
+    lan = networks.create(
+        cloud.actor("alice"), cloud.project().id, name="lan", cidr="10.7.0.0/24", nat=True
+    )
+    first = cloud.new_instance().network_id
+    several = cloud.create("two", nics=(Nic(network_id=first), Nic(network_id=lan.id)))
+    page = html.unescape(alice.open(f"{red}/instances/{several.id}").text)
+    for network_id in (first, lan.id):
+        assert f'href="{red}/networks/{network_id}"' in page
+        assert f'uuid = "{network_id}"' in page
+    alone = cloud.create("none", nics=())
+    page = alice.open(f"{red}/instances/{alone.id}").text
+    assert "It is on no network: its console is the only way in." in page
+    assert "network {" not in page
 
 
 def test_another_projects_instance_does_not_exist(sign_in, red, cloud):

@@ -101,15 +101,19 @@ def _no_expression(found: re.Match) -> str:
 def _lines(values: Mapping, depth: int) -> list[str]:
     indent, found = "  " * depth, []
     given = {name: value for name, value in values.items() if value not in (None, "", [])}
-    width = max(
-        (len(name) for name, value in given.items() if not isinstance(value, dict)), default=0
-    )
+    width = max((len(name) for name, value in given.items() if not _blocks(value)), default=0)
     for name, value in given.items():
-        if isinstance(value, dict):
-            found += ["", f"{indent}{name} {{", *_lines(value, depth + 1), f"{indent}}}"]
-        else:
+        for block in _blocks(value):
+            found += ["", f"{indent}{name} {{", *_lines(block, depth + 1), f"{indent}}}"]
+        if not _blocks(value):
             found.append(f"{indent}{name:<{width}} = {_value(value)}")
     return found
+
+
+def _blocks(value) -> list[dict]:
+    """What stands there as blocks of one name, and not as an argument."""
+    several = value if isinstance(value, list) else [value]
+    return [each for each in several if isinstance(each, dict)]
 
 
 def _value(value) -> str:

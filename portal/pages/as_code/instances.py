@@ -88,7 +88,7 @@ def to_look_at(instance: Instance, *, knows_image: bool) -> Code:
                 "flavor_name": instance.flavor_name,
                 "key_pair": instance.key_name,
                 "security_groups": groups,
-                **({"network": {"uuid": ports[0].network_id}} if ports else {}),
+                "network": [{"uuid": port.network_id} for port in ports],
             },
             imported=str(instance.id),
         ),
