@@ -1,6 +1,7 @@
 """Networks as people see them, without scripts."""
 
 import dataclasses
+import html
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import select
 
 from portal.db import session, transaction
 from portal.models import FixedIp, Network, Port, Subnet
-from portal.services import addresses, networks, ports
+from portal.services import addresses, networks, ports, subnets
 from portal.services.listing import Query
 
 
@@ -181,4 +182,28 @@ def test_a_port_that_hangs_on_nothing_is_told_of(cloud, alice, red, network):
     actor = dataclasses.replace(cloud.actor("alice"), project_id=network.project_id)
     ports.create(actor, [new])
     page = alice.open(f"{red}/networks/{network.id}").text
-    assert "One port hangs on nothing: a program made it" in page
+    assert "One port is kept for an instance to come: a program made it" in page
+
+
+def test_the_page_says_all_that_programs_said_of_a_network(cloud, alice, red, network):
+    [subnet] = network.subnets
+    wish = subnets.Wish(
+        gateway="",
+        dhcp=False,
+        pools=[("10.0.0.10", "10.0.0.99")],
+        dns_nameservers=["9.9.9.9"],
+        host_routes=[("192.168.7.0/24", "10.0.0.9")],
+    )
+    actor = dataclasses.replace(cloud.actor("alice"), project_id=network.project_id)
+    subnets.change(actor, subnet.id, wish)
+    page = alice.open(f"{red}/networks/{network.id}").text
+    for words in ("10.0.0.10 to 10.0.0.99", "192.168.7.0/24 by 10.0.0.9", "9.9.9.9"):
+        assert words in page
+    block = re.search(r'aria-label="Terraform">([^<]*)</pre>', page)[1]
+    told = re.findall(r"(\w+) += (.+)", html.unescape(block))
+    assert {
+        ("no_gateway", "true"),
+        ("enable_dhcp", "false"),
+        ("dns_nameservers", '["9.9.9.9"]'),
+        ("start", '"10.0.0.10"'),
+    } <= set(told)

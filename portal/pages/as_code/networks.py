@@ -42,6 +42,10 @@ def to_look_at(network: Network) -> Code:
             "name": subnet.name,
             "network_id": Raw(f"{NETWORK}.{identifier(network.name)}.id"),
             "cidr": subnet.cidr,
+            "no_gateway": None if subnet.routed else True,
+            "enable_dhcp": None if subnet.dhcp else False,
+            "dns_nameservers": subnet.dns_nameservers,
+            "allocation_pool": [{"start": first, "end": last} for first, last in subnet.pools],
         }
         blocks.append(resource(SUBNET, label, values, imported=str(subnet.id)))
     return Code(
