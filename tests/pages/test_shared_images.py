@@ -80,7 +80,9 @@ def test_an_image_is_shared_by_the_name_of_a_project_which_takes_it(cloud, alice
     assert "Other projects share these with yours" in charlie.open(f"{blue}/images").text
     assert "Oddly" not in charlie.open(f"{blue}/instances/new").text
     there = place(cloud, image, "blue")
+    assert "Create instance" not in charlie.open(there).text
     assert press(charlie, there, "accept").status_code == 303
+    assert "Create instance" in charlie.open(there).text
     assert "Uses it" in alice.open(page).text
     listed = charlie.open(f"{blue}/images").text
     assert "Other projects share" not in listed
