@@ -81,6 +81,12 @@ class Reference:
             for service in (*catalog.served(), catalog.OWN)
         ]
 
+    @property
+    def offered(self) -> dict[str, str]:
+        """The services by name, each with its microversions, "" where it has none: read off no
+        route."""
+        return {service.key: _versions(service.key) for service in (*catalog.served(), catalog.OWN)}
+
     def document(self, url: str) -> dict:
         """The OpenAPI document of what is served below this URL."""
         return _document(self.routes, url)
@@ -175,13 +181,17 @@ def _tag(service: catalog.Service) -> dict:
     if service is catalog.OWN:
         return {"name": service.key, "description": "What OpenStack has not."}
     said = f"{service.name.capitalize()}'s API"
-    if versions := microversions.RANGES.get(service.key):
+    if versions := _versions(service.key):
         said += (
-            f", at microversions {versions.least} to {versions.most}: ask for one by the header "
-            f"{microversions.HEADER}. Bodies are described as of {versions.most}, "
-            "and, where they differ, as of the oldest"
+            f", at microversions {versions}: ask for one by the header {microversions.HEADER}. "
+            "Bodies are described as of the newest, and, where they differ, as of the oldest"
         )
     return {"name": service.key, "description": f"{said}."}
+
+
+def _versions(key: str) -> str:
+    versions = microversions.RANGES.get(key)
+    return f"{versions.least} to {versions.most}" if versions else ""
 
 
 def _operation(each: Served) -> dict:

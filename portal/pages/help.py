@@ -36,6 +36,15 @@ while answer := requests.get(url, headers=headers, params=query):
         print(event["at"], what["action"], what["target_name"], flush=True)
     query["after"] = answer.json()["after"]
 """
+FOUND = {  # at which service, in people's words
+    "identity": "Keystone v3: tokens and the catalog; projects, users, groups and roles; "
+    "application credentials and access keys.",
+    "compute": "Nova v2.1: instances, called servers, and their screens; flavors, SSH keys, "
+    "placement groups, called server groups; quotas and usage; hosts, zones and aggregates.",
+    "network": "Neutron v2.0: networks, subnets, ports, security groups and their rules, quotas.",
+    "image": "Glance v2: images, their files, tags and properties, and whom they are shared with.",
+    "portico": "What happens in a project, as it happens. It is in no catalog.",
+}
 SERVED = "portico reference"  # in `app.extensions`: what the API serves, read off its routes
 
 pages = Blueprint("help", __name__, url_prefix="/help")
@@ -72,6 +81,8 @@ def show(topic):
         about=about,
         settings=config.current(),
         example=FOLLOW,
+        found=FOUND,
+        offered=current_app.extensions[SERVED].offered,
         changes=[
             {"action": f"{noun}:{action}", "deadline": change.deadline}
             for (noun, action), change in CHANGES.items()

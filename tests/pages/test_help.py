@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.api import catalog, microversions
 from portal.changes import CHANGES
 from portal.pages.help import TOPICS
 
@@ -96,3 +97,11 @@ def test_the_audit_says_of_the_door_what_people_say(visitor, ada):
         assert words in page, words
     for code in ("Sign in session", "Sign out session"):
         assert code not in page, code
+
+
+def test_programs_are_told_every_service_that_there_is_and_its_versions(visitor):
+    page = visitor.open("/help/api").text
+    for service in (*catalog.SERVICES, catalog.OWN):
+        assert f"<code>/{service.key}</code>" in page, service.key
+    served = microversions.RANGES["compute"]
+    assert f"microversions {served.least} to {served.most}" in page
