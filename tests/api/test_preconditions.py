@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import session
-from portal.models import Activity, Image, Instance, Network
+from portal.models import Activity, Image, Instance, Network, Subnet
 from portal.services import instances, marks
 from portal.services.details import Details
 from tests.api.shapes import assert_fault
 from tests.crowd import at_once
 
 SERVERS = "/compute/v2.1/servers"
+DNS = {"subnet": {"dns_nameservers": ["9.9.9.9"]}}
 
 
 @pytest.fixture
@@ -103,6 +104,21 @@ def test_other_nouns_bear_marks_and_are_guarded(alice, program, cloud):
     assert alice.get(f"/image/v2/images/{image}").headers["ETag"]
     project = cloud.project().id.hex
     assert alice.get(f"/identity/v3/projects/{project}").headers["ETag"]
+
+
+def test_whatever_a_program_changes_changes_the_mark(alice, program, server, cloud):
+    """Seen: the name servers of a subnet were changed, and its mark stayed."""
+    mine = Network.project_id == cloud.project().id
+    subnet = session.scalar(select(Subnet.id).join(Network).where(mine))
+    ada, user = program("ada", "system"), cloud.actor("rita").user_id.hex
+    for who, change, path, body in (
+        (alice, alice.put, server, {"server": {"accessIPv4": "192.0.2.7"}}),
+        (alice, alice.put, f"/network/v2.0/subnets/{subnet}", DNS),
+        (ada, ada.patch, f"/identity/v3/users/{user}", {"user": {"email": "rita@example.org"}}),
+    ):
+        mark = who.get(path).headers["ETag"]
+        assert change(path, body).status_code == 200
+        assert who.get(path).headers["ETag"] != mark, path
 
 
 def test_what_would_be_refused_anyway_is_refused_so(alice, program, server):
