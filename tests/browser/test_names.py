@@ -21,6 +21,7 @@ from portal.models import (
     Visibility,
 )
 from portal.services import (
+    access_keys,
     application_credentials,
     grants,
     groups,
@@ -70,6 +71,7 @@ def caged(site) -> dict:
     security_groups.create(ada, project.id, CANARY)
     new = application_credentials.NewCredential(project_id=project.id, name=CANARY)
     application_credentials.create(ada, ada.user_id, new)
+    access_keys.create(ada, ada.user_id, project.id, description=CANARY)
     cloud.settle()
     project = session.merge(project)
     found = {name: maker(cloud, project) for name, maker in MAKERS.items() if name not in NAMED} | {
