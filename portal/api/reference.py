@@ -22,6 +22,7 @@ PAGED = {
     "marker": ("The id of the last thing of the page before.", {"type": "string"}),
     "page_reverse": ("The page before the marker.", {"type": "boolean"}),
 }
+READERS = ("bodies.read", "bodies.one_or_several")  # what takes a body as JSON
 PER_SERVICE = {"page_reverse": "network"}  # what only one of them asks so
 
 
@@ -125,7 +126,7 @@ def _bodies(service: str, called: list, view: Callable) -> list[dict]:
     declared = getattr(view, "body", None)
     if declared is not None:
         return [declared() if callable(declared) else declared]
-    if not any(name == "bodies.read" for _, name, _ in called):
+    if not any(name in READERS for _, name, _ in called):
         return []
     served = microversions.RANGES.get(service)
     found: list[dict] = []
