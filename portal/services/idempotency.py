@@ -37,8 +37,8 @@ def check(key: str) -> None:
     LONGEST_KEY."""
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused(
-            "The key of this form is none: it has at most {most} characters that can "
-            "be seen. Open the form anew.",
+            "The key of this request is none: it has at most {most} characters that can be seen. "
+            "Open the form anew, or send another Idempotency-Key.",
             most=LONGEST_KEY,
         )
 
@@ -63,8 +63,8 @@ def earlier(project_id: uuid.UUID, key: str, action: str, body: str) -> list[uui
         return None
     if (known.action, known.body_hash) != (action, body):
         raise Conflict(
-            "This form was sent before with other answers, and was carried out. "
-            "Open the form anew to create something else."
+            "This was sent before with other answers, and was carried out. To create something "
+            "else, open the form anew; a program sends another Idempotency-Key."
         )
     return [uuid.UUID(target) for target in known.targets]
 

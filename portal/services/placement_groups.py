@@ -13,7 +13,7 @@ from portal.db import session, transaction
 from portal.errors import NotFound, OverQuota, Refused
 from portal.models import Instance, PlacementGroup, Policy, Power
 from portal.policies import Actor, authorize
-from portal.services import activities, finding, names, quotas
+from portal.services import activities, finding, idempotency, names, quotas
 from portal.services.listing import Stretch, stretch
 
 MOST_PER_HOST = 1000
@@ -47,13 +47,20 @@ class Members:
         return self.held[host_id] if self.group.policy is Policy.RATHER_TOGETHER else 0
 
 
-def create(actor: Actor, project_id: uuid.UUID, new: NewPlacementGroup) -> PlacementGroup:
-    """The project has the group; nothing is in it yet."""
+def create(
+    actor: Actor, project_id: uuid.UUID, new: NewPlacementGroup, *, key: str = ""
+) -> PlacementGroup:
+    """The project has the group; nothing is in it yet. The same `key` again answers with the one
+    that it made the first time."""
     authorize(actor, "placement_groups:create", project_id)
+    idempotency.check(key)
+    known = (project_id, key, "placement_groups:create", idempotency.body_hash(new))
     name = names.label(new.name)
     policy = _policy(new)
     with transaction():
         quotas.lock(project_id)
+        if key and (made := idempotency.earlier(*known)):
+            return find(actor, project_id, made[0])
         quotas.check(project_id, placement_groups=1)
         group = PlacementGroup(
             name=name,
@@ -70,6 +77,8 @@ def create(actor: Actor, project_id: uuid.UUID, new: NewPlacementGroup) -> Place
             group,
             after={"policy": policy.value, "most_per_host": new.most_per_host},
         )
+        if key:
+            idempotency.remember(*known, [group.id])
     return group
 
 

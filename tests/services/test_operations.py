@@ -1,5 +1,6 @@
 """Two changes of a thing that are opened at the same moment: one stands, nobody sees an error."""
 
+import dataclasses
 import threading
 import time
 import uuid
@@ -10,7 +11,7 @@ from sqlalchemy import create_engine, event, select, text
 from portal import config
 from portal.conductor import drift, tick
 from portal.db import session, transaction
-from portal.errors import Conflict, NoRoom, Refused
+from portal.errors import Conflict, InUse, NoRoom, Refused
 from portal.models import (
     FixedIp,
     Host,
@@ -23,7 +24,8 @@ from portal.models import (
     SecurityGroup,
     Task,
 )
-from portal.services import images, instances, networks, placement, quotas, strangers
+from portal.services import images, instances, networks, placement, ports, quotas, strangers
+from portal.services.instances.nics import Nic
 from portal.services.operations import open_operation
 from tests.cloud import host_row
 from tests.conftest import install
@@ -327,3 +329,19 @@ def test_a_network_that_gets_an_instance_meanwhile_is_not_deleted(cloud):
     with Rival(delete) as rival:
         instances.create(alice, wish)
     assert rival.said == ["One port is on the network lan. Delete it, or its instance, first."]
+
+
+def test_a_port_that_is_given_to_an_instance_meanwhile_is_not_deleted(cloud):
+    alice = dataclasses.replace(cloud.actor("alice"), project_id=cloud.project().id)
+    network_id = cloud.new_instance().network_id
+    [port] = ports.create(alice, [ports.NewPort(network_id=network_id)])
+    port_id = port.id
+
+    def delete() -> str:
+        with pytest.raises(InUse) as refused:
+            ports.delete(alice, port_id)
+        return str(refused.value)
+
+    with Rival(delete) as rival:
+        cloud.create("other", nics=(Nic(port_id=port_id),))
+    assert "belongs to an instance" in rival.said[0]

@@ -42,19 +42,17 @@ def create():
     if group_id is None:
         raise faults.bad("Security group id should be uuid")
     cidr = "" if remote_id else wish.get("cidr") or ""
-    rule = security_groups.add_rule(
-        tokens.actor(),
-        NewRule(
-            group_id=group_id,
-            direction="ingress",
-            version=_version(cidr),
-            protocol=(wish.get("ip_protocol") or "").lower(),
-            port_min=_port(wish.get("from_port")),
-            port_max=_port(wish.get("to_port")),
-            remote_cidr=cidr,
-            remote_group_id=(wire.as_id(remote_id) or lists.NEVER) if remote_id else None,
-        ),
+    new = NewRule(
+        group_id=group_id,
+        direction="ingress",
+        version=_version(cidr),
+        protocol=(wish.get("ip_protocol") or "").lower(),
+        port_min=_port(wish.get("from_port")),
+        port_max=_port(wish.get("to_port")),
+        remote_cidr=cidr,
+        remote_group_id=(wire.as_id(remote_id) or lists.NEVER) if remote_id else None,
     )
+    [rule] = security_groups.add_rules(tokens.actor(), [new], key=bodies.idempotency_key())
     remote = security_groups.of_ids([rule.remote_group_id]) if rule.remote_group_id else [None]
     return jsonify(security_group_rule=os_security_groups.rule_shown(rule, remote[0]))
 

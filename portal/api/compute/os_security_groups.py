@@ -37,7 +37,11 @@ def index():
 def create():
     wish = bodies.read(WISH)["security_group"]
     made = security_groups.create(
-        tokens.actor(), current_project(), wish["name"], wish["description"] or ""
+        tokens.actor(),
+        current_project(),
+        wish["name"],
+        wish["description"] or "",
+        key=bodies.idempotency_key(),
     )
     return jsonify(security_group=shown([made])[0])
 

@@ -52,7 +52,8 @@ def create():
     if "rules" in wish and policy != Policy.APART:
         raise faults.bad("Only anti-affinity policy supports rules.")
     new = NewPlacementGroup(name=wish["name"], policy=policy, most_per_host=int(most))
-    group = placement_groups.create(tokens.actor(), current_project(), new)
+    key = bodies.idempotency_key()
+    group = placement_groups.create(tokens.actor(), current_project(), new, key=key)
     [shown] = _all([group])
     return jsonify(server_group=shown)
 

@@ -78,7 +78,8 @@ def create():
     """Makes rules of a security group, one or several at once."""
     wishes, several = bodies.one_or_several("security_group_rule", ONE, SEVERAL)
     actor = tokens.actor()
-    made = security_groups.add_rules(actor, [_new(each) for each in wishes])
+    key = bodies.idempotency_key()
+    made = security_groups.add_rules(actor, [_new(each) for each in wishes], key=key)
     project_id = security_groups.find_rule(actor, made[0].id)[1]
     found = [shown(each, project_id) for each in made]
     body = {"security_group_rules": found} if several else {"security_group_rule": found[0]}

@@ -69,7 +69,11 @@ def create():
     wish = bodies.read(CREATE)["security_group"]
     actor = tokens.actor()
     made = security_groups.create(
-        actor, owners.named(actor, wish), wish.get("name", ""), wish.get("description", "")
+        actor,
+        owners.named(actor, wish),
+        wish.get("name", ""),
+        wish.get("description", ""),
+        key=bodies.idempotency_key(),
     )
     return jsonify(security_group=_shown(made)), 201
 

@@ -3,7 +3,6 @@
 from portal.services.security_groups.changes import (
     NewRule,
     add_first,
-    add_rule,
     add_rules,
     create,
     delete,
@@ -27,7 +26,6 @@ __all__ = [
     "SSH",
     "NewRule",
     "add_first",
-    "add_rule",
     "add_rules",
     "check_rule",
     "create",

@@ -13,7 +13,7 @@ from portal.errors import Conflict, NotFound, Refused
 from portal.models import Project, SecurityGroup, SecurityGroupRule
 from portal.models.port import port_groups
 from portal.policies import Actor, authorize
-from portal.services import activities, names, quotas
+from portal.services import activities, idempotency, names, quotas
 from portal.services.details import Details, checked
 from portal.services.security_groups import filters
 from portal.services.security_groups.looks import DEFAULT, SSH, find, find_rule
@@ -52,14 +52,29 @@ def add_first(project: Project) -> None:
     )
 
 
-def create(actor: Actor, project_id: uuid.UUID, name: str, description: str = "") -> SecurityGroup:
-    """The project has a group of this name, which lets everything out and nothing in. Raises
-    Refused, Conflict for a second `default`, OverQuota."""
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """What tells one request from another."""
+
+    wish: tuple
+
+
+def create(
+    actor: Actor, project_id: uuid.UUID, name: str, description: str = "", *, key: str = ""
+) -> SecurityGroup:
+    """The project has a group of this name, which lets everything out and nothing in. The same
+    `key` again answers with the one that it made the first time. Raises Refused, Conflict for a
+    second `default`, OverQuota."""
     authorize(actor, "security_groups:create", project_id)
+    idempotency.check(key)
+    body = idempotency.body_hash(_Request((name, description)))
+    known = (project_id, key, "security_groups:create", body)
     label = names.as_given(name)
     details = checked(Details(description=description))
     with transaction():
         quotas.lock(project_id)
+        if key and (made := idempotency.earlier(*known)):
+            return find(actor, made[0])
         quotas.check(project_id, security_groups=1, security_group_rules=len(FIRST_RULES))
         if label == DEFAULT:
             raise Conflict("Default security group already exists.", field="name")
@@ -71,6 +86,8 @@ def create(actor: Actor, project_id: uuid.UUID, name: str, description: str = ""
             for version in FIRST_RULES
         )
         activities.record(actor, "security_groups:create", group, after={"name": label, **details})
+        if key:
+            idempotency.remember(*known, [group.id])
     return group
 
 
@@ -119,28 +136,31 @@ def delete(actor: Actor, group_id: uuid.UUID) -> None:
             _add_default(group.project_id)
 
 
-def add_rule(actor: Actor, new: NewRule) -> SecurityGroupRule:
-    """The group lets this pass too, on every host with a guest that bears it. Raises as
-    `add_rules`."""
-    return add_rules(actor, [new])[0]
-
-
-def add_rules(actor: Actor, several: Sequence[NewRule]) -> list[SecurityGroupRule]:
+def add_rules(
+    actor: Actor, several: Sequence[NewRule], *, key: str = ""
+) -> list[SecurityGroupRule]:
     """The group lets all this pass too, on every host with a guest that bears it, or none of it.
-    Raises NotFound for a group that is not there, Refused, Conflict where a rule says it already,
-    OverQuota."""
+    The same `key` again answers with the rules that it made the first time. Raises NotFound for a
+    group that is not there, Refused, Conflict where a rule says it already, OverQuota."""
+    idempotency.check(key)
+    body = idempotency.body_hash(_Request(tuple(several)))
     wanted = [_values(each) for each in several]
     group_ids = {each["group_id"] for each in wanted}
     if len(group_ids) != 1:
         raise Refused("Rules that are made at once are of one security group.")
     with transaction():
         group = _locked(actor, "security_groups:change", group_ids.pop())
+        known = (group.project_id, key, "security_groups:add_rule", body)
+        if key and (earlier := idempotency.earlier(*known)):
+            return [find_rule(actor, each)[0] for each in earlier]
         quotas.check(group.project_id, security_group_rules=len(wanted))
-        known = list(
+        rules = list(
             session.scalars(select(SecurityGroupRule).where(SecurityGroupRule.group_id == group.id))
         )
-        made = [_added(actor, group, known, each) for each in wanted]
+        made = [_added(actor, group, rules, each) for each in wanted]
         filters.bring_up_to_date(filters.that_bear([group.id]))
+        if key:
+            idempotency.remember(*known, [each.id for each in made])
     return made
 
 

@@ -254,6 +254,13 @@ def test_administrators_say_on_which_host(cloud, alice, ada):
     assert_fault(ada.post(f"{BELOW}/servers", wish, **at(74)), 400)
 
 
+def test_the_same_request_twice_makes_one_group(cloud, alice):
+    once = {"headers": {"Idempotency-Key": "of the cluster"}}
+    first, again = (alice.post(GROUPS, group(1), **once).json for _ in range(2))
+    assert first == again
+    assert len(alice.get(GROUPS).json["server_groups"]) == 1
+
+
 def test_groups_of_all_projects_are_for_administrators(cloud, alice, program):
     alice.post(GROUPS, group(1))
     charlie, ada = program("charlie", "blue"), program("ada", "blue")

@@ -208,6 +208,20 @@ def test_several_rules_are_made_at_once_or_none(alice):
     )
 
 
+def test_the_same_request_twice_makes_one_group_and_one_rule(alice):
+    once = {"Idempotency-Key": "of the playbook"}
+    wish = {"security_group": {"name": "web"}}
+    first, again = (alice.post(GROUPS, wish, headers=once).json for _ in range(2))
+    assert first == again
+    rule = {"security_group_id": first["security_group"]["id"], "direction": "ingress"}
+    rule = {"security_group_rule": rule | {"protocol": "tcp"}}
+    assert_fault(alice.post(RULES, rule, headers=once), 409)  # the key was another request's
+    once = {"Idempotency-Key": "of its rule"}
+    made, same = (alice.post(RULES, rule, headers=once) for _ in range(2))
+    assert (made.json, made.status_code) == (same.json, same.status_code)
+    assert made.status_code == 201
+
+
 def test_hosts_hear_of_rules_that_come_and_go_under_a_guest(cloud, alice):
     made = group(alice)
     cloud.running("web", group_ids=(uuid.UUID(made["id"]),))
