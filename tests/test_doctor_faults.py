@@ -100,7 +100,7 @@ FAULTS = {
     "passwords cross the network": Fault(
         lambda _: faults.change_settings(listen="0.0.0.0:8080"),
         "The portal is reached by https, or only from this machine",
-        "Listen on 127.0.0.1 behind a proxy that speaks https",
+        "Start it by scripts/up --listen ADDRESS, which speaks https",
         lambda _: faults.change_settings(listen="127.0.0.1:8080", secure_cookies=True),
     ),
     "Redis does not run": Fault(

@@ -31,6 +31,8 @@ HISTORY = {
     "task_lines",
     "activities",
     "seals",
+    "usage_intervals",
+    "events",  # for a week
 }  # kept on purpose
 BY_CLASS = "workers.specs.letters."  # caches with an entry a class, of which there are so many
 

@@ -112,7 +112,8 @@ def test_a_page_that_was_fetched_in_place_still_sends_its_forms(site, window):
     expect(page).to_have_title(re.compile("^Members"))
     expect(page.locator("#main")).to_be_focused()
     page.get_by_label("User name").fill("charlie")
-    page.get_by_label("Role", exact=True).select_option("reader")
+    form = page.locator("form").filter(has=page.get_by_label("User name"))
+    form.get_by_label("Role", exact=True).select_option("reader")
     page.get_by_role("button", name="Add to the project").click()
     expect(page.get_by_role("status")).to_contain_text("charlie is reader of this project.")
 

@@ -56,7 +56,7 @@ class Ground:
     def _options(self, directory: Path) -> dict[str, dict[str, str]]:
         flavors = self._get("/compute/v2.1/flavors/detail")["flavors"]
         small, large = sorted(flavors, key=lambda each: (each["ram"], each["disk"]))[:2]
-        images = [each["id"] for each in self._get("/image/v2/images")["images"]]
+        images = [each["id"] for each in self._get("/image/v2/images?visibility=public")["images"]]
         images += [self._image()] if len(images) == 1 else []
         extensions = self._get("/network/v2.0/extensions")["extensions"]
         return {

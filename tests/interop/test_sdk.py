@@ -67,7 +67,7 @@ def test_a_server_from_nothing(connection, tmp_path):
     assert connection.list_servers(filters={"name": "sdk-server"})[0].id == server.id
     assert [each.id for each in connection.list_subnets(filters={"name": "sdk-sub"})] == [subnet.id]
     assert connection.get_server_console(server.id) is not None
-    connection.set_server_metadata(server, {"more": "1"})
+    connection.set_server_metadata(server.id, {"more": "1"})
     assert connection.get_server(server.id).metadata["more"] == "1"
     assert connection.delete_server(server.id, wait=True, timeout=120)
     assert connection.get_server(server.id) is None

@@ -6,7 +6,7 @@ https://docs.openstack.org/api-ref/network/v2/#quotas-extension-quotas
 from flask import Response, jsonify
 
 from portal import config
-from portal.api import bodies, faults, schemas
+from portal.api import bodies, faults, lists, schemas
 from portal.api.routes import Routes
 from portal.auth import tokens
 from portal.services import projects, quotas
@@ -20,7 +20,13 @@ COUNTED = {  # by the names that Neutron has for them
 UNLIMITED = ("port", "subnet")
 LIMIT = {"type": ["integer", "string"], "pattern": "^(-1|[0-9]{1,10})$", "minimum": -1}
 WISH = schemas.fields(
-    {"quota": schemas.fields(**dict.fromkeys((*COUNTED, *UNLIMITED), LIMIT), force=schemas.ANY)}
+    {
+        "quota": schemas.fields(
+            **dict.fromkeys((*COUNTED, *UNLIMITED), LIMIT),
+            force=lists.BOOLEAN,
+            check_limit=lists.BOOLEAN,  # which is the way here, unless forced
+        )
+    }
 )
 
 routes = Routes(__name__, "/v2.0/quotas")
@@ -67,7 +73,7 @@ def change(project_id):
     for name in UNLIMITED:
         if int(wish.get(name, NO_LIMIT)) != NO_LIMIT:
             raise faults.bad(f"{name} has no limit here, and cannot be given one.")
-    forced = str(wish.get("force", False)).lower() == "true"
+    forced = lists.truth(wish.get("force", False))
     named = {ours: int(wish[name]) for name, ours in COUNTED.items() if name in wish}
     quotas.change(tokens.actor(), project.id, named, forced=forced)
     standing = quotas.usage(project.id)

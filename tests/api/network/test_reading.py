@@ -173,3 +173,17 @@ def test_a_name_is_looked_for_and_not_found_whatever_may_be_done_to_things(alice
     """Seen: 405, where another method of the same path came first."""
     for noun in NOUNS:
         assert_fault(alice.get(f"{ROOT}/{noun}/lan"), 404, noun)
+
+
+def test_quotas_are_set_and_taken_back_by_the_clouds_administrators(cloud, alice, program):
+    place = f"{ROOT}/quotas/{cloud.project('red').id.hex}"
+    ada, wish = program("ada", "red"), {"quota": {"network": 7, "check_limit": True}}
+    assert ada.put(place, wish).json["quota"]["network"] == 7
+    assert alice.get(place).json["quota"]["network"] == 7
+    assert_fault(alice.put(place, wish), 403)
+    for wrong in ({"port": 5}, {"network": -2}, {"router": 1}):
+        assert_fault(ada.put(place, {"quota": wrong}), 400)
+    assert_fault(ada.put(place, {"quota": {"security_group": 0}}), 400)  # it has some
+    assert ada.put(place, {"quota": {"security_group": 0, "force": True}}).status_code == 200
+    assert ada.delete(place).status_code == 204
+    assert ada.get(place).json == ada.get(f"{place}/default").json

@@ -13,7 +13,7 @@ from workers import specs
 from workers.config import HostConfig
 from workers.drivers import records
 from workers.drivers.sequence import kernel_boot_id
-from workers.specs import NetworkSpec, SubnetSpec
+from workers.specs import NetworkSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,9 @@ class Record:
     held: bool = False  # everything was so, in this boot of the machine
     signatures: dict[str, str] = dataclasses.field(default_factory=dict)  # of its namespaces
     unreadable: tuple[str, ...] = ()  # what of its table is left out
+
+
+ONLY_SUBNET = ("cidr", "gateway", "dhcp_address")  # what 0.1.0 said of it, with the network
 
 
 def read(config: HostConfig, network_id: str) -> Record | None:
@@ -65,7 +68,7 @@ def _known(spec: dict | None) -> dict | None:
     if not spec:
         return None
     if "subnets" not in spec:  # there was one, in the fields of the network
-        spec = spec | {"subnets": [{name: spec.get(name) for name in _fields(SubnetSpec)}]}
+        spec = spec | {"subnets": [{name: spec.get(name) for name in ONLY_SUBNET}]}
     return {name: value for name, value in spec.items() if name in _fields(NetworkSpec)}
 
 
