@@ -15,11 +15,13 @@ from portal.models import (
     Instance,
     Network,
     PlacementGroup,
+    Port,
     Power,
     Project,
     Quota,
     SecurityGroup,
     SecurityGroupRule,
+    Subnet,
 )
 from portal.policies import Actor, authorize
 from portal.sentences import Sentence
@@ -238,6 +240,15 @@ def _of_images(project_id) -> Select:
         func.count().label("images"),
         func.coalesce(func.sum(Image.size_bytes), 0).label("image_bytes"),
     ).where(Image.project_id == project_id, Image.deleted_at.is_(None))
+
+
+def unlimited(project_id: uuid.UUID) -> dict[str, int]:
+    """How many ports and subnets the project's networks have, of which there may be any number."""
+    theirs = (Network.project_id == project_id, Network.deleted_at.is_(None))
+    return {
+        name: session.scalar(select(func.count(model.id)).join(Network).where(*theirs))
+        for name, model in (("port", Port), ("subnet", Subnet))
+    }
 
 
 def _standing() -> Select:

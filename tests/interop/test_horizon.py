@@ -30,7 +30,6 @@ PAGES = [
     "identity/roles/",
     "identity/application_credentials/",
     "admin/",
-    "admin/hypervisors/",
     "admin/aggregates/",
     "admin/instances/",
     "admin/flavors/",

@@ -51,16 +51,16 @@ def show_default(project_id):
 
 @routes.get("/<id:project_id>/details")
 def show_details(project_id):
-    """Shows limits, and what is used. What has no limit is not counted, and so not named."""
-    standing = quotas.usage(projects.find(tokens.actor(), project_id).id)
+    """Shows limits, and what is used, also of what has no limit."""
+    project = projects.find(tokens.actor(), project_id)
+    standing = quotas.usage(project.id)
+    told = {
+        name: (_number(standing[ours].limit), standing[ours].used) for name, ours in COUNTED.items()
+    } | {name: (NO_LIMIT, used) for name, used in quotas.unlimited(project.id).items()}
     return jsonify(
         quota={
-            name: {
-                "limit": _number(standing[ours].limit),
-                "used": standing[ours].used,
-                "reserved": 0,
-            }
-            for name, ours in COUNTED.items()
+            name: {"limit": limit, "used": used, "reserved": 0}
+            for name, (limit, used) in told.items()
         }
     )
 

@@ -175,6 +175,13 @@ def test_a_name_is_looked_for_and_not_found_whatever_may_be_done_to_things(alice
         assert_fault(alice.get(f"{ROOT}/{noun}/lan"), 404, noun)
 
 
+def test_what_has_no_limit_is_counted_too(cloud, lans, alice):
+    details = alice.get(f"{ROOT}/quotas/{cloud.project('red').id.hex}/details").json["quota"]
+    for name, path in (("port", "ports"), ("subnet", "subnets")):
+        there = len(alice.get(f"{ROOT}/{path}").json[path])
+        assert details[name] == {"limit": -1, "used": there, "reserved": 0}
+
+
 def test_quotas_are_set_and_taken_back_by_the_clouds_administrators(cloud, alice, program):
     place = f"{ROOT}/quotas/{cloud.project('red').id.hex}"
     ada, wish = program("ada", "red"), {"quota": {"network": 7, "check_limit": True}}
