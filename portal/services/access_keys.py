@@ -4,7 +4,6 @@ Each is of one user in one project, and is as strong as they are there. The secr
 nobody but its user: whoever has it signs as they would.
 """
 
-import dataclasses
 import secrets
 import uuid
 
@@ -21,14 +20,6 @@ from portal.services import activities, idempotency, quotas
 
 MOST = 100  # of one user
 DESCRIPTION_LONGEST = 255
-
-
-@dataclasses.dataclass(frozen=True)
-class _Request:
-    """What tells one request from another."""
-
-    user_id: uuid.UUID
-    description: str
 
 
 def create(
@@ -51,9 +42,9 @@ def create(
         quotas.lock(project_id)
         known = (
             *(project_id, key, "access_keys:create"),
-            idempotency.body_hash(_Request(actor.user_id, description)),
+            idempotency.body_hash((actor.user_id, description)),
         )
-        if key and (made := idempotency.earlier(*known)):
+        if made := idempotency.earlier(*known):
             return _one(_of(actor, user_id), made[0])
         session.get_one(User, actor.user_id, with_for_update=True)
         mine = select(AccessKey.id).where(AccessKey.user_id == actor.user_id)
@@ -70,8 +61,7 @@ def create(
         )
         session.add(made)
         session.flush()
-        if key:
-            idempotency.remember(*known, [made.id])
+        idempotency.remember(*known, [made.id])
         activities.record(actor, "access_keys:create", made, after={"access": made.access})
     return made
 

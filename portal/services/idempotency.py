@@ -44,14 +44,17 @@ def check(key: str) -> None:
 
 
 def body_hash(request) -> str:
-    """What tells one request (a dataclass) from another."""
-    plain = json.dumps(dataclasses.asdict(request), default=str, sort_keys=True)
+    """What tells one request from another: of a dataclass, or of several and of plain values."""
+    plain = json.dumps(request, default=_plain, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def earlier(project_id: uuid.UUID, key: str, action: str, body: str) -> list[uuid.UUID] | None:
-    """What this key has brought about in this project within 24 hours, or None. Raises Conflict
-    when it came with another request. Call it under the lock of the project."""
+    """What this key has brought about in this project within 24 hours, or None; None also without
+    a key. Raises Conflict when it came with another request. Call it under the lock of the
+    project."""
+    if not key:
+        return None
     known = session.scalar(
         select(Idempotency).where(Idempotency.project_id == project_id, Idempotency.key == key)
     )
@@ -96,18 +99,23 @@ def claim(
 def remember(
     project_id: uuid.UUID, key: str, action: str, body: str, targets: list[uuid.UUID]
 ) -> None:
-    """From now on the same key answers with `targets`."""
-    session.add(
-        Idempotency(
-            project_id=project_id,
-            key=key,
-            action=action,
-            body_hash=body,
-            targets=[str(target) for target in targets],
+    """From now on the same key, if there is one, answers with `targets`."""
+    if key:
+        session.add(
+            Idempotency(
+                project_id=project_id,
+                key=key,
+                action=action,
+                body_hash=body,
+                targets=[str(target) for target in targets],
+            )
         )
-    )
 
 
 def forget() -> None:
     """Keys that have done their service are gone. For use inside a change."""
     session.execute(delete(Idempotency).where(Idempotency.created_at < now() - KEPT))
+
+
+def _plain(value):
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)

@@ -45,13 +45,6 @@ class Wish:
     tags: Sequence[str] | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Request:
-    """What tells one request from another."""
-
-    networks: Sequence[Wish]
-
-
 def create(
     actor: Actor, project_id: uuid.UUID, name: str, cidr: str | None, *, nat: bool
 ) -> Network:
@@ -85,12 +78,12 @@ def make(
     if not 1 <= len(wanted) <= MOST_AT_ONCE:
         raise Refused("From 1 to {most} at once.", most=MOST_AT_ONCE)
     fields = [{"name": ""} | _fields(each) for each in wanted]
-    body = idempotency.body_hash(_Request(tuple(wanted)))
+    body = idempotency.body_hash(wanted)
     made: list[Network] = []
     with transaction():
         quotas.lock(project_id)
         known = (project_id, key, "networks:create", body)
-        if key and (earlier := idempotency.earlier(*known)):
+        if earlier := idempotency.earlier(*known):
             return [find(actor, project_id, each) for each in earlier]
         quotas.check(project_id, networks=len(fields))
         for each in fields:
@@ -102,8 +95,7 @@ def make(
                 after={"name": network.name, "cidr": "", "nat": True},
             )
             made.append(network)
-        if key:
-            idempotency.remember(*known, [each.id for each in made])
+        idempotency.remember(*known, [each.id for each in made])
     return made
 
 

@@ -59,7 +59,7 @@ def create(
     policy = _policy(new)
     with transaction():
         quotas.lock(project_id)
-        if key and (made := idempotency.earlier(*known)):
+        if made := idempotency.earlier(*known):
             return find(actor, project_id, made[0])
         quotas.check(project_id, placement_groups=1)
         group = PlacementGroup(
@@ -77,8 +77,7 @@ def create(
             group,
             after={"policy": policy.value, "most_per_host": new.most_per_host},
         )
-        if key:
-            idempotency.remember(*known, [group.id])
+        idempotency.remember(*known, [group.id])
     return group
 
 

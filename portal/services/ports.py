@@ -71,13 +71,6 @@ class NewPort:
     wish: Wish = Wish()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Request:
-    """What tells one request from another."""
-
-    ports: Sequence[NewPort]
-
-
 def create(actor: Actor, wanted: Sequence[NewPort], *, key: str = "") -> list[Port]:
     """The networks have these ports, all of them or none, which hang on nothing yet. The same
     `key` again answers with those that it made the first time. Raises NotFound, Refused, InUse for
@@ -85,7 +78,7 @@ def create(actor: Actor, wanted: Sequence[NewPort], *, key: str = "") -> list[Po
     idempotency.check(key)
     if not 1 <= len(wanted) <= MOST_AT_ONCE:
         raise Refused("From 1 to {most} at once.", most=MOST_AT_ONCE)
-    body = idempotency.body_hash(_Request(tuple(wanted)))
+    body = idempotency.body_hash(wanted)
     made: list[Port] = []
     with transaction():
         for new in wanted:
@@ -95,13 +88,12 @@ def create(actor: Actor, wanted: Sequence[NewPort], *, key: str = "") -> list[Po
             network = networks.find(actor, actor.project_id, new.network_id)
             if not made:  # in the project of the first, should they be in several
                 known = (network.project_id, key, "ports:create", body)
-                if key and (earlier := idempotency.earlier(*known)):
+                if earlier := idempotency.earlier(*known):
                     return [find(actor, each) for each in earlier]
             quotas.check(network.project_id)
             _refuse_more_than_enough(network.project_id)
             made.append(_made(actor, network, new.wish))
-        if key:
-            idempotency.remember(*known, [each.id for each in made])
+        idempotency.remember(*known, [each.id for each in made])
     return made
 
 

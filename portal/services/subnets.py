@@ -60,13 +60,6 @@ class NewSubnet:
     wish: Wish = Wish()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Request:
-    """What tells one request from another."""
-
-    subnets: Sequence[NewSubnet]
-
-
 def create(actor: Actor, wanted: Sequence[NewSubnet], *, key: str = "") -> list[Subnet]:
     """The networks have these ranges too, all of them or none, and hosts that carry them hear of
     it. The same `key` again answers with those that it made the first time. Raises Refused,
@@ -75,14 +68,14 @@ def create(actor: Actor, wanted: Sequence[NewSubnet], *, key: str = "") -> list[
     if not 1 <= len(wanted) <= MOST_AT_ONCE:
         raise Refused("From 1 to {most} at once.", most=MOST_AT_ONCE)
     blocks = [networks.parse_cidr(each.cidr) for each in wanted]
-    body = idempotency.body_hash(_Request(tuple(wanted)))
+    body = idempotency.body_hash(wanted)
     made: list[Subnet] = []
     with transaction():
         for new, block in zip(wanted, blocks, strict=True):
             network = _network(actor, "networks:add_subnet", new.network_id)
             if not made:  # in the project of the first, should they be in several
                 known = (network.project_id, key, "networks:add_subnet", body)
-                if key and (earlier := idempotency.earlier(*known)):
+                if earlier := idempotency.earlier(*known):
                     return [find(actor, each) for each in earlier]
             networks.refuse_overlap(network.project_id, block)
             subnet = networks.subnet_of(block, network=network)
@@ -92,8 +85,7 @@ def create(actor: Actor, wanted: Sequence[NewSubnet], *, key: str = "") -> list[
             _tell_hosts(network)
             activities.record(actor, "networks:add_subnet", network, after={"cidr": subnet.cidr})
             made.append(subnet)
-        if key:
-            idempotency.remember(*known, [each.id for each in made])
+        idempotency.remember(*known, [each.id for each in made])
     return made
 
 

@@ -4,7 +4,6 @@ One that waits for its file does so for as long as its owner likes: nothing is u
 says so. What comes in whole makes it an image like any other; what is refused leaves it waiting.
 """
 
-import dataclasses
 import uuid
 from collections.abc import Iterable
 
@@ -17,14 +16,6 @@ from portal.services.images import store, wishes
 from portal.services.images.changes import kept, room_for
 from portal.services.images.looks import find, locked, require
 from portal.services.images.wishes import Edit
-
-
-@dataclasses.dataclass(frozen=True)
-class _Announcement:
-    """What tells one announcement from another."""
-
-    wish: Edit
-    image_id: uuid.UUID | None
 
 
 def announce(
@@ -41,10 +32,10 @@ def announce(
     authorize(actor, "images:create", project_id)
     idempotency.check(key)
     fields = {"name": "", "visibility": Visibility.SHARED} | wishes.of_edit(actor, wish)
-    body = idempotency.body_hash(_Announcement(wish, image_id))
+    body = idempotency.body_hash((wish, image_id))
     with transaction():
         quotas.lock(project_id)
-        if key and (made := idempotency.earlier(project_id, key, "images:announce", body)):
+        if made := idempotency.earlier(project_id, key, "images:announce", body):
             return session.get_one(Image, made[0])
         quotas.check_image(project_id, 0)
         if image_id and session.get(Image, image_id):
@@ -59,8 +50,7 @@ def announce(
             image,
             after={"visibility": image.visibility.value, "format": image.format},
         )
-        if key:
-            idempotency.remember(project_id, key, "images:announce", body, [image.id])
+        idempotency.remember(project_id, key, "images:announce", body, [image.id])
     return image
 
 

@@ -50,13 +50,12 @@ def create(
             sender = users.as_now(actor)  # who may have lost a role while the bytes came in
             authorize(sender, "images:create", project_id)
             wishes.of_new(sender, new)
-            if key and (made := idempotency.earlier(project_id, key, "images:create", body)):
+            if made := idempotency.earlier(project_id, key, "images:create", body):
                 return session.get_one(Image, made[0])
             quotas.check_image(project_id, received.size_bytes)
             image = _row(received, fields, project_id=project_id, user_id=actor.user_id)
             _record_new(actor, image)
-            if key:
-                idempotency.remember(project_id, key, "images:create", body, [image.id])
+            idempotency.remember(project_id, key, "images:create", body, [image.id])
     return image
 
 

@@ -55,7 +55,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
     store.prepare()
     with transaction():
         quotas.lock(project_id)
-        if key and (made := idempotency.earlier(project_id, key, "images:fetch", body)):
+        if made := idempotency.earlier(project_id, key, "images:fetch", body):
             return session.get_one(Image, made[0])
         db.alone(db.Purpose.FETCHING)  # from whichever project
         _refuse_second(wanted)
@@ -73,8 +73,7 @@ def fetch(actor: Actor, project_id: uuid.UUID, name: str, *, key: str = "") -> I
         activities.record(
             actor, "images:fetch", image, after={"url": wanted.url}, operation=operation
         )
-        if key:
-            idempotency.remember(project_id, key, "images:fetch", body, [image.id])
+        idempotency.remember(project_id, key, "images:fetch", body, [image.id])
     return image
 
 

@@ -52,13 +52,6 @@ def add_first(project: Project) -> None:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Request:
-    """What tells one request from another."""
-
-    wish: tuple
-
-
 def create(
     actor: Actor, project_id: uuid.UUID, name: str, description: str = "", *, key: str = ""
 ) -> SecurityGroup:
@@ -67,13 +60,13 @@ def create(
     second `default`, OverQuota."""
     authorize(actor, "security_groups:create", project_id)
     idempotency.check(key)
-    body = idempotency.body_hash(_Request((name, description)))
+    body = idempotency.body_hash((name, description))
     known = (project_id, key, "security_groups:create", body)
     label = names.as_given(name)
     details = checked(Details(description=description))
     with transaction():
         quotas.lock(project_id)
-        if key and (made := idempotency.earlier(*known)):
+        if made := idempotency.earlier(*known):
             return find(actor, made[0])
         quotas.check(project_id, security_groups=1, security_group_rules=len(FIRST_RULES))
         if label == DEFAULT:
@@ -86,8 +79,7 @@ def create(
             for version in FIRST_RULES
         )
         activities.record(actor, "security_groups:create", group, after={"name": label, **details})
-        if key:
-            idempotency.remember(*known, [group.id])
+        idempotency.remember(*known, [group.id])
     return group
 
 
@@ -143,7 +135,7 @@ def add_rules(
     The same `key` again answers with the rules that it made the first time. Raises NotFound for a
     group that is not there, Refused, Conflict where a rule says it already, OverQuota."""
     idempotency.check(key)
-    body = idempotency.body_hash(_Request(tuple(several)))
+    body = idempotency.body_hash(several)
     wanted = [_values(each) for each in several]
     group_ids = {each["group_id"] for each in wanted}
     if len(group_ids) != 1:
@@ -151,7 +143,7 @@ def add_rules(
     with transaction():
         group = _locked(actor, "security_groups:change", group_ids.pop())
         known = (group.project_id, key, "security_groups:add_rule", body)
-        if key and (earlier := idempotency.earlier(*known)):
+        if earlier := idempotency.earlier(*known):
             return [find_rule(actor, each)[0] for each in earlier]
         quotas.check(group.project_id, security_group_rules=len(wanted))
         rules = list(
@@ -159,8 +151,7 @@ def add_rules(
         )
         made = [_added(actor, group, rules, each) for each in wanted]
         filters.bring_up_to_date(filters.that_bear([group.id]))
-        if key:
-            idempotency.remember(*known, [each.id for each in made])
+        idempotency.remember(*known, [each.id for each in made])
     return made
 
 
