@@ -22,7 +22,7 @@ class Details:
 
 def checked(details: Details) -> dict:
     """What shall be attached, by the names of its columns. Raises Refused."""
-    checks = {"description": _description, "properties": _properties, "tags": _tags}
+    checks = {"description": description, "properties": _properties, "tags": _tags}
     return {
         name: check(value)
         for name, check in checks.items()
@@ -30,11 +30,12 @@ def checked(details: Details) -> dict:
     }
 
 
-def _description(text: str) -> str:
-    if len(text) > DESCRIPTION_LONGEST:
+def description(text: str, *, most: int = DESCRIPTION_LONGEST) -> str:
+    """The text, if it is none too long. Raises Refused."""
+    if len(text) > most:
         raise Refused(
             "A description has at most {most} characters; this one has {length}.",
-            most=DESCRIPTION_LONGEST,
+            most=most,
             length=len(text),
             field="description",
         )

@@ -14,7 +14,7 @@ from portal.errors import Conflict, NotFound, Refused, all_of
 from portal.models import Flavor, FlavorGrant, Instance, Power, Project
 from portal.models.named import reads_as
 from portal.policies import Actor, authorize
-from portal.services import activities, finding, names
+from portal.services import activities, details, finding, names
 from portal.services.listing import Stretch, stretch
 
 LIMITS = {  # from, to; QEMU's q35 machine takes 288 vCPUs, and one that boots needs 64 MiB
@@ -141,7 +141,7 @@ def create(actor: Actor, new: NewFlavor) -> Flavor:
     authorize(actor, "flavors:change")
     label, _, chosen, *amounts = all_of(
         lambda: names.distinct(new.name),
-        lambda: _check_description(new.description),
+        lambda: details.description(new.description, most=DESCRIPTION_LONGEST),
         lambda: _chosen(new.chosen_id),
         *(functools.partial(_number, name, getattr(new, name)) for name in LIMITS),
     )
@@ -170,7 +170,7 @@ def create(actor: Actor, new: NewFlavor) -> Flavor:
 def describe(actor: Actor, key: str, description: str) -> Flavor:
     """The flavor has this description. Raises NotFound, Refused."""
     authorize(actor, "flavors:change")
-    _check_description(description)
+    details.description(description, most=DESCRIPTION_LONGEST)
     with transaction():
         flavor = _locked(actor, key)
         activities.alter(actor, "flavors:describe", flavor, {"description": description})
@@ -316,16 +316,6 @@ def _chosen(text: str) -> str:
             field="id",
         )
     return text
-
-
-def _check_description(text: str) -> None:
-    if len(text) > DESCRIPTION_LONGEST:
-        raise Refused(
-            "A description has at most {most} characters; this one has {length}.",
-            most=DESCRIPTION_LONGEST,
-            length=len(text),
-            field="description",
-        )
 
 
 def _check_specs(specs: Mapping[str, str]) -> None:

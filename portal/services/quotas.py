@@ -85,6 +85,11 @@ class Usage:
     limit: int | None  # None: as much as there is
 
     @property
+    def written(self) -> int:
+        """The limit as it is written: NO_LIMIT for none."""
+        return NO_LIMIT if self.limit is None else self.limit
+
+    @property
     def left(self) -> int:
         """How much more it may have; BOUNDLESS without a limit."""
         return BOUNDLESS if self.limit is None else max(0, self.limit - self.used)

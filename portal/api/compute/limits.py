@@ -60,7 +60,6 @@ def index():
     absolute = microversions.fitting(FIXED, CHANGES)
     for name, ours in COUNTED.items():
         size = "Size" if name == "RAM" else ""
-        limit = standing[ours].limit
-        absolute[f"maxTotal{name}{size}"] = -1 if limit is None else limit
+        absolute[f"maxTotal{name}{size}"] = standing[ours].written
         absolute[f"total{name}Used"] = standing[ours].used
     return jsonify(limits={"rate": [], "absolute": absolute})

@@ -43,7 +43,7 @@ routes = Routes(__name__, "/v2.1/os-quota-sets/<id:project_id>")
 @routes.get("")
 def show(project_id):
     standing = quotas.standing(tokens.actor(), _project(project_id))
-    limits = {name: _number(standing[ours].limit) for name, ours in _counted().items()}
+    limits = {name: standing[ours].written for name, ours in _counted().items()}
     return jsonify(quota_set=_whole(limits) | {"id": wire.short(project_id)})
 
 
@@ -59,7 +59,7 @@ def defaults(project_id):
 @routes.get("/detail")
 def detail(project_id):
     standing = quotas.standing(tokens.actor(), _project(project_id))
-    limits = {name: _number(standing[ours].limit) for name, ours in _counted().items()}
+    limits = {name: standing[ours].written for name, ours in _counted().items()}
     used = {name: standing[ours].used for name, ours in _counted().items()}
     told = {
         name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
@@ -81,7 +81,7 @@ def change(project_id):
     named = {_counted()[name]: int(each) for name, each in asked.items() if name in _counted()}
     quotas.change(tokens.actor(), project_id, named, forced=forced)
     standing = quotas.usage(project_id)
-    limits = {name: _number(standing[ours].limit) for name, ours in _counted().items()}
+    limits = {name: standing[ours].written for name, ours in _counted().items()}
     return jsonify(quota_set=_whole(limits))
 
 
@@ -105,7 +105,3 @@ def _whole(limits: dict) -> dict:
     every = [*COUNTED, "fixed_ips", "floating_ips"]
     whole = dict.fromkeys(every, quotas.NO_LIMIT) | SAME_FOR_ALL | limits
     return microversions.fitting(whole, CHANGES)
-
-
-def _number(limit: int | None) -> int:
-    return quotas.NO_LIMIT if limit is None else limit

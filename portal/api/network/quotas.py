@@ -36,7 +36,7 @@ routes = Routes(__name__, "/v2.0/quotas")
 def show(project_id):
     """Shows the limits of a project."""
     standing = quotas.usage(projects.find(tokens.actor(), project_id).id)
-    limits = {name: standing[ours].limit for name, ours in COUNTED.items()}
+    limits = {name: standing[ours].written for name, ours in COUNTED.items()}
     return jsonify(quota=_limits(limits))
 
 
@@ -55,7 +55,7 @@ def show_details(project_id):
     project = projects.find(tokens.actor(), project_id)
     standing = quotas.usage(project.id)
     told = {
-        name: (_number(standing[ours].limit), standing[ours].used) for name, ours in COUNTED.items()
+        name: (standing[ours].written, standing[ours].used) for name, ours in COUNTED.items()
     } | {name: (NO_LIMIT, used) for name, used in quotas.unlimited(project.id).items()}
     return jsonify(
         quota={
@@ -77,7 +77,7 @@ def change(project_id):
     named = {ours: int(wish[name]) for name, ours in COUNTED.items() if name in wish}
     quotas.change(tokens.actor(), project.id, named, forced=forced)
     standing = quotas.usage(project.id)
-    return jsonify(quota=_limits({name: standing[ours].limit for name, ours in COUNTED.items()}))
+    return jsonify(quota=_limits({name: standing[ours].written for name, ours in COUNTED.items()}))
 
 
 @routes.delete("/<id:project_id>")
@@ -89,10 +89,4 @@ def reset(project_id):
 
 
 def _limits(limits: dict) -> dict:
-    return {name: _number(limit) for name, limit in limits.items()} | dict.fromkeys(
-        UNLIMITED, NO_LIMIT
-    )
-
-
-def _number(limit: int | None) -> int:
-    return NO_LIMIT if limit is None else limit
+    return limits | dict.fromkeys(UNLIMITED, NO_LIMIT)

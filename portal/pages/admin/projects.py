@@ -126,9 +126,7 @@ def _page(chosen_id, form: QuotaForm | None = None) -> str:
     authorize(current_user.actor, "cloud:read")
     chosen = projects.find(current_user.actor, chosen_id)
     usage = quotas.usage(chosen_id)
-    limits = {
-        name: quotas.NO_LIMIT if each.limit is None else each.limit for name, each in usage.items()
-    }
+    limits = {name: each.written for name, each in usage.items()}
     return render_template(
         "admin/projects/show.html",
         chosen=chosen,
