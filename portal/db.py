@@ -176,7 +176,7 @@ def transaction() -> Iterator[None]:
     if session.info.get("changing"):
         raise RuntimeError("a use-case was called inside a use-case")
     with _turn():
-        _forget()
+        forget()
         session.info["changing"] = True
         session.info["after_commit"] = []
         try:
@@ -213,7 +213,7 @@ def snapshot() -> Iterator[None]:
     """All that is read inside is as it was at one moment, and nobody waits for it."""
     if session.info.get("changing"):
         raise RuntimeError("a snapshot inside a use-case would forget its changes")
-    _forget()
+    forget()
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("BEGIN"))
     else:
@@ -345,8 +345,8 @@ def after_commit(call: Callable[[], None]) -> None:
     session.info["after_commit"].append(call)
 
 
-def _forget() -> None:
-    """What was read before is read again."""
+def forget() -> None:
+    """What was read before is read again, and nothing of it is held."""
     session.rollback()
     session.expire_all()  # a rollback right after a commit forgets nothing
 

@@ -104,12 +104,9 @@ class Worker(ThreadWorker):
 
     def _arrive(self, conn: Connection) -> None:
         """What has come was taken; the request is with a thread if that was the rest of it."""
-        try:
-            came = conn.sock.recv(READ_BYTES)
-        except BlockingIOError:
+        came = _received(conn)
+        if came is None:
             return
-        except OSError:
-            came = b""
         if not came:
             return self._end(conn)
         if not conn.arrival.data:
@@ -257,12 +254,9 @@ class Worker(ThreadWorker):
 
     def _take_ahead(self, conn: Connection) -> None:
         """A client that is gone waits no longer; what it sends meanwhile is its next request."""
-        try:
-            came = conn.sock.recv(READ_BYTES)
-        except BlockingIOError:
+        came = _received(conn)
+        if came is None:
             return
-        except OSError:
-            came = b""
         conn.spot.ahead += came
         if not came or len(conn.spot.ahead) > READ_BYTES:
             self._end(conn)
@@ -331,3 +325,13 @@ class Worker(ThreadWorker):
                 return
             held -= sizes[conn]
             self._end(conn)
+
+
+def _received(conn: Connection) -> bytes | None:
+    """What a client has sent; nothing if it is gone, None if nothing has come."""
+    try:
+        return conn.sock.recv(READ_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from portal import throttle, tickets
+from portal import db, throttle, tickets
 from portal.db import now, session, transaction
 from portal.errors import Conflict, Forbidden
 from portal.models import Activity, Instance, Power
@@ -109,7 +109,7 @@ def opened(actor: Actor, instance: Instance) -> None:
 
 def reason_to_close(session_id: uuid.UUID, project_id: uuid.UUID, instance_id: uuid.UUID) -> str:
     """Why a screen may no longer be shown to this session; empty while it may."""
-    _look_anew()
+    db.forget()
     signed_in = sessions.alive(session_id)
     if signed_in is None:
         return "Your session has ended."
@@ -120,16 +120,11 @@ def reason_to_close_to_bearer(
     token_id: uuid.UUID, project_id: uuid.UUID, instance_id: uuid.UUID
 ) -> str:
     """Why a screen may no longer be shown that was asked for by this token; empty while it may."""
-    _look_anew()
+    db.forget()
     held = tokens.still(token_id)
     if held is None:
         return "The token by which this screen was asked for has ended."
     return _reason(held.actor(), project_id, instance_id)
-
-
-def _look_anew() -> None:
-    session.rollback()
-    session.expire_all()
 
 
 def _reason(actor: Actor, project_id: uuid.UUID, instance_id: uuid.UUID) -> str:
